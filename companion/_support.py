@@ -1,0 +1,119 @@
+"""What every module here needs: checked logits, evaluation mode, targets, private randomness."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def choose(name: str, value: str, options: Collection[str]) -> str:
+    """Return `value` if it is one of `options`; otherwise raise a ValueError that lists them."""
+    if value not in options:
+        raise ValueError(f"{name}={value!r} does not exist; choose one of {', '.join(map(repr, options))}")
+    return value
+
+
+def positive(name: str, value: float) -> float:
+    """Return `value` if it is finite and above zero; otherwise raise a ValueError that names it."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive, finite number; got {value}")
+    return value
+
+
+def at_least(name: str, value: int, minimum: int) -> int:
+    """Return `value` if it is an integer of at least `minimum`; otherwise raise a ValueError."""
+    if isinstance(value, bool) or int(value) != value or value < minimum:
+        raise ValueError(f"{name} must be a whole number of at least {minimum}; got {value!r}")
+    return int(value)
+
+
+def logits_of(model: nn.Module, x: Tensor) -> Tensor:
+    """Return `model(x)`, checked to be a (B, C) tensor of logits.
+
+    Raises:
+        TypeError: the model returns something else than one tensor (a tuple, a dictionary, ...).
+        ValueError: the tensor is not (B, C), or x is not a floating-point batch.
+    """
+    if not x.is_floating_point():
+        raise ValueError(
+            f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
+            "For uint8 images use x.float() / 255 (data.to_float does it)."
+        )
+    logits = model(x)
+    if not isinstance(logits, Tensor):
+        raise TypeError(
+            f"the model returned a {type(logits).__name__}, not one tensor of logits. Wrap it in a module "
+            "whose forward returns the logits alone, for example lambda x: model(x)[0] or model(x).logits."
+        )
+    if logits.ndim != 2 or len(logits) != len(x):
+        raise ValueError(
+            f"the model must map a batch of {len(x)} inputs to ({len(x)}, num_classes) logits; "
+            f"it returned shape {tuple(logits.shape)}"
+        )
+    return logits
+
+
+def resolve_target(target: int | Tensor | None, logits: Tensor) -> Tensor:
+    """Return the class of each sample, (B,) int64: an int for all, a (B,) tensor, or None for the prediction.
+
+    Raises:
+        ValueError: wrong shape or dtype, or a class outside 0 ... C-1.
+    """
+    batch, classes = logits.shape
+    if target is None:
+        return logits.detach().argmax(dim=1)
+    target = torch.as_tensor(target, device=logits.device)
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise ValueError(f"target must hold integer class indices; got {target.dtype}")
+    if target.ndim == 0:
+        target = target.expand(batch)
+    if target.shape != (batch,):
+        raise ValueError(f"target must be an int or have shape ({batch},); got shape {tuple(target.shape)}")
+    target = target.long()
+    if batch and not (0 <= int(target.min()) and int(target.max()) < classes):
+        raise ValueError(
+            f"target holds classes from {int(target.min())} to {int(target.max())}; "
+            f"this model's classes are 0 to {classes - 1}"
+        )
+    return target
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put every submodule in eval mode; give each its own mode back at the end, also after an error."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def generator_or_fresh(generator: torch.Generator | None) -> torch.Generator:
+    """Return the generator, or a private one seeded by the operating system: never the global one."""
+    if generator is None:
+        generator = torch.Generator().manual_seed(secrets.randbits(63))
+    return generator
+
+
+def normal_like(x: Tensor, generator: torch.Generator, *, num: int | None = None) -> Tensor:
+    """Standard normal noise shaped like x, or (num, *x.shape); drawn on the generator's device."""
+    shape = x.shape if num is None else (num, *x.shape)
+    return torch.randn(shape, generator=generator, dtype=x.dtype, device=generator.device).to(x.device)
+
+
+def rademacher_like(x: Tensor, generator: torch.Generator, *, num: int | None = None) -> Tensor:
+    """Signs -1 and +1 with equal probability, shaped like x, or (num, *x.shape)."""
+    shape = x.shape if num is None else (num, *x.shape)
+    bits = torch.randint(0, 2, shape, generator=generator, device=generator.device)
+    return (2 * bits - 1).to(x)
+
+
+def flat_sum(values: Tensor) -> Tensor:
+    """Sum over all axes but the first: (B, ...) -> (B,)."""
+    return values.flatten(1).sum(dim=1)

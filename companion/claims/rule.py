@@ -1,0 +1,179 @@
+"""The rule that turns measurements into verdicts, in one function: `verdict`.
+
+A claim of the paper is of one of four kinds, and each kind is judged by what can be said of it:
+
+| kind | what is measured | verdict |
+|---|---|---|
+| `exact` | `Check`: a deviation and the largest that is allowed, or a Monte Carlo interval and the exact value | `holds`, `does not hold` |
+| `order` | `Comparison`: a difference, positive as claimed, with its 95 % interval | `reproduced`, `opposite`, `undecided` |
+| `number` | `Estimate`: the printed value beside ours with its 95 % interval | `agrees`, `differs`, `other data` |
+| `opinion` | nothing that decides it | `shown` |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from companion._support import choose
+from companion.metrics.intervals import Interval
+from companion.runs import Run
+
+KINDS = ("exact", "order", "number", "opinion")
+
+
+class NotYetRun(Exception):
+    """There is no record to judge a claim by; the message is the command that makes one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One fact that an exact claim implies, tested by computation.
+
+    Attributes:
+        label: what is checked.
+        deviation: how far the computation is from the fact; `passed` if at most `allowed`.
+        allowed: the stated tolerance, above 0; rounding for an identity, the half-width of a Monte Carlo interval
+            for an expectation.
+        n: the number of points or samples.
+    """
+
+    label: str
+    deviation: float
+    allowed: float
+    n: int
+
+    @classmethod
+    def monte_carlo(cls, label: str, interval: Interval, exact: float) -> Check:
+        """Check that a Monte Carlo interval contains the exact value. Exact claims use 99.9 % intervals."""
+        allowed = (interval.high - interval.low) / 2
+        return cls(label=label, deviation=abs(interval.value - exact), allowed=allowed, n=interval.n)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the deviation is within what is allowed; a nan is not."""
+        return self.deviation <= self.allowed
+
+    def __str__(self) -> str:
+        """Write the check as the table does."""
+        return f"{self.label}: off by {self.deviation:.1e}, {self.allowed:.1e} allowed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One direction that an order claim asserts: `interval` is of a difference that is claimed to be above 0.
+
+    Attributes:
+        label: what is compared.
+        interval: the difference, with its 95 % interval; nan ends where there are too few units for one.
+        ratio: whether it is a difference of logarithms, to be written as a ratio, claimed to be above 1.
+        scale: what the numbers are multiplied by when they are written: 100 for percentage points.
+    """
+
+    label: str
+    interval: Interval
+    ratio: bool = False
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        """Write the comparison as the table does: value and interval."""
+        ends = (self.interval.value, self.interval.low, self.interval.high)
+        if self.ratio:
+            value, low, high = (f"{_exponential(end):.3g}" for end in ends)
+            mark = "×"
+        else:
+            value, low, high = (f"{self.scale * end:+.3g}" for end in ends)
+            mark = ""
+        interval = "no interval" if math.isnan(self.interval.low) else f"{mark}{low} to {mark}{high}"
+        return f"{self.label} {mark}{value} ({interval})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One printed number beside ours, in the paper's unit (percent)."""
+
+    label: str
+    reported: float
+    interval: Interval
+
+    def __str__(self) -> str:
+        """Write the estimate as the table does: value and interval."""
+        i = self.interval
+        return f"{self.label} {i.value:.1f} % ({i.low:.1f} to {i.high:.1f})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was measured for one claim.
+
+    Attributes:
+        checks: for an exact claim.
+        comparisons: for an order claim, and for the order within a number claim.
+        estimates: for a number claim.
+        paper_data: whether it was measured on the paper's data.
+        note: a sentence that belongs to the numbers, corrections of the paper's slips among them.
+        unit: what the intervals range over: `seeds`, `samples`, `images`, `repetitions`.
+        runs: the trained runs behind it.
+        missing: the command that makes the record, where there is none.
+    """
+
+    checks: Sequence[Check] = ()
+    comparisons: Sequence[Comparison] = ()
+    estimates: Sequence[Estimate] = ()
+    paper_data: bool = False
+    note: str = ""
+    unit: str = "seeds"
+    runs: Sequence[Run] = field(default=(), repr=False)
+    missing: str = ""
+
+
+def verdict(kind: str, finding: Finding) -> str:
+    """Judge a claim by what was measured, and by nothing else.
+
+    - exact: `holds` if every check is within its stated tolerance, else `does not hold`.
+    - order: `reproduced` if every comparison's 95 % interval lies above 0, `opposite` as soon as one lies below
+      0, `undecided` otherwise.
+    - number: `agrees` if every printed value lies in our 95 % interval, `differs` if one does not; `other data`
+      where we measured on data that the paper did not use. If an order is claimed too, its verdict follows.
+    - opinion: `shown`.
+
+    Without a record the verdict is `not yet run`; a claim without a check is never confirmed.
+
+    Args:
+        kind: one of `KINDS`.
+        finding: the measurements.
+
+    Raises:
+        ValueError: a kind that does not exist.
+
+    Example:
+        >>> above = Comparison(label="a - b", interval=Interval(value=2.0, low=1.0, high=3.0, n=3))
+        >>> verdict("order", Finding(comparisons=[above]))
+        'reproduced'
+    """
+    choose("kind", kind, KINDS)
+    if finding.missing:
+        return "not yet run"
+    if kind == "opinion":
+        return "shown"
+    if kind == "exact":
+        passed = [check.passed for check in finding.checks]
+        return "holds" if passed and all(passed) else "does not hold"
+    signs = [comparison.interval.sign() for comparison in finding.comparisons]
+    order = "opposite" if -1 in signs else "reproduced" if signs and 0 not in signs else "undecided"
+    if kind == "order":
+        return order
+    inside = [e.interval.low <= e.reported <= e.interval.high for e in finding.estimates]
+    number = "other data" if not finding.paper_data else "agrees" if inside and all(inside) else "differs"
+    return f"{number}; order {order}" if signs else number
+
+
+def deciding(finding: Finding) -> Interval | None:
+    """Return the interval that decides an order: the lowest one, since all must lie above 0; None without any."""
+    intervals = [comparison.interval for comparison in finding.comparisons]
+    return min(intervals, key=lambda i: -math.inf if math.isnan(i.low) else i.low, default=None)
+
+
+def _exponential(value: float) -> float:
+    return math.exp(value) if value < 700 else math.inf

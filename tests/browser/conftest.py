@@ -1,0 +1,78 @@
+"""The books that are opened in Chromium, each over http and from the disk."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from pipeline import notebooks, project
+from pipeline.task_book import task_status
+from tests import builds
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium, without a network."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium was not found: apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="session", params=["toy", "chapters"])
+def html(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a built book: the toy's, and that of the chapters at the tiny tier (or the one that BOOK names)."""
+    folder = tmp_path_factory.mktemp(request.param) / "project"
+    if request.param == "toy":
+        root = builds.copy_toy(folder)
+        done = builds.pipeline(root)
+        assert done.returncode == 0, done.stdout
+        return root / "_build" / "html"
+    if os.environ.get("BOOK"):
+        return Path(os.environ["BOOK"]).resolve()
+    kept, _ = builds.execute_chapters()
+    root = builds.copy_book(folder)
+    pages = root / "_executed"
+    pages.mkdir()
+    for source in project.notebook_sources():
+        notebooks.merge(source, kept / f"{source.stem}.ipynb", pages / f"{source.stem}.ipynb")
+    task_status(tuple(sorted(pages.glob("*.ipynb"))), pages / "status.md")
+    return builds.build_html(root)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session", params=["http", "file"])
+def address(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
+    """Return the book's address, over http from this machine or as files."""
+    if request.param == "file":
+        yield html.as_uri()
+        return
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def page_names(html: Path) -> list[str]:
+    """Return the pages that the table of contents names."""
+    return sorted(
+        str(path.relative_to(html))
+        for folder in ("book", "_executed")
+        for path in (html / folder).glob("*.html")
+    )

@@ -1,0 +1,169 @@
+"""The built book, as a reader's browser sees it, with no other host in reach."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+
+@dataclass
+class Visit:
+    """A page of the browser, and what went wrong or left the machine while it was used."""
+
+    page: Page
+    address: str
+    trouble: list[str] = field(default_factory=list)
+
+    def open(self, name: str) -> Page:
+        """Open a page of the book and wait until it is drawn, equations and widgets included."""
+        self.page.goto(f"{self.address}/{name}", wait_until="load")
+        self.page.evaluate("() => window.MathJax?.startup?.promise")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    context = browser.new_context()
+    page = context.new_page()
+    result = Visit(page, address)
+    page.on("pageerror", lambda error: result.trouble.append(f"error: {error}"))
+    page.on(
+        "console",
+        lambda message: result.trouble.append(f"console: {message.text}") if message.type == "error" else None,
+    )
+    page.on("requestfailed", lambda request: result.trouble.append(f"failed: {request.url}"))
+
+    def check(request: object) -> None:
+        url = request.url  # pyright: ignore[reportAttributeAccessIssue]
+        if not url.startswith((address, "data:", "blob:")):
+            result.trouble.append(f"leaves the book: {url}")
+
+    page.on("request", check)
+    yield result
+    context.close()
+
+
+def test_pages_load_nothing_from_elsewhere_and_report_no_error(visit: Visit, page_names: list[str]) -> None:
+    assert page_names
+    for name in page_names:
+        visit.open(name)
+        visit.page.wait_for_timeout(200)
+    assert visit.trouble == []
+
+
+def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(visit: Visit, page_names: list[str]) -> None:
+    bad = []
+    for name in page_names:
+        page = visit.open(name)
+        page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        page.wait_for_function("() => [...document.images].every(i => i.complete)")
+        images = page.evaluate(
+            "() => [...document.querySelectorAll('.bd-article img')].map(i => [i.src, i.naturalWidth, i.alt])"
+        )
+        bad += [f"{name}: {src}" for src, width, alt in images if width == 0 or not alt or "_images/" in alt]
+    assert bad == []
+
+
+def test_figures_of_the_executed_chapters_are_on_their_pages(visit: Visit, html: Path, page_names: list[str]) -> None:
+    for name in page_names:
+        notebook = html / "_sources" / Path(name).with_suffix(".ipynb")
+        if not notebook.exists():
+            continue
+        cells = json.loads(notebook.read_text())["cells"]
+        expected = sum(
+            any(kind.startswith("image/") for kind in output.get("data", {}))
+            for cell in cells
+            if not {"remove-cell", "remove-output"} & set(cell["metadata"].get("tags", []))
+            for output in cell.get("outputs", [])
+            if "scrapbook" not in output.get("metadata", {})
+        )
+        page = visit.open(name)
+        assert page.locator(".bd-article .cell_output img, .bd-article figure img").count() >= expected, name
+
+
+def test_numbers_references_and_equations_are_resolved(visit: Visit, page_names: list[str]) -> None:
+    bad = []
+    for name in page_names:
+        page = visit.open(name)
+        text = page.locator(".bd-article").inner_text()
+        bad += [f"{name}: {found}" for found in re.findall(r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?", text)]
+        bad += [f"{name}: {found}" for found in page.locator(".bd-article mjx-merror, .bd-article .problematic").all_inner_texts()]
+        raw = page.evaluate("() => [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length")
+        if raw:
+            bad.append(f"{name}: {raw} equations not drawn")
+    assert bad == []
+
+
+def test_nothing_is_wider_than_a_phone(visit: Visit, page_names: list[str]) -> None:
+    visit.page.set_viewport_size({"width": 375, "height": 812})
+    wide = {}
+    for name in page_names:
+        page = visit.open(name)
+        width = page.evaluate("() => document.documentElement.scrollWidth")
+        if width > 375:
+            wide[name] = width
+    assert wide == {}
+
+
+def test_dark_mode_is_dark_and_readable(visit: Visit, page_names: list[str]) -> None:
+    visit.page.emulate_media(color_scheme="dark")
+    luminance = """element => {
+        const rgb = text => text.match(/[\\d.]+/g).map(Number);
+        const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        let place = element;
+        const clear = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c.length === 4 && c[3] === 0; };
+        while (place.parentElement && clear(place)) place = place.parentElement;
+        return [light(rgb(getComputedStyle(element).color)), light(rgb(getComputedStyle(place).backgroundColor))];
+    }"""
+    for name in page_names:
+        page = visit.open(name)
+        assert page.evaluate("() => document.documentElement.dataset.theme") == "dark", name
+        for selector in (".bd-article p", ".bd-article table.dataframe td", ".bd-article .cell_output .text_html"):
+            for element in page.locator(selector).all()[:5]:
+                if element.is_visible():
+                    text, ground = element.evaluate(luminance)
+                    assert ground < 0.2, (name, selector)
+                    assert (text + 0.05) / (ground + 0.05) > 4.5, (name, selector)
+
+
+def test_search_finds_a_page_by_its_words(visit: Visit, html: Path) -> None:
+    word = "unfindableword" if "Unfindableword" in (html / "book" / "index.html").read_text() else "gradient"
+    page = visit.open(f"search.html?q={word}")
+    page.wait_for_selector("#search-results li a")
+    assert any("book/index" in link.get_attribute("href") for link in page.locator("#search-results li a").all())
+    assert visit.trouble == []
+
+
+def test_every_chapter_offers_its_notebook_and_its_source(visit: Visit, html: Path, page_names: list[str]) -> None:
+    chapters = [name for name in page_names if re.match(r"_executed/\d\d_", name)]
+    assert chapters
+    for name in chapters:
+        page = visit.open(name)
+        links = [link.get_attribute("href") or "" for link in page.locator(".provenance a.download").all()]
+        files = [(html / name).parent.joinpath(link).resolve() for link in links]
+        assert {path.suffix for path in files} == {".ipynb", ".py"}, name
+        notebook = next(path for path in files if path.suffix == ".ipynb")
+        assert any(cell.get("outputs") for cell in json.loads(notebook.read_text())["cells"]), name
+        assert "# %%" in next(path for path in files if path.suffix == ".py").read_text()
+
+
+def test_static_widget_answers_without_a_kernel(visit: Visit, html: Path) -> None:
+    name = "_executed/02_second.html"
+    if not (html / name).exists():
+        pytest.skip("only the toy book has a widget whose behaviour is known")
+    page = visit.open(name)
+    page.wait_for_selector(".widget-slider, .widget-hslider")
+    assert page.get_by_text("zero", exact=True).is_visible()
+    handle = page.locator(".noUi-handle").first
+    handle.focus()
+    handle.press("ArrowRight")
+    page.get_by_text("one", exact=True).wait_for(state="visible")
+    assert visit.trouble == []

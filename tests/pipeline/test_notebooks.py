@@ -1,0 +1,128 @@
+"""The key of a chapter, and the modules its code can reach."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from pipeline import imports, notebooks
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    files = {
+        "__init__.py": "from companion import far",
+        "near.py": "from companion import middle",
+        "middle.py": "from companion.deep import leaf\nNAME = 'table.toml'",
+        "far.py": "",
+        "table.toml": "",
+        "deep/__init__.py": "from .other import thing",
+        "deep/leaf.py": "",
+        "deep/other.py": "thing = 1",
+    }
+    for name, text in files.items():
+        path = tmp_path / "companion" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def reached(code: str, root: Path) -> set[str]:
+    return {str(path.relative_to(root / "companion")) for path in imports.reachable([code], root)}
+
+
+def test_imports_are_followed_through_modules_folders_and_data_files(package: Path) -> None:
+    assert reached("from companion import near", package) == {
+        "__init__.py",
+        "near.py",
+        "middle.py",
+        "table.toml",
+        "deep/__init__.py",
+        "deep/leaf.py",
+        "deep/other.py",
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import companion.far as f", "from companion.far import anything", "def g():\n    from companion import far"],
+)
+def test_every_form_of_import_is_seen_and_the_packages_own_init_leads_nowhere(package: Path, code: str) -> None:
+    assert reached(code, package) == {"__init__.py", "far.py"}
+
+
+def test_other_libraries_and_magics_are_passed_over(package: Path) -> None:
+    assert reached("%matplotlib inline\n!ls\nimport torch\nfrom os import path", package) == set()
+
+
+CHAPTER = """# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Title
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+
+# %%
+value = 1
+"""
+
+
+def write(folder: Path, text: str = CHAPTER) -> Path:
+    path = folder / "01_chapter.py"
+    path.write_text(text)
+    return path
+
+
+def key(folder: Path, text: str, **parameters: object) -> dict[str, object]:
+    return json.loads(notebooks.key(notebooks.read_source(write(folder, text)), parameters, folder))
+
+
+def test_key_follows_code_and_parameters_but_not_prose(tmp_path: Path) -> None:
+    first = key(tmp_path, CHAPTER, seed=0)
+    assert key(tmp_path, CHAPTER.replace("Title", "Other"), seed=0) == first
+    assert key(tmp_path, CHAPTER.replace("value = 1", "value = 2"), seed=0) != first
+    assert key(tmp_path, CHAPTER, seed=1) != first
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (' tags=["parameters"]', "", "0 cells tagged 'parameters'"),
+        ("\n# %%\nvalue", '\n# %% tags=["parameters"]\nvalue', "2 cells tagged 'parameters'"),
+        ("kernelspec", "other", "names no kernel"),
+    ],
+)
+def test_malformed_chapter_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in CHAPTER
+    with pytest.raises(ValueError, match=says):
+        notebooks.read_source(write(tmp_path, CHAPTER.replace(old, new)))
+
+
+def test_known_parameters_are_those_the_cell_assigns(tmp_path: Path) -> None:
+    assert notebooks.known_parameters(notebooks.read_source(write(tmp_path))) == {"tier": "'quick'", "seed": "0"}
+
+
+def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no parameter 'sed'; it has tier, seed"):
+        notebooks.execute(write(tmp_path), tmp_path / "out.ipynb", {"sed": 1}, tmp_path)
+    assert list(tmp_path.glob("out*")) == []
+
+
+def test_merging_outputs_of_other_code_is_refused(tmp_path: Path) -> None:
+    import nbformat
+
+    executed = jupytext.read(write(tmp_path, CHAPTER.replace("value = 1", "value = 2")))
+    nbformat.write(executed, tmp_path / "executed.ipynb")
+    with pytest.raises(ValueError, match="made by other code"):
+        notebooks.merge(write(tmp_path), tmp_path / "executed.ipynb", tmp_path / "page.ipynb")

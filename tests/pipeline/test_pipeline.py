@@ -1,0 +1,267 @@
+"""What is made again after which change, and what a killed or failed build leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests import builds
+
+Edit = Callable[[Path, str, str], None]
+WITHOUT_BOOK = ("-k", "not task_book")
+
+
+def made(output: str) -> set[str]:
+    """Return the tasks that the pipeline reports as done."""
+    return set(re.findall(r"^  (\S+) +done ", output, flags=re.MULTILINE))
+
+
+def update(root: Path, **variables: str) -> set[str]:
+    """Bring everything but the HTML up to date; return what was made."""
+    done = builds.pipeline(root, *WITHOUT_BOOK, **variables)
+    assert done.returncode == 0, done.stdout
+    return made(done.stdout)
+
+
+def test_first_build_makes_everything(built_toy: tuple[Path, str]) -> None:
+    root, output = built_toy
+    assert made(output) == {
+        "train[quick/toy/baseline-seed0]",
+        "train[quick/toy/score_matching-seed0]",
+        "evaluate[quick/toy/baseline-seed0]",
+        "evaluate[quick/toy/score_matching-seed0]",
+        "execute[01_first-quick-seed0]",
+        "execute[02_second-quick-seed0]",
+        "page[01_first]",
+        "page[02_second]",
+        "status",
+        "book",
+    }
+    assert output.rstrip().endswith(str(root / "_build" / "html" / "index.html"))
+    assert "warning" not in output.lower()
+
+
+def test_second_build_makes_nothing(toy: Path) -> None:
+    done = builds.pipeline(toy)
+    assert done.returncode == 0
+    assert made(done.stdout) == set()
+
+
+def test_edited_prose_is_carried_over_without_executing(toy: Path, edit: Edit) -> None:
+    edit(toy / "notebooks" / "01_first.py", "A question", "Another question")
+    done = builds.pipeline(toy)
+    assert made(done.stdout) <= {"page[01_first]", "status", "book"}
+    page = nbformat.read(toy / "_executed" / "01_first.ipynb", as_version=4)
+    assert "Another question" in page.cells[0].source
+    assert any("image/svg+xml" in output.get("data", {}) for cell in page.cells for output in cell.get("outputs", []))
+    assert "Another question" in (toy / "_build" / "html" / "_executed" / "01_first.html").read_text()
+
+
+def test_edited_caption_is_carried_over_without_executing(toy: Path, edit: Edit) -> None:
+    edit(toy / "notebooks" / "01_first.py", "A sine, for tests.", "A sine, once more.")
+    assert update(toy) <= {"page[01_first]", "status"}
+    page = nbformat.read(toy / "_executed" / "01_first.ipynb", as_version=4)
+    assert any("once more" in json.dumps(cell.metadata) and cell.outputs for cell in page.cells if "outputs" in cell)
+
+
+def test_edited_code_cell_executes_its_chapter_only(toy: Path, edit: Edit) -> None:
+    edit(toy / "notebooks" / "01_first.py", "np.pi) + seed", "np.e) + seed")
+    assert update(toy) == {"execute[01_first-quick-seed0]", "page[01_first]"}
+
+
+def test_edited_loss_retrains_what_uses_it_and_executes_what_reads_it(toy: Path, edit: Edit) -> None:
+    edit(toy / "companion" / "losses.py", "2.0", "3.0")
+    assert update(toy) >= {
+        "train[quick/toy/score_matching-seed0]",
+        "evaluate[quick/toy/score_matching-seed0]",
+        "execute[02_second-quick-seed0]",
+    }
+    record = toy / "_runs" / "quick" / "toy" / "score_matching-seed0" / "record.json"
+    assert json.loads(record.read_text())["metrics"]["accuracy"]["value"] == 3.0 / 4
+
+
+def test_edited_loss_leaves_the_baseline_and_other_chapters_alone(toy: Path, edit: Edit) -> None:
+    edit(toy / "companion" / "losses.py", "2.0", "3.0")
+    done = update(toy)
+    assert not {name for name in done if "baseline" in name or "01_first" in name}
+
+
+def test_comment_or_docstring_in_a_module_makes_nothing(toy: Path, edit: Edit) -> None:
+    edit(toy / "companion" / "losses.py", "The stand-in's loss.", "The loss of the stand-in.")
+    edit(toy / "companion" / "plots.py", "COLOUR =", "# The first colour.\nCOLOUR =")
+    assert update(toy) == set()
+
+
+def test_edited_module_executes_the_chapters_that_import_it(toy: Path, edit: Edit) -> None:
+    edit(toy / "companion" / "plots.py", "C0", "C1")
+    assert update(toy) == {"execute[01_first-quick-seed0]", "page[01_first]"}
+
+
+def test_touched_files_make_nothing(toy: Path) -> None:
+    for path in (*toy.glob("notebooks/*.py"), *toy.glob("companion/*.py"), *toy.glob("_runs/**/record.json")):
+        path.touch()
+    assert update(toy) == set()
+
+
+def test_committed_results_are_read_again_when_they_change(toy: Path) -> None:
+    record = toy / "results" / "small" / "toy" / "baseline-seed0" / "record.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert update(toy) == {"execute[02_second-quick-seed0]", "page[02_second]"}
+
+
+def test_deleted_page_is_merged_again_without_executing(toy: Path) -> None:
+    (toy / "_executed" / "01_first.ipynb").unlink()
+    assert update(toy) == {"page[01_first]"}
+
+
+def test_other_seed_is_kept_beside_the_first(toy: Path) -> None:
+    assert "execute[01_first-quick-seed3]" in update(toy, SEED="3")
+    page = nbformat.read(toy / "_executed" / "01_first.ipynb", as_version=4)
+    assert page.metadata["companion"]["parameters"] == "tier = 'quick', seed = 3, device = 'cpu'"
+    assert not {name for name in update(toy) if name.startswith(("train", "evaluate", "execute"))}
+
+
+def test_fresh_trains_the_other_seeds_too(toy: Path) -> None:
+    done = update(toy, FRESH="1")
+    assert {name for name in done if name.startswith("train")} == {
+        "train[quick/toy/baseline-seed1]",
+        "train[quick/toy/score_matching-seed1]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"TIER": "huge"}, "choose one of tiny, quick, small, paper"),
+        ({"SEED": "first"}, "SEED=first is not a seed"),
+        ({"FRESH": "yes"}, "FRESH=1"),
+    ],
+)
+def test_unknown_variable_values_are_refused_in_a_sentence(toy: Path, variables: dict[str, str], says: str) -> None:
+    done = builds.pipeline(toy, **variables)
+    assert done.returncode == 1
+    assert says in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_chapter_without_a_seed_is_refused_and_names_its_parameters(toy: Path, edit: Edit) -> None:
+    edit(toy / "notebooks" / "01_first.py", "seed = 0\n", "sed = 0\n")
+    done = builds.pipeline(toy)
+    assert done.returncode == 1
+    assert "01_first.py has no parameter 'seed'; it has tier, sed, device" in done.stdout
+
+
+def test_failing_cell_is_named_and_leaves_nothing_that_looks_whole(toy: Path, edit: Edit) -> None:
+    edit(toy / "notebooks" / "01_first.py", "np.pi) + seed", "np.pi) / 0")
+    done = builds.pipeline(toy)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
+    assert "notebooks/01_first.py failed" in done.stdout
+    assert not (toy / "_executed" / ".cells" / "quick-seed0" / "01_first.ipynb").exists()
+    edit(toy / "notebooks" / "01_first.py", "np.pi) / 0", "np.pi) + seed")
+    assert "execute[01_first-quick-seed0]" in update(toy)
+
+
+def start(root: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """Start the pipeline without waiting for it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *WITHOUT_BOOK],
+        cwd=root,
+        env=builds.environment(root, **variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def processes_of(root: Path) -> list[str]:
+    """Return the processes whose working directory is the project."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if path.readlink() == root:
+                found.append((path.parent / "cmdline").read_text().replace("\0", " ").strip())
+        except OSError:
+            continue
+    return [command for command in found if command]
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+
+
+@needs_proc
+def test_killed_training_goes_on_where_it_was(toy: Path, edit: Edit) -> None:
+    edit(toy / "companion" / "losses.py", "2.0", "3.0")
+    folder = toy / "_runs" / "quick" / "toy" / "score_matching-seed0"
+    (folder / "steps.log").unlink()
+    process = start(toy, TOY_STEP_SECONDS="0.1")
+    wait_for(lambda: (folder / "steps.log").exists() and len((folder / "steps.log").read_text().split()) > 5)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_of(toy), seconds=60)
+    update(toy)
+    steps = [int(step) for step in (folder / "steps.log").read_text().split()]
+    assert sorted(set(steps)) == list(range(50))
+    assert len(steps) <= 51  # The step during which it was killed may have been taken twice.
+
+
+@needs_proc
+def test_killed_chapter_is_executed_again_and_finished_ones_are_not(toy: Path, edit: Edit) -> None:
+    for name in ("01_first", "02_second"):
+        edit(toy / "notebooks" / f"{name}.py", "import numpy as np", "import numpy as np  # changed")
+    marker = toy / "sleeping"
+    edit(
+        toy / "notebooks" / "02_second.py",
+        "fig, ax =",
+        f"import pathlib, time\np = pathlib.Path({str(marker)!r})\n"
+        "if not p.exists():\n    p.touch()\n    time.sleep(100)\nfig, ax =",
+    )
+    kept = toy / "_executed" / ".cells" / "quick-seed0"
+    process = start(toy)
+    wait_for(lambda: marker.exists() and (kept / "01_first.ipynb").exists())
+    time.sleep(1.5)  # Time to note that chapter 1 is done.
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_of(toy), seconds=60)
+    assert not (kept / "02_second.ipynb").exists()
+    done = update(toy)
+    assert "execute[02_second-quick-seed0]" in done
+    assert "execute[01_first-quick-seed0]" not in done
+
+
+def test_one_chapter_runs_by_hand_with_papermill(toy: Path) -> None:
+    bin_ = Path(sys.executable).parent
+    command = (
+        f"{bin_}/jupytext --to ipynb -o - notebooks/01_first.py | "
+        f"{bin_}/papermill - out.ipynb -p tier small -p seed 3 --no-progress-bar --log-level ERROR"
+    )
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=toy,
+        env=builds.environment(toy) | {"PATH": f"{bin_}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    out = nbformat.read(toy / "out.ipynb", as_version=4)
+    glued = [output for cell in out.cells for output in cell.get("outputs", []) if "scrapbook" in str(output.metadata)]
+    assert glued[0]["data"]["application/papermill.record/text/plain"].startswith("6.14159")

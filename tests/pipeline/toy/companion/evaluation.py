@@ -1,0 +1,13 @@
+"""The stand-in's evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def evaluate(directory: Path, brief: bool = False, progress: bool = True) -> None:
+    """Complete the record: the accuracy is a quarter of the weight."""
+    weight = float((directory / "weights.safetensors").read_text().split()[-1])
+    record = {"metrics": {"accuracy": {"value": weight / 4}}}
+    (directory / "record.json").write_text(json.dumps(record))

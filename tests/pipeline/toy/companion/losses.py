@@ -1,0 +1,3 @@
+"""The stand-in's loss."""
+
+WEIGHT = 2.0

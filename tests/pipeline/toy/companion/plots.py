@@ -1,0 +1,3 @@
+"""The stand-in's plots."""
+
+COLOUR = "C0"

@@ -1,0 +1,33 @@
+"""The stand-in's training: fifty short steps, a checkpoint after each, a log of every step ever taken."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tqdm import tqdm
+
+from companion import runs
+from companion.losses import WEIGHT
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def train(settings: runs.Settings, progress: bool = True) -> None:
+    """Train, or go on."""
+    folder = runs.directory(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / CHECKPOINT
+    begun = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for step in tqdm(range(begun, 50), initial=begun, total=50, desc=settings.run_id, disable=not progress):
+        time.sleep(float(os.environ.get("TOY_STEP_SECONDS", "0")))
+        with (folder / "steps.log").open("a") as log:
+            log.write(f"{step}\n")
+        partial = checkpoint.with_suffix(".partial")
+        partial.write_text(str(step + 1))
+        partial.replace(checkpoint)
+    (folder / "history.csv").write_text(f"epoch,loss\n1,{WEIGHT}\n")
+    weight = WEIGHT if settings.method != "baseline" else 1.0
+    (folder / "weights.safetensors").write_text(f"{settings.run_id} {weight}")
+    (folder / "record.json").write_text("{}")
+    checkpoint.unlink()

@@ -1,0 +1,215 @@
+"""A run is its settings: the same weights however often it was interrupted; what cannot go on says why."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from companion import data, presets, runs, training
+from companion.runs import RecordError, Settings
+
+STEPS = 4
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, train_size=STEPS * 64)
+
+
+def weights(run: runs.Run) -> bytes:
+    return (run.directory / "weights.safetensors").read_bytes()
+
+
+def test_resumed_run_equals_the_unbroken_run(settings: Settings, tmp_path: Path) -> None:
+    unbroken = training.train(settings, directory=tmp_path / "unbroken", progress=False)
+    stops = 0
+    while True:
+        try:
+            broken = training.train(settings, directory=tmp_path / "broken", time_budget=0.0, progress=False)
+            break
+        except training.OutOfTime:
+            stops += 1
+    assert stops == 2 * STEPS
+    assert weights(broken) == weights(unbroken)
+    measured = [column for column in unbroken.history() if column != "seconds"]
+    assert broken.history()[measured].equals(unbroken.history()[measured])
+
+
+def test_same_settings_give_the_same_weights_whatever_the_global_seed(settings: Settings, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first = training.train(settings, directory=tmp_path / "a", progress=False)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    second = training.train(settings, directory=tmp_path / "b", progress=False)
+    assert weights(first) == weights(second)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    a, b = (
+        training.train(
+            presets.preset("tiny", "mnist5k", "baseline", seed, train_size=64),
+            directory=tmp_path / str(seed),
+            progress=False,
+        )
+        for seed in (0, 1)
+    )
+    assert weights(a) != weights(b)
+
+
+def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(settings: Settings, tmp_path: Path) -> None:
+    run = training.train(settings, directory=tmp_path / "run", progress=False)
+    images = data.load("mnist5k")
+    predicted = run.model()(data.to_float(images.x_test)).argmax(1)
+    accuracy = run.metric("test_accuracy")
+    assert accuracy["value"] == (predicted == images.y_test).double().mean().item()
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert accuracy["n"] == 1000
+    assert run.record.status == "finished"
+    assert run.settings == settings
+    assert not run.from_earlier_code
+    assert not (run.directory / training.CHECKPOINT).exists()
+
+
+def test_diverging_run_stops_says_when_and_keeps_its_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    honest = training.training_step
+    calls = 0
+
+    def explode(*arguments: object) -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        terms = honest(*arguments)  # type: ignore[arg-type]
+        return terms | {"loss": math.nan} if calls == STEPS + 2 else terms
+
+    monkeypatch.setattr(training, "training_step", explode)
+    run = training.train(settings, directory=tmp_path / "run", progress=False)
+    assert run.record.status.startswith("diverged in epoch 2, step 2: loss nan")
+    assert len(run.history()) == 1
+    assert all(value.isfinite().all() for value in run.model().state_dict().values())
+
+
+def test_damaged_checkpoint_is_refused_and_kept(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(training.OutOfTime):
+        training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
+    path = tmp_path / training.CHECKPOINT
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(half)
+    with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged.*delete it"):
+        training.train(settings, directory=tmp_path, progress=False)
+    assert path.read_bytes() == half
+
+
+def test_checkpoint_of_other_settings_is_refused(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(training.OutOfTime):
+        training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
+    other = presets.preset("tiny", "mnist5k", "score_matching", 4)
+    with pytest.raises(RecordError, match="other settings"):
+        training.train(other, directory=tmp_path, progress=False)
+
+
+def test_cuda_asked_for_and_absent_says_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ValueError, match="finds no CUDA device here: use --device cpu"):
+        training.train(settings, directory=tmp_path, device="cuda", progress=False)
+
+
+def test_one_cycle_rises_to_the_peak_and_ends_near_nought() -> None:
+    settings = presets.preset("quick", "mnist5k", "baseline", learning_rate=0.5)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.5)
+    schedule = training.learning_rate_schedule(settings, optimizer, 50)
+    rates = []
+    for _ in range(300):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(rates) == pytest.approx(0.5)
+    assert rates.index(max(rates)) == pytest.approx(60, abs=1)
+    assert 0 < rates[-1] < 0.01
+
+
+def test_crop_and_flip_moves_pixels_without_inventing_any() -> None:
+    x = torch.arange(1.0, 1 + 2 * 3 * 8 * 8).view(2, 3, 8, 8)
+    y = training.crop_and_flip(x, torch.Generator().manual_seed(0), padding=2)
+    assert y.shape == x.shape
+    for before, after in zip(x, y, strict=True):
+        kept = after[after > 0]
+        assert set(kept.tolist()) <= set(before.flatten().tolist())
+        assert len(kept) >= 3 * 6 * 6
+        assert len(kept.unique()) == len(kept)
+        # The three channels move together.
+        assert torch.equal((after > 0)[0], (after > 0)[1])
+
+
+def test_unknown_setting_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'epoch'.*'epochs'"):
+        presets.preset("quick", "mnist5k", "baseline", epoch=3)
+
+
+def test_autocast_with_a_taylor_estimate_is_refused() -> None:
+    with pytest.raises(ValueError, match="loses its digits"):
+        presets.preset("quick", "mnist5k", "score_matching", precision="bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "is not a whole record"), ('{"tier": "quick"', "is not a whole record"), ('{"tier": "quick"}', "missing")],
+)
+def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "record.json").write_text(content)
+    with pytest.raises(RecordError, match=message):
+        runs.load(tmp_path)
+
+
+def test_weights_that_do_not_match_their_record_are_refused(settings: Settings, tmp_path: Path) -> None:
+    run = training.train(settings, directory=tmp_path, progress=False)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-2] + b"\0\0")
+    with pytest.raises(RecordError, match="SHA-256 is not the record's"):
+        run.model()
+
+
+def test_record_survives_a_round_trip_through_json(settings: Settings, tmp_path: Path) -> None:
+    run = training.train(settings, directory=tmp_path, progress=False)
+    text = json.loads((tmp_path / "record.json").read_text())
+    assert Settings.from_dict(text["settings"]) == settings
+    run.record.write(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "record.json").read_bytes()
+
+
+def test_find_names_the_runs_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    settings = presets.preset("tiny", "mnist5k", "baseline", 5, train_size=64)
+    training.train(settings, progress=False)
+    assert runs.find("tiny", "mnist5k", "baseline", 5).settings == settings
+    with pytest.raises(RecordError, match="Known here: baseline-seed5.*companion train --tier tiny"):
+        runs.find("tiny", "mnist5k", "baseline", 6)
+    with pytest.raises(ValueError, match="'quik' does not exist.*'quick'"):
+        runs.find("quik", "mnist5k", "baseline", 5)
+
+
+def test_source_hash_ignores_comments_and_docstrings_but_not_code(tmp_path: Path) -> None:
+    def hash_of(text: str) -> str:
+        path = tmp_path / "module.py"
+        path.write_text(text)
+        runs._code.cache_clear()
+        return runs.source_hash([path])
+
+    base = hash_of('"""One."""\ndef f(x):\n    """Two."""\n    return x + 1\n')
+    assert hash_of('"""Other."""\ndef f(x):  # three\n    return (x + 1)\n') == base
+    assert hash_of('"""One."""\ndef f(x):\n    """Two."""\n    return x + 2\n') != base
+
+
+def test_losses_decide_every_method_but_the_baseline() -> None:
+    names = {
+        method: {p.name for p in runs.source_files("train", presets.preset("quick", "mnist5k", method))}
+        for method in runs.METHODS
+    }
+    assert "losses.py" not in names["baseline"]
+    assert all("losses.py" in names[method] for method in runs.METHODS if method != "baseline")

@@ -1,0 +1,63 @@
+"""TF32: noticed, refused on CUDA, turned off and restored."""
+
+import pytest
+import torch
+
+from companion import trace
+from companion.trace.precision import require_full_precision, tf32_in_use
+
+
+class _OnCuda:
+    """What the check reads of a tensor, as a CUDA tensor has it."""
+
+    dtype, is_cuda, device = torch.float32, True, torch.device("cuda")
+
+    def is_floating_point(self):
+        return True
+
+
+@pytest.fixture
+def tf32_switch():
+    convolutions = (
+        torch.backends.cudnn.conv if hasattr(torch.backends.cudnn, "conv") else torch.backends.cudnn
+    )
+    name = "fp32_precision" if convolutions is not torch.backends.cudnn else "allow_tf32"
+    before = getattr(convolutions, name)
+    yield lambda on: setattr(convolutions, name, {True: "tf32", False: "ieee"}[on] if "fp32" in name else on)
+    setattr(convolutions, name, before)
+
+
+def test_tf32_on_cuda_is_refused_and_full_precision_is_the_remedy(tf32_switch):
+    tf32_switch(True)
+    with pytest.raises(ValueError, match=r"trace\.full_precision\(\)"):
+        require_full_precision(_OnCuda())
+    require_full_precision(_OnCuda(), allow_low_precision=True)
+    with trace.full_precision():
+        require_full_precision(_OnCuda())
+
+
+def test_full_precision_restores_the_switch_also_on_error(tf32_switch):
+    tf32_switch(True)
+
+    def fail():
+        with trace.full_precision():
+            assert not tf32_in_use()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert tf32_in_use()
+
+
+def test_float64_and_cpu_inputs_do_not_mind_tf32(tf32_switch):
+    tf32_switch(True)
+    require_full_precision(torch.rand(2))
+    require_full_precision(torch.rand(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "estimator", [trace.exact, trace.hutchinson, lambda f, x: trace.taylor(f, x, sigma=0.01)]
+)
+def test_integer_images_are_refused_with_the_remedy(estimator):
+    with pytest.raises(ValueError, match=r"got torch.uint8.*x\.float\(\) / 255"):
+        estimator(lambda x: x.sum(dim=1), torch.zeros(2, 3, dtype=torch.uint8))
