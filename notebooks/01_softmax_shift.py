@@ -1,0 +1,453 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Any picture you like
+#
+# Here is a wager. You train a classifier, and I choose a picture: a smiling face, say. I may change your
+# classifier, but if a single prediction changes, I lose. If its saliency map shows my picture, for every input
+# you try, you lose.
+#
+# Should you accept? The question of this chapter is: **can a saliency map be turned into any picture without
+# changing one prediction?** The paper's section 2 answers it in one line of algebra
+# {cite:p}`srinivas2021rethinking`. We go through that line, and then carry it out on a network that was trained
+# in the ordinary way.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %%
+import io
+from functools import partial
+
+import ipywidgets as widgets
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from IPython.display import display
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+
+from companion import data, fooling, pictures, plots, presets, runs
+from companion.gradients import log_probability_gradient, logit_gradient, loss_gradient
+
+plots.use_style()
+set_matplotlib_formats("png")
+dataset = presets.DATASETS[tier][0] if tier in presets.DATASETS else "mnist5k"
+model = runs.find(tier, dataset, "baseline", seed).model().to(device)
+images = data.load(dataset)
+x, y = data.to_float(images.x_test).to(device), images.y_test.to(device)
+few = {"tiny": 6}.get(tier, 50)
+
+# %% tags=["remove-cell"]
+with torch.no_grad():
+    probabilities = torch.cat([model(part).softmax(dim=1) for part in x.split(250)])
+glue("accuracy", 100 * float((probabilities.argmax(dim=1) == y).double().mean()), display=False)
+glue("test_images", len(x), display=False)
+
+# %% [markdown]
+# The network is the book's baseline, which gets {glue:text}`accuracy:.1f` % of {glue:text}`test_images` test
+# images right. Nothing about it is special. Any classifier that ends in a softmax would do.
+#
+# ## The observation
+#
+# A classifier turns an input $\mathbf{x} \in \mathbb{R}^D$ into $C$ *logits* $f_1(\mathbf{x}), \dots,
+# f_C(\mathbf{x})$. The softmax turns these into probabilities,
+#
+# $$
+# p_i = p(y = i \mid \mathbf{x}) = \frac{\exp f_i(\mathbf{x})}{\sum_{j=1}^C \exp f_j(\mathbf{x})} .
+# $$ (eq-shift-softmax)
+#
+# The loss for class $i$ is $\ell_i = -\log p_i$. Two gradients with respect to the input are in use as saliency
+# maps: the *logit-gradient* $\nabla_{\mathbf{x}} f_i$ and the *loss-gradient* $\nabla_{\mathbf{x}} \ell_i$.
+#
+# ````{prf:proposition} Shift invariance
+# :label: prf-shift-invariance
+#
+# Let $g : \mathbb{R}^D \to \mathbb{R}$ be any differentiable function, and let $\tilde f_i = f_i + g$ for every
+# class, $1 \le i \le C$. Then for every class
+#
+# $$
+# \tilde p_i = p_i, \qquad
+# \tilde\ell_i = \ell_i, \qquad
+# \nabla_{\mathbf{x}} \tilde\ell_i = \nabla_{\mathbf{x}} \ell_i, \qquad
+# \nabla_{\mathbf{x}} \tilde f_i = \nabla_{\mathbf{x}} f_i + \nabla_{\mathbf{x}} g .
+# $$ (eq-shift-claim)
+# ````
+#
+# ````{prf:proof}
+# Write out the loss and its gradient (the paper's eq. 5 and 6):
+#
+# $$
+# \ell_i(\mathbf{x}) = -f_i(\mathbf{x}) + \log \sum_{j=1}^C \exp f_j(\mathbf{x}),
+# $$ (eq-shift-loss)
+#
+# $$
+# \nabla_{\mathbf{x}} \ell_i(\mathbf{x}) = -\nabla_{\mathbf{x}} f_i(\mathbf{x})
+# + \sum_{j=1}^C p_j \, \nabla_{\mathbf{x}} f_j(\mathbf{x}) .
+# $$ (eq-shift-loss-gradient)
+#
+# Put $\tilde f_i = f_i + g$ into {eq}`eq-shift-loss`. The first term brings $-g$. In the second, every summand
+# has the factor $\exp g$, which leaves the logarithm as $+g$. The two cancel, so $\tilde\ell_i = \ell_i$, and
+# with it $\tilde p_i = \exp(-\tilde\ell_i) = p_i$. Functions that are equal everywhere have equal gradients;
+# {eq}`eq-shift-loss-gradient` shows it term by term, since $-\nabla g + \sum_j p_j \nabla g = 0$: the
+# probabilities sum to one. The last equation of {eq}`eq-shift-claim` is the sum rule.
+# ````
+#
+# So the logit-gradient is ours to choose. Take the picture $T$ that you want to see, and
+#
+# $$
+# g(\mathbf{x}) = s \, \langle \mathbf{x}, T \rangle
+# \quad\Longrightarrow\quad
+# \nabla_{\mathbf{x}} \tilde f_i = \nabla_{\mathbf{x}} f_i + s\,T
+# $$ (eq-shift-linear)
+#
+# at every input and for every class. The strength $s$ says how loudly.
+#
+# ## Doing it
+#
+# The gradients of this network have some size of their own. We take $s$ as twice the largest pixel of a typical
+# map, so that the picture can be seen above them.
+
+# %%
+before = logit_gradient(model, x[:few], y[:few])
+strength = 2 * float(before.abs().amax(dim=(1, 2, 3)).median())
+size = x.shape[-1]
+targets = {
+    "a smiling face": pictures.smiley(size),
+    "a greeting": pictures.word("HI", size),
+    "a checkerboard": pictures.checkerboard(size),
+}
+fooled = {
+    name: fooling.shift_logits(model, fooling.linear_shift(picture, strength)).eval()
+    for name, picture in targets.items()
+}
+hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
+one, label = x[hesitant : hesitant + 1], int(probabilities[hesitant].argmax())
+
+# %% [markdown]
+# For the first look we choose the test image on which the network's highest probability is nearest to 0.8. It
+# hesitates there, so that there is something to be seen in its probabilities.
+
+# %% mystnb={"figure": {"name": "fig-shift-demo", "caption": "One test digit, the gradient map of the trained classifier for it, and the maps of two altered classifiers; below each map, what that classifier answers. Orange pixels raise the logit of the predicted class, blue ones lower it."}, "image": {"alt": "A handwritten digit and three gradient maps. The first is a tangle of orange and blue; the second shows a smiling face; the third shows the word HI. The three bar charts of class probabilities below them are identical."}} tags=["hide-input"]
+shown = {"as trained": model, "with a face added": fooled["a smiling face"], "with a greeting": fooled["a greeting"]}
+figure, axes = plt.subplots(2, 4, figsize=(8.4, 3.7), height_ratios=[2.2, 1])
+plots.show_images(axes[0, 0], one, titles=["the input"])
+axes[1, 0].set_axis_off()
+axes[1, 0].text(0.98, 0.5, "probability\nof each class", ha="right", va="center", transform=axes[1, 0].transAxes)
+for column, (name, classifier) in enumerate(shown.items(), start=1):
+    plots.signed_maps(axes[0, column], logit_gradient(classifier, one, label), titles=[f"gradient, {name}"])
+    with torch.no_grad():
+        answer = classifier(one).softmax(dim=1)[0].cpu()
+    bars = axes[1, column]
+    bars.bar(range(len(answer)), answer, color=["#D55E00" if i == label else "#555555" for i in range(len(answer))])
+    bars.set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
+    bars.tick_params(labelsize=8)
+plt.show()
+
+# %% tags=["remove-cell"]
+with torch.no_grad():
+    shifted = torch.cat([fooled["a smiling face"](part) for part in x.split(250)])
+changed = int((shifted.argmax(dim=1) != probabilities.argmax(dim=1)).sum())
+glue("predictions_changed", changed, display=False)
+glue("largest_shift", float(shifted.abs().max()), display=False)
+glue("strength", strength, display=False)
+
+# %% [markdown]
+# The three bar charts in {numref}`fig-shift-demo` come from three different networks, and no bar has moved. Of
+# the {glue:text}`test_images` test images, the number that the second network classifies differently from the
+# first is {glue:text}`predictions_changed`.
+#
+# You can turn the picture up yourself. The slider sets $s$ as a multiple of the network's own largest pixel. The
+# images were computed beforehand, so it works on this page as it does in a running notebook.
+
+# %% tags=["hide-input"]
+def frame(picture, multiple):
+    """Render the map and the answer of one altered classifier as the bytes of a PNG file."""
+    classifier = fooling.shift_logits(model, fooling.linear_shift(picture, multiple * strength / 2))
+    with torch.no_grad():
+        answer = classifier(one).softmax(dim=1)[0].cpu()
+    figure, axes = plt.subplots(1, 3, figsize=(6.0, 2.2), width_ratios=[1, 1, 1.2])
+    plots.show_images(axes[0], one, titles=["the input"])
+    plots.signed_maps(axes[1], logit_gradient(classifier, one, label), titles=["gradient map"])
+    axes[2].bar(range(len(answer)), answer, color="#555555")
+    axes[2].set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
+    axes[2].set_title("probability of each class", fontsize=9)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+multiples = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+
+# %%
+slider = widgets.SelectionSlider(
+    options=[(f"{m:g} x", i) for i, m in enumerate(multiples)], description="strength", continuous_update=True
+)
+choice = widgets.ToggleButtons(options=list(targets), description="picture")
+stacks = []
+for picture in targets.values():
+    stack = widgets.Stack([widgets.Image(value=frame(picture, m), format="png") for m in multiples])
+    widgets.jslink((slider, "index"), (stack, "selected_index"))
+    stacks.append(stack)
+album = widgets.Stack(stacks)
+widgets.jslink((choice, "index"), (album, "selected_index"))
+display(widgets.VBox([choice, slider, album]))
+
+# %% [markdown]
+# ## How exactly are the answers unchanged?
+#
+# {prf:ref}`prf-shift-invariance` is exact. A computer is not: it adds $g$ to $f$, rounds, and subtracts
+# again inside the softmax. We therefore compute everything *through* $f + g$, copying nothing over from $f$, and
+# look at the largest difference that is left. We do it for several functions $g$:
+#
+# - **the face**, as above;
+# - **a sine**, $g = \epsilon \sin(m \sum_d x_d)$, which never exceeds $\epsilon$ and is steep all the same;
+# - **minus the mean logit**, $g = -\frac1C \sum_j f_j$, which centres the logits, a thing that one might well do
+#   out of tidiness;
+# - **minus the top logit**, $g = -\max_j f_j$, which makes the logit of the predicted class zero everywhere, and
+#   its map blank;
+# - **a swap**, $g = f_{(2)} - f_{(1)}$, where $(1)$ is the class that the network predicts and $(2)$ the runner-up.
+#   The predicted class now has the runner-up's old logit. Ask this network why it sees a 4, and it shows what the
+#   first one would have shown for a 9;
+# - **a learned $g$**: a small network, trained on training images until its gradient and the classifier's add up
+#   to the picture.
+
+# %%
+def minus_top(x):
+    return -model(x).amax(dim=1)
+
+
+def swap(x):
+    first, second = model(x).topk(2, dim=1).values.unbind(dim=1)
+    return second - first
+
+
+learned = fooling.learned_shift(
+    model,
+    data.to_float(images.x_train[: 10 * few]).to(device),
+    targets["a smiling face"],
+    strength=strength,
+    steps={"tiny": 2}.get(tier, 200),
+    generator=torch.Generator().manual_seed(seed),
+)
+shifts = {
+    "face": fooling.linear_shift(targets["a smiling face"], strength),
+    "sine": fooling.sine_shift(epsilon=0.01, frequency=100 * strength),
+    "minus the mean logit": fooling.mean_logit_shift(model),
+    "minus the top logit": minus_top,
+    "swap": swap,
+    "learned": learned,
+}
+
+# %% mystnb={"figure": {"name": "fig-shift-gallery", "caption": "Gradient maps of the predicted class for four test images, in the trained network and in six networks with the same predictions. Each map has its own scale of colour; white is zero."}, "image": {"alt": "A grid of four digits with seven maps each. The trained network's maps are tangled; with the face and with the learned shift each shows a smiling face; with the sine each is one flat colour; with minus the top logit each is blank; centring and swapping give other tangles."}} tags=["hide-input"]
+rows = range(4)
+names = {"as trained": None, **shifts}
+figure, axes = plt.subplots(4, 8, figsize=(8.8, 4.9))
+plots.show_images(axes[:, 0], x[:4])
+for column, (name, g) in enumerate(names.items(), start=1):
+    classifier = model if g is None else fooling.shift_logits(model, g)
+    plots.signed_maps(axes[:, column], logit_gradient(classifier, x[:4]), limit="each")
+    axes[0, column].set_title(name.replace("minus the ", "minus\n").replace("as ", "as\n"), fontsize=9, loc="center")
+axes[0, 0].set_title("input", fontsize=9, loc="center")
+plt.show()
+
+# %% [markdown]
+# Seven networks, one and the same classifier ({numref}`fig-shift-gallery`). Now the differences, in double
+# precision and in the single precision in which networks usually run.
+
+# %%
+def outputs(model, x, y):
+    """Return what a classifier gives for x, with classes y: all of it computed through the model."""
+    with torch.no_grad():
+        logits = model(x)
+    return {
+        "probability": logits.softmax(dim=1),
+        "loss": F.cross_entropy(logits, y, reduction="none"),
+        "loss-gradient": loss_gradient(model, x, y),
+        "logit-gradient": logit_gradient(model, x, y),
+    }
+
+
+def largest_differences(dtype):
+    """Return, for every g, the largest change of each output over the first images."""
+    classifier, points = model.to(dtype), x[:few].to(dtype)
+    before = outputs(classifier, points, y[:few])
+    rows = {}
+    for name, g in shifts.items():
+        g = g.to(dtype) if isinstance(g, torch.nn.Module) else g
+        after = outputs(fooling.shift_logits(classifier, g), points, y[:few])
+        rows[name] = {key: float((after[key] - before[key]).abs().max()) for key in before}
+    return pd.DataFrame(rows).T
+
+
+# %%
+double, single = largest_differences(torch.float64), largest_differences(torch.float32)
+unchanged = ["probability", "loss", "loss-gradient"]
+table = pd.concat({"float64": double[unchanged], "float32": single[unchanged]}, axis=1)
+table["changed", "logit-gradient"] = double["logit-gradient"]
+table.index.name = "g"
+table.style.format("{:.0e}").format("{:.2f}", subset=[("changed", "logit-gradient")])
+
+# %% tags=["remove-cell"]
+for name, frame_ in {"double": double, "single": single}.items():
+    glue(f"{name}_probability", f"{frame_['probability'].max():.0e}", display=False)
+    glue(f"{name}_loss", f"{frame_['loss'].max():.0e}", display=False)
+    glue(f"{name}_loss_gradient", f"{frame_['loss-gradient'].max():.0e}", display=False)
+glue("smallest_logit_gradient_change", float(double["logit-gradient"].min()), display=False)
+glue("largest_logit_gradient", float(before.abs().max()), display=False)
+glue("checked_images", few, display=False)
+
+# %% [markdown]
+# Each entry is the largest absolute difference over {glue:text}`checked_images` test images, all classes and all
+# pixels. In double precision no probability moves by more than {glue:text}`double_probability`, no loss by more
+# than {glue:text}`double_loss`, no pixel of a loss-gradient by more than {glue:text}`double_loss_gradient`. In
+# single precision the figures are {glue:text}`single_probability`, {glue:text}`single_loss` and
+# {glue:text}`single_loss_gradient`. Meanwhile every one of these functions moves some pixel of the logit-gradient
+# by {glue:text}`smallest_logit_gradient_change:.2f` or more. The largest pixel in the trained network's own maps
+# is {glue:text}`largest_logit_gradient:.2f`.
+#
+# The differences that remain are rounding, and rounding has a known size. A number $a$ is stored to within
+# $u\,|a|$, where $u$ is {glue:text}`unit_double` in double and {glue:text}`unit_single` in single precision. A
+# shift that adds hundreds to every logit buries their last digits. If we keep turning $s$ up, the probabilities
+# must begin to suffer, in proportion.
+
+# %%
+strengths = torch.logspace(-1, 6, 8).tolist()
+moved = {}
+for dtype in (torch.float32, torch.float64):
+    classifier, points = model.to(dtype), x[:few].to(dtype)
+    with torch.no_grad():
+        truth = classifier(points).softmax(dim=1)
+        for s in strengths:
+            g = fooling.linear_shift(targets["a smiling face"], s)
+            after = fooling.shift_logits(classifier, g)(points).softmax(dim=1)
+            moved[dtype, s] = float((after - truth).abs().max())
+model.float()
+bulk = float((x[:few].cpu() * targets["a smiling face"]).sum(dim=(1, 2, 3)).max())
+
+# %% mystnb={"figure": {"name": "fig-shift-rounding", "caption": "Largest change of a probability, against the strength $s$ of the face. The thin lines are the unit of rounding times the largest shift, $u\\,s \\max_{\\mathbf{x}} \\langle \\mathbf{x}, T \\rangle$."}, "image": {"alt": "Two rising lines on logarithmic axes, float32 nine orders of magnitude above float64, each close to its thin line of predicted rounding error."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figure, ax = plt.subplots(figsize=(6.4, 3.4))
+for dtype, colour, marker in ((torch.float32, "#D55E00", "o"), (torch.float64, "#0072B2", "s")):
+    name = str(dtype).removeprefix("torch.")
+    ax.plot(strengths, [max(moved[dtype, s], 1e-18) for s in strengths], color=colour, marker=marker, label=name)
+    unit = torch.finfo(dtype).eps / 2
+    ax.plot(strengths, [unit * bulk * s for s in strengths], color=colour, linewidth=0.8, linestyle=":")
+ax.axvline(strength, color="#888888", linewidth=1, linestyle="--")
+ax.annotate("used above", (strength, 1e-3), xytext=(5, 0), textcoords="offset points", fontsize=9, color="#555555")
+ax.set(xscale="log", yscale="log", xlabel="strength s", ylabel="largest change of a probability")
+ax.set_title("Rounding is the only trace that the shift leaves")
+ax.legend()
+plt.show()
+
+# %% tags=["remove-cell"]
+glue("unit_double", f"{torch.finfo(torch.float64).eps / 2:.0e}", display=False)
+glue("unit_single", f"{torch.finfo(torch.float32).eps / 2:.0e}", display=False)
+glue("single_at_strongest", f"{moved[torch.float32, strengths[-1]]:.2g}", display=False)
+glue("strongest", f"{strengths[-1]:.0e}", display=False)
+
+# %% [markdown]
+# They do ({numref}`fig-shift-rounding`). At $s$ = {glue:text}`strongest` single precision has nothing left to
+# tell the classes apart with, and a probability moves by {glue:text}`single_at_strongest`. To be unseen, a forger
+# must be moderate. There is ample room.
+#
+# ## Which saliency maps are fooled?
+#
+# Every map that is built from the gradient of one logit inherits the shift. We try the gradient, its absolute
+# value {cite:p}`simonyan2013deep`, input times gradient {cite:p}`shrikumar2017learning`, SmoothGrad, which
+# averages over noisy copies {cite:p}`smilkov2017smoothgrad`, and integrated gradients, which averages along a
+# path from black {cite:p}`sundararajan2017axiomatic`. Beside them we put two maps in which $g$ cancels: the
+# gradient of the difference of two logits, and that of the log-probability.
+
+# %%
+def saliency_maps(model, x, y, rival):
+    """Return seven maps for the classes y; `rival` is another class for each image."""
+    gradient = partial(logit_gradient, model)
+    noise = torch.Generator().manual_seed(seed)
+    noisy = [x + 0.1 * torch.randn(x.shape, generator=noise).to(x) for _ in range(8)]
+    path = [(step + 0.5) / 8 * x for step in range(8)]
+    return {
+        "gradient": gradient(x, y),
+        "|gradient|": gradient(x, y).abs(),
+        "input x gradient": x * gradient(x, y),
+        "SmoothGrad": torch.stack([gradient(point, y) for point in noisy]).mean(dim=0),
+        "integrated\ngradients": x * torch.stack([gradient(point, y) for point in path]).mean(dim=0),
+        "difference\nof two logits": gradient(x, y) - gradient(x, rival),
+        "log-probability": log_probability_gradient(model, x, y),
+    }
+
+
+# %%
+top_two = probabilities[:few].topk(2, dim=1).indices
+classes = (top_two[:, 0], top_two[:, 1])
+honest = saliency_maps(model, x[:few], *classes)
+forged = saliency_maps(fooled["a smiling face"], x[:few], *classes)
+relative = {
+    name: float(((forged[name] - map_).flatten(1).norm(dim=1) / map_.flatten(1).norm(dim=1)).mean())
+    for name, map_ in honest.items()
+}
+
+# %% mystnb={"figure": {"name": "fig-shift-methods", "caption": "Seven maps of one test image, from the trained network and from the one with the face. The number below each column is the change relative to the trained network's map, as a mean over the test images used."}, "image": {"alt": "Two rows of seven maps. In the lower row the face appears in gradient, absolute gradient and SmoothGrad, and inside the strokes of the digit in input times gradient and integrated gradients. The last two columns are the same in both rows."}} tags=["hide-input"]
+set_matplotlib_formats("png")
+figure, axes = plt.subplots(2, 7, figsize=(8.9, 3.2))
+for column, name in enumerate(honest):
+    maps = torch.stack([honest[name][0], forged[name][0]])
+    plots.signed_maps(axes[:, column], maps)
+    axes[0, column].set_title(name, fontsize=8.5, loc="center")
+    axes[1, column].set_xlabel(f"{relative[name]:.1g}" if relative[name] < 1e-3 else f"{relative[name]:.2f}")
+axes[0, 0].set_ylabel("as trained")
+axes[1, 0].set_ylabel("with the face")
+plt.show()
+
+# %% tags=["remove-cell"]
+immune = ("difference\nof two logits", "log-probability")
+glue("least_fooled", min(value for name, value in relative.items() if name not in immune), display=False)
+glue("most_immune", f"{max(relative[name] for name in immune):.0e}", display=False)
+
+# %% [markdown]
+# The first five are fooled: they change by {glue:text}`least_fooled:.1f` times their own size or more
+# ({numref}`fig-shift-methods`). Multiplying by the input confines the face to the strokes of the digit, and does
+# no more than that. Averaging does nothing, since the shift is the same at every point that is averaged. The last
+# two change by no more than {glue:text}`most_immune`, which is rounding. So the cure for this forgery is known:
+# take differences of logits. Methods that look inside the network, such as Grad-CAM
+# {cite:p}`selvaraju2017grad`, see only what passes through the layer they look at; a $g$ that is computed from
+# that layer reaches them too.
+#
+# This has to be said with care. That a map *can* be forged does not show that the maps of ordinary networks are
+# false. Nobody added a face to those. What it shows is that training does not decide the matter. The loss is
+# blind to $g$, so whatever common part the logits of a trained network have got, they have got it for some
+# other reason. [Chapter 3](03_logits_as_log_densities.ipynb) gives that common part a name and a meaning.
+# [Chapter 2](02_loss_gradients.ipynb) first asks whether the loss-gradient, which this trick cannot reach, is
+# any safer.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# "It is trivial to manipulate input-gradients." Adding one function to all logits changes the logit-gradients at
+# will, and leaves losses and loss-gradients as they were (section 2; proof in appendix A). Individual logits and
+# their gradients are therefore "meaningless on their own". The paper shows no pictures of this.
+# :::
+#
+# :::{admonition} What you just saw
+# - Six functions $g$, six sets of maps: a face, a flat wash, a blank, another class's map. Over
+#   {glue:text}`test_images` test images the face changed {glue:text}`predictions_changed` predictions.
+# - Probabilities, losses and loss-gradients agreed to {glue:text}`double_probability`, {glue:text}`double_loss` and
+#   {glue:text}`double_loss_gradient` in double precision, and what was left was rounding.
+# - Gradient, absolute gradient, input times gradient, SmoothGrad and integrated gradients were fooled. Differences
+#   of logits and log-probabilities were not.
+# - You should not have accepted the wager.
+# :::

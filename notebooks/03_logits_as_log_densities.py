@@ -1,0 +1,430 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Logits as log-densities
+#
+# A classifier is asked one thing: which class is this? Yet its logits can be read as the logarithm of a density, and then they claim to know something else: where pictures of each class lie. **How much of that density did the classifier learn?**
+#
+# We take the reading apart in three steps. First Bayes' rule, and what it does not say. Then an identity that splits every gradient map in two, on real digits. Then a mixture in the plane, where the true density is known and can be drawn beside the classifier's.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% tags=["remove-cell"]
+import math
+
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import Tensor, nn
+
+from companion import data, pictures, plots, presets, runs
+from companion._support import choose
+from companion.fooling import shift_logits
+from companion.gradients import log_probability_gradient, logit_gradient
+from companion.losses import ScoreMatching
+from companion.metrics import mean_interval, score_alignment
+from companion.shifts import linear_shift
+
+plots.use_style()
+set_matplotlib_formats("png")
+generator = torch.Generator().manual_seed(seed)
+
+# %% [markdown]
+# ## Bayes' rule, forwards and backwards
+#
+# A classifier gives a number $f_i(\mathbf{x})$ to each class $i = 1, \dots, C$. Suppose that we declare them to be the logarithm of a joint density of picture and class:
+#
+# $$
+# p_\theta(\mathbf{x}, y = i) = \frac{\exp f_i(\mathbf{x})}{Z},
+# \qquad
+# Z = \sum_{j=1}^{C} Z_j,
+# \qquad
+# Z_j = \int \exp f_j(\mathbf{x}) \, d\mathbf{x} .
+# $$ (eq-logits-joint)
+#
+# Divide by the sum over the classes, which is Bayes' rule, and $Z$ cancels. What remains is the softmax:
+#
+# $$
+# p_\theta(y = i \mid \mathbf{x})
+# = \frac{p_\theta(\mathbf{x}, y = i)}{\sum_j p_\theta(\mathbf{x}, y = j)}
+# = \frac{\exp f_i(\mathbf{x})}{\sum_j \exp f_j(\mathbf{x})} .
+# $$ (eq-logits-posterior)
+#
+# So nothing about the classifier has changed. It has only been read in another way, as {cite:t}`bridle1990probabilistic` and {cite:t}`grathwohl2020your` read it before. Now divide by the class instead. Its probability is $p_\theta(y = i) = Z_i / Z$, hence
+#
+# $$
+# p_\theta(\mathbf{x} \mid y = i) = \frac{\exp f_i(\mathbf{x})}{Z_i},
+# \qquad
+# \nabla_{\mathbf{x}} \log p_\theta(\mathbf{x} \mid y = i) = \nabla_{\mathbf{x}} f_i(\mathbf{x}) .
+# $$ (eq-logits-score)
+#
+# The gradient of a log-density is called its *score*. A logit-gradient is the score of the class-conditional density, and no $Z$ appears in it.
+#
+# Two things are easily read into this that it does not say.
+#
+# **The paper divides by $Z/C$**, "assuming equiprobable classes". That is right where all $Z_i$ are equal. But $Z_i$ is an integral of the *model's* function; data with equally many pictures of each class do not make the integrals equal. In general the divisor is $Z_i$. The score does not notice the difference.
+#
+# **$Z$ has to be finite.** Nothing in a classifier's training asks for that. We shall see a classifier for which it is not.
+#
+# Here is the first point in numbers. Three Gaussians in the plane, two for class 0 and one for class 1; class 0 holds three quarters of the points. The ideal logits are $f_i = \log p(\mathbf{x}, i)$, and `mixture.classifier()` returns them.
+
+# %%
+mixture = data.gaussian_mixture(
+    torch.tensor([[-1.5, 1.0], [1.5, 1.5], [0.5, -0.9]]),
+    torch.tensor([[[0.5, 0.3], [0.3, 0.6]], [[0.4, -0.2], [-0.2, 0.5]], [[1.6, 0.0], [0.0, 0.35]]]),
+    labels=torch.tensor([0, 0, 1]),
+    weights=torch.tensor([2.0, 1.0, 1.0]),
+)
+ideal = mixture.classifier()
+
+
+def log_partition(model: nn.Module, half_width: float, points: int = 241) -> Tensor:
+    """Return log Z_i of every class, (C,), integrated over the square [-half_width, half_width]^2."""
+    axis = torch.linspace(-half_width, half_width, points, dtype=torch.float64)
+    with torch.no_grad():
+        return model(torch.cartesian_prod(axis, axis)).logsumexp(dim=0) + 2 * math.log(axis[1] - axis[0])
+
+
+partition = log_partition(ideal, 10.0).exp()
+pd.DataFrame(
+    {
+        "Z_i": partition,
+        "integral of exp(f_i) / (Z / C)": partition / (partition.sum() / 2),
+        "integral of exp(f_i) / Z_i": partition / partition,
+    },
+    index=pd.Index([0, 1], name="class"),
+).round(3)
+
+# %% tags=["remove-cell"]
+glue("mass_class_0", float(2 * partition[0] / partition.sum()), display=False)
+glue("mass_class_1", float(2 * partition[1] / partition.sum()), display=False)
+
+# %% [markdown]
+# With $Z/C$ the "densities" of the two classes integrate to {glue:text}`mass_class_0:.2f` and {glue:text}`mass_class_1:.2f`. A density integrates to 1.
+#
+# ## Every gradient map is a sum of two
+#
+# Take the logarithm of {eq}`eq-logits-posterior` and move one term across:
+#
+# $$
+# f_i(\mathbf{x}) = \log p_\theta(i \mid \mathbf{x}) + \log \sum_j \exp f_j(\mathbf{x}) .
+# $$
+#
+# The gradient of this line is the identity that the rest of the book leans on. It is not in the paper.
+#
+# $$
+# \underbrace{\nabla_{\mathbf{x}} f_i(\mathbf{x})}_{\text{the gradient map}}
+# = \underbrace{\nabla_{\mathbf{x}} \log p_\theta(i \mid \mathbf{x})}_{\text{what decides the class}}
+# + \underbrace{\nabla_{\mathbf{x}} \log \textstyle\sum_j \exp f_j(\mathbf{x})}_{\text{the same for every class}}
+# $$ (eq-logits-identity)
+#
+# It is Bayes' rule for scores. The sum $\sum_j \exp f_j$ is $Z\,p_\theta(\mathbf{x})$, so the second term is the score of the model's density of *pictures*, whatever their class. Classification rewards the first term and never looks at the second.
+#
+# The package has functions for the map and for its first term. For the second we treat $\log \sum_j \exp f_j$ as a network with a single logit.
+
+# %%
+class Evidence(nn.Module):
+    """A classifier's logsumexp as one logit (B, 1): the log-density of x, up to a constant."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return log sum_j exp f_j(x)."""
+        return self.model(x).logsumexp(dim=1, keepdim=True)
+
+
+def two_terms(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradient map of logit y and its two terms, each shaped like x."""
+    return logit_gradient(model, x, y), log_probability_gradient(model, x, y), logit_gradient(Evidence(model), x, 0)
+
+
+# %% [markdown]
+# The network is the book's baseline, an ordinary classifier. We take test pictures with their true classes.
+
+# %%
+dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+run = runs.find(tier, dataset, "baseline", seed)
+model = run.model().to(device)
+images = data.load(dataset)
+count = {"tiny": 20, "quick": 300}.get(tier, 100)
+x = data.to_float(images.x_test[:count]).to(device)
+y = images.y_test[:count].to(device)
+
+whole, deciding, common = two_terms(model, x, y)
+residual = (whole - deciding - common).abs().max() / whole.abs().max()
+doubles = two_terms(model.double(), x[:20].double(), y[:20])
+residual_double = (doubles[0] - doubles[1] - doubles[2]).abs().max() / doubles[0].abs().max()
+model = model.float()
+accuracy = run.metric("test_accuracy")["value"]
+print(f"{run.record.name}, test accuracy {accuracy:.3f}" + ", from earlier code" * run.from_earlier_code)
+print(f"identity: largest relative error {residual:.1e} in float32, {residual_double:.1e} in float64")
+
+# %% [markdown]
+# The identity holds to the last digits of either precision. Now the pictures: two of whose right answer the network is unsure, and two of which it is sure. $p$ is the probability it gives to the true class. In each row the three maps share one colour scale, so the first map *is* the sum of the other two, by eye as well.
+
+# %% mystnb={"figure": {"name": "fig-logits-two-terms", "caption": "The gradient map of the true class's logit, and its two terms ({eq}`eq-logits-identity`), for test pictures from the least certain (p is the probability of the true class) to the most. Orange raises the logit, blue lowers it; one colour scale a row."}, "image": {"alt": "Four rows, each with a picture, its gradient map, the term that decides and the term common to all classes. For the uncertain picture in the first row both terms are visible. For the certain ones the deciding term is blank and the map equals the common term."}} tags=["hide-input"]
+with torch.no_grad():
+    certainty = model(x).softmax(dim=1).gather(1, y[:, None])[:, 0]
+order = certainty.argsort().tolist()
+chosen = [order[0], order[len(order) // 20], order[len(order) // 2], order[-1]]
+figure, axes = plt.subplots(4, 4, figsize=(6.6, 6.9))
+for row, index in zip(axes, chosen, strict=True):
+    plots.show_images(row[0], x[index, None])
+    maps = torch.stack([whole[index], deciding[index], common[index]])
+    plots.signed_maps(row[1:], maps, limit="shared")
+    name = images.class_names[int(y[index])]
+    row[0].set_ylabel(f"{name}\np = {certainty[index]:.2g}", rotation=0, ha="right", va="center")
+titles = ("picture", "gradient map", "what decides", "common to all classes")
+for ax, title in zip(axes[0], titles, strict=True):
+    ax.set_title(title, loc="center", fontsize=10)
+figure.suptitle("Where the network is sure, the map is the common term alone", x=0.02, ha="left")
+plt.show()
+
+# %% tags=["remove-cell"]
+squares = [part.flatten(1).double().square().sum(dim=1) for part in (whole, deciding, common)]
+share = mean_interval((squares[1] / squares[0]).cpu())
+cosines = nn.functional.cosine_similarity(whole.flatten(1), common.flatten(1)).cpu()
+cosine = mean_interval(cosines)
+sure = (certainty > 0.99).cpu()
+glue("count", count, display=False)
+glue("sure_share", float(sure.float().mean()), display=False)
+glue("median_share", float((squares[1] / squares[0]).median()), display=False)
+glue("cosine", cosine.value, display=False)
+glue("cosine_low", cosine.low, display=False)
+glue("cosine_high", cosine.high, display=False)
+glue("common_above", float((cosines > 0.99).float().mean()), display=False)
+
+# %% [markdown]
+# Over {glue:text}`count` test pictures, the cosine between the gradient map and its second term is {glue:text}`cosine:.3f` on average (95 % interval {glue:text}`cosine_low:.3f` to {glue:text}`cosine_high:.3f`). The median share of the first term in the map's squared length is {glue:text}`median_share:.1e`; on {glue:text}`common_above:.0%` of the pictures the cosine is above 0.99.
+#
+# The reason is plain. The first term is $\sum_j p_j (\nabla f_i - \nabla f_j)$, and it vanishes as $p_i$ goes to 1. The network gives its right answer a probability above 0.99 on {glue:text}`sure_share:.0%` of these pictures. On those, the map that we would have called "what the network looked at" is a map of the term that the decision does not depend on.
+#
+# ## A shift moves the second term, and nothing else
+#
+# In [](01_softmax_shift.ipynb) we added a function $g(\mathbf{x})$ to every logit and could make the gradient map any picture. Now we can say what happened. The first term depends on differences of logits, so $g$ drops out of it. The second gains exactly $\nabla g$:
+#
+# $$
+# \nabla_{\mathbf{x}} \log p_{\tilde\theta}(i \mid \mathbf{x}) = \nabla_{\mathbf{x}} \log p_\theta(i \mid \mathbf{x}),
+# \qquad
+# \nabla_{\mathbf{x}} \log \sum_j \exp \tilde f_j = \nabla_{\mathbf{x}} \log \sum_j \exp f_j + \nabla_{\mathbf{x}} g .
+# $$ (eq-logits-shift)
+
+# %%
+target = pictures.smiley(x.shape[-1]).to(x)
+strength = float(whole.abs().amax(dim=(1, 2, 3)).median() / target.abs().max())
+shifted = shift_logits(model, linear_shift(target, strength))
+doubtful = order[0]
+before = two_terms(model, x[[doubtful]], y[[doubtful]])
+after = two_terms(shifted, x[[doubtful]], y[[doubtful]])
+moved = [float((b - a).abs().max()) for a, b in zip(before, after, strict=True)]
+mismatch = float((after[2] - before[2] - strength * target).abs().max())
+
+# %% mystnb={"figure": {"name": "fig-logits-shift", "caption": "The doubtful picture of {numref}`fig-logits-two-terms` again: above, the network; below, the same network with g added to every logit, where g's gradient is the picture of a face. All maps share one colour scale."}, "image": {"alt": "Two rows of three maps. The middle column, the term that decides, is the same in both rows. A smiling face has been added to the gradient map and to the common term in the lower row."}} tags=["hide-input"]
+figure, axes = plt.subplots(2, 3, figsize=(5.4, 4.1))
+plots.signed_maps(axes.flat, torch.cat(before + after), limit="shared")
+for ax, title in zip(axes[0], titles[1:], strict=True):
+    ax.set_title(title, loc="center", fontsize=10)
+axes[0, 0].set_ylabel("f", rotation=0, ha="right", va="center")
+axes[1, 0].set_ylabel("f + g", rotation=0, ha="right", va="center")
+figure.suptitle("The face enters through the common term", x=0.02, ha="left")
+plt.show()
+
+# %% tags=["remove-cell"]
+glue("moved_deciding", moved[1], display=False)
+glue("moved_common", moved[2], display=False)
+glue("mismatch", mismatch, display=False)
+
+# %% [markdown]
+# The common term moved by up to {glue:text}`moved_common:.2g`, and that is $\nabla g$ to within {glue:text}`mismatch:.0e`. The deciding term moved by {glue:text}`moved_deciding:.0e`, which is rounding.
+#
+# ## A density that can be seen
+#
+# For digits nobody knows the true density. For the three Gaussians we do. So we let a small softplus network learn to tell the two classes apart, and look at the density it did not know it was making.
+#
+# A second network has the same size, the same points and the same number of steps, and one more term in its loss: score-matching, which [](04_score_matching.ipynb) derives. It knows no more than the first. It sees points and their classes.
+
+# %%
+points, classes = mixture.sample(20_000, generator)
+steps = {"tiny": 30}.get(tier, 1000)
+
+
+def train_on_mixture(penalty: ScoreMatching | None) -> nn.Module:
+    """Train a small network by cross-entropy, plus a penalty if there is one."""
+    source = torch.Generator().manual_seed(seed)
+    network = nn.Sequential(nn.Linear(2, 48), nn.Softplus(), nn.Linear(48, 48), nn.Softplus(), nn.Linear(48, 2)).double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=source)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        rows = torch.randint(len(points), (256,), generator=source)
+        loss = nn.functional.cross_entropy(network(points[rows]), classes[rows])
+        if penalty is not None:
+            loss = loss + penalty(network, points[rows], classes[rows], generator=source).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return network
+
+
+classifier = train_on_mixture(None)
+matched = train_on_mixture(ScoreMatching(weight=1.0, mu=math.inf, variant="central"))
+
+# %% [markdown]
+# The figure shows, from left to right, the truth, the plain classifier, and the score-matched one. Above, the density of class 0, $\exp f_0 / Z_0$, where the integral has to stop at the edge of the picture. The arrows are the scores, all on one scale. Below, the probability of class 0.
+
+# %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, with the line where it is one half, and some of the points. Left the truth, in the middle a network trained to classify, right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in a corner with long arrows pointing to it, and the score-matched one shows the two blobs again."}} tags=["hide-input"]
+networks = {"truth": ideal, "trained to classify": classifier, "with score-matching": matched}
+axis = torch.linspace(-4, 4, 161, dtype=torch.float64)
+grid = torch.cartesian_prod(axis, axis)
+ticks = torch.linspace(-3.5, 3.5, 11, dtype=torch.float64)
+sparse = torch.cartesian_prod(ticks, ticks)
+figure, axes = plt.subplots(2, 3, figsize=(8.8, 6.2), sharex=True, sharey=True)
+look = {"origin": "lower", "extent": (-4, 4, -4, 4), "interpolation": "bilinear"}
+for column, (name, network) in zip(axes.T, networks.items(), strict=True):
+    with torch.no_grad():
+        density = network(grid)[:, 0].softmax(dim=0).view(161, 161).T
+        posterior = network(grid).softmax(dim=1)[:, 0].view(161, 161).T
+    arrows = logit_gradient(network, sparse, 0)
+    column[0].imshow(density, cmap="Blues", **look)
+    column[0].quiver(*sparse.T, *arrows.T, scale=95, width=0.006, color="#333333")
+    column[1].imshow(posterior, cmap=plots.SIGNED, vmin=-0.6, vmax=1.6, **look)
+    column[1].scatter(*points[:250].T, s=3, color="black", linewidths=0)
+    column[1].contour(axis, axis, posterior, levels=[0.5], colors="black", linewidths=1)
+    column[0].set_title(name, loc="center")
+    for ax in column:
+        ax.grid(visible=False)
+figure.suptitle("The answers agree; the densities do not", x=0.02, ha="left")
+axes[0, 0].set(ylabel="density of class 0", xlim=(-4, 4), ylim=(-4, 4))
+axes[1, 0].set_ylabel("probability of class 0")
+plt.show()
+
+# %% [markdown]
+# Cover the upper row: wherever there are points, the three are one classifier. Cover the lower row, and the one in the middle might never have seen the data. Its arrows say "away from class 1", and they go on saying it where there is nothing left to be found.
+#
+# Numbers, on fresh points with their true classes. The identity {eq}`eq-logits-identity` holds for the truth too, so the error of a score is the sum of two errors, one for each term; each is shown as a mean square, with its standard error.
+
+# %%
+fresh, labels = mixture.sample(400 if tier == "tiny" else 5000, generator)
+truth = two_terms(ideal, fresh, labels)
+rows, errors = {}, {}
+for name, network in networks.items():
+    terms = two_terms(network, fresh, labels)
+    whole_error = score_alignment(network, fresh, labels, mixture.score(fresh, labels))
+    errors[name] = [(a - b).square().sum(dim=1) for a, b in zip(terms, truth, strict=True)]
+    with torch.no_grad():
+        posterior = network(fresh).softmax(dim=1)
+    rows[name] = {
+        "accuracy": float((posterior.argmax(dim=1) == labels).double().mean()),
+        "posterior error": float((posterior - mixture.log_posterior(fresh).exp()).abs()[:, 0].mean()),
+        "score error": whole_error.squared_error,
+        "score error, s.e.": whole_error.squared_error_standard_error,
+        "cosine": whole_error.cosine,
+        "cosine, s.e.": whole_error.cosine_standard_error,
+    }
+pd.DataFrame(rows).T.round(3)
+
+# %% tags=["remove-cell"]
+glue("squared_norm", whole_error.squared_norm, display=False)
+glue("num_fresh", len(fresh), display=False)
+for key, name in (("ideal", "truth"), ("plain", "trained to classify"), ("matched", "with score-matching")):
+    glue(f"{key}_accuracy", rows[name]["accuracy"], display=False)
+    glue(f"{key}_posterior", rows[name]["posterior error"], display=False)
+    for part, label in (("score", "score error"), ("cosine", "cosine")):
+        glue(f"{key}_{part}", rows[name][label], display=False)
+        glue(f"{key}_{part}_se", rows[name][f"{label}, s.e."], display=False)
+    for part, samples in zip(("whole", "deciding", "common"), errors[name], strict=True):
+        interval = mean_interval(samples)
+        glue(f"{key}_{part}_error", interval.value, display=False)
+        glue(f"{key}_{part}_low", interval.low, display=False)
+        glue(f"{key}_{part}_high", interval.high, display=False)
+
+# %% [markdown]
+# The plain classifier is right on {glue:text}`plain_accuracy:.1%` of {glue:text}`num_fresh` points; the ideal one on {glue:text}`ideal_accuracy:.1%`. Its probabilities are off by {glue:text}`plain_posterior:.3f` on average. But the squared error of its score is {glue:text}`plain_score:.1f` ± {glue:text}`plain_score_se:.1f`, where a network with no gradient at all, an arrow of length nought everywhere, would have {glue:text}`squared_norm:.1f`. The mean cosine between its arrows and the true ones is {glue:text}`plain_cosine:.2f` ± {glue:text}`plain_cosine_se:.2f`.
+#
+# With score-matching the error is {glue:text}`matched_score:.2f` ± {glue:text}`matched_score_se:.2f`, the cosine {glue:text}`matched_cosine:.3f`, and the accuracy {glue:text}`matched_accuracy:.1%`.
+#
+# Where does the error sit? We sort the points by how far they are from the boundary, measured by the true $|\log p(0 \mid \mathbf{x}) - \log p(1 \mid \mathbf{x})|$, and cut them into five equal groups.
+
+# %% mystnb={"figure": {"name": "fig-logits-where", "caption": "Mean squared error of the two terms of the score, in five equal groups of points from the boundary outwards, with 95 % intervals (one that runs off the bottom contains 0). The grey line is the mean squared length of the true score."}, "image": {"alt": "Two panels with a logarithmic axis. For the plain classifier the error of the deciding term falls away from the boundary while that of the common term stays high. With score-matching both are small."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+log_posterior = mixture.log_posterior(fresh)
+distance = (log_posterior[:, 0] - log_posterior[:, 1]).abs()
+groups = distance.argsort().tensor_split(5)
+centres = [float(distance[group].median()) for group in groups]
+lengths = [float(truth[0][group].square().sum(dim=1).mean()) for group in groups]
+figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.8), sharey=True)
+for ax, name in zip(axes, ("trained to classify", "with score-matching"), strict=True):
+    for samples, label, mark in zip(errors[name][1:], titles[2:], ("o", "s"), strict=True):
+        ends = [mean_interval(samples[group]) for group in groups]
+        values = [end.value for end in ends]
+        bars = [[end.value - end.low for end in ends], [end.high - end.value for end in ends]]
+        ax.errorbar(centres, values, yerr=bars, marker=mark, label=label)
+    ax.plot(centres, lengths, color="#8C8C8C", linestyle="--", label="squared length of the true score")
+    ax.set(yscale="log", xlabel="distance from the boundary (log-odds)", title=name)
+axes[0].set_ylabel("mean squared error")
+axes[0].legend(loc="lower left")
+figure.suptitle("Far from the boundary only the common term is wrong", x=0.02, ha="left")
+plt.show()
+
+# %% tags=["remove-cell"]
+plain = errors["trained to classify"]
+glue("near_common", float(plain[2][groups[0]].mean()), display=False)
+glue("far_common", float(plain[2][groups[-1]].mean()), display=False)
+glue("near_deciding", float(plain[1][groups[0]].mean()), display=False)
+glue("far_deciding", float(plain[1][groups[-1]].mean()), display=False)
+
+# %% [markdown]
+# For the plain classifier, the error of the deciding term is {glue:text}`plain_deciding_error:.2f` ({glue:text}`plain_deciding_low:.2f` to {glue:text}`plain_deciding_high:.2f`), and that of the common term {glue:text}`plain_common_error:.1f` ({glue:text}`plain_common_low:.1f` to {glue:text}`plain_common_high:.1f`). Almost all that is wrong with its score is the second term. From the nearest fifth of the points to the farthest, the first falls from {glue:text}`near_deciding:.2f` to {glue:text}`far_deciding:.0e`; the second rises from {glue:text}`near_common:.1f` to {glue:text}`far_common:.1f`. Away from the boundary the first term is right because it is nought, as it should be. The score there is the second term alone.
+#
+# ## Is there a density at all?
+#
+# One question is left: whether $Z$ is finite. We integrate $\exp f_0$ over larger and larger squares.
+
+# %%
+half_widths = (4, 8, 16, 32)
+table = pd.DataFrame({name: [float(log_partition(network, w)[0]) for w in half_widths] for name, network in networks.items()})
+table.index = pd.Index(half_widths, name="half-width of the square")
+growth = (table - table.iloc[0]).round(2)
+growth
+
+# %% tags=["remove-cell"]
+for key, name in (("plain", "trained to classify"), ("matched", "with score-matching")):
+    glue(f"{key}_growth", float(growth[name].iloc[-1]), display=False)
+ratios = log_partition(matched, 16.0)
+glue("matched_ratio", float((ratios[0] - ratios[1]).exp()), display=False)
+
+# %% [markdown]
+# The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, and in proportion to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to turn downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth:.2f`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# Section 3 reads logits as unnormalised log-densities, recovers the softmax by Bayes' rule, and calls $\nabla_{\mathbf{x}} f_i$ the score of $p_\theta(\mathbf{x} \mid y = i)$. It then supposes that gradients look structured because this hidden density is close to that of the data. It reports no measurement of how close it is; for pictures, none is possible.
+# :::
+#
+# **Bayes' rule holds**, with $Z_i$ in the place of $Z/C$. The score needs neither.
+#
+# **A gradient map has two terms.** Where the network is sure of its answer, the one that classification determines is too small to see. The map is then the score of the model's density of pictures.
+#
+# **Classification does not teach that term.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [](07_training.ipynb) on.
+#
+# **Score-matching does teach it.** How a loss can match a score that nobody can see is the next chapter.

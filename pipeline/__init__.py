@@ -1,0 +1,1 @@
+"""The pipeline: train -> evaluate -> notebooks -> book, as pytask tasks. `make book` runs it."""

@@ -1,0 +1,58 @@
+"""The book: a page of run times and versions, then the HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import nbformat
+from pytask import Product
+
+from pipeline import project, worker
+
+PAGES = [project.EXECUTED / f"{path.stem}.ipynb" for path in project.notebook_sources()]
+STATUS = project.EXECUTED / "status.md"
+
+
+def hand_written() -> list[Path]:
+    """Return what the book is made of besides the chapters: its own files, and the package's docstrings."""
+    files = [project.ROOT / "_config.yml", project.ROOT / "_toc.yml"]
+    for folder in ("book", "companion"):
+        files += (p for p in (project.ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc")
+    return sorted(files)
+
+
+def task_status(pages: tuple[Path, ...] = tuple(PAGES), status: Annotated[Path, Product] = STATUS) -> None:
+    """Write the page that lists every chapter's run time and the versions it ran with."""
+    rows, versions = [], {}
+    for page in pages:
+        notebook = nbformat.read(page, as_version=4)
+        made = notebook.metadata["companion"]
+        versions |= made["versions"] | {"python": notebook.metadata["language_info"]["version"]}
+        rows.append(f"| [](/_executed/{page.name}) | {made['seconds']:.1f} | `{made['parameters']}` |")
+    names = sorted(versions)
+    lines = [
+        "# How this book was made",
+        "",
+        "Every chapter was executed by papermill, with the parameters named here.",
+        "",
+        "| chapter | seconds | parameters |",
+        "|---|---:|---|",
+        *rows,
+        "",
+        "| package | version |",
+        "|---|---|",
+        *(f"| {name} | {versions[name]} |" for name in names),
+        "",
+    ]
+    status.write_text("\n".join(lines))
+
+
+def task_book(
+    pages: tuple[Path, ...] = tuple(PAGES),
+    status: Path = STATUS,
+    written: tuple[Path, ...] = tuple(hand_written()),
+    index: Annotated[Path, Product] = project.HTML / "index.html",
+) -> None:
+    """Build the HTML."""
+    worker.run("build the book", "book")
