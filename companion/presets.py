@@ -141,6 +141,7 @@ def _committed(settings: Settings) -> bool:
 SEARCH_EPOCHS = 2
 _PAIR = {"variant": "central", "norm": "pair"}
 SEARCH: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "baseline": ({},),
     "score_matching": (
         {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
         {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},

@@ -8,24 +8,30 @@ from typing import Annotated, Any
 from pytask import Product, PythonNode, mark, task
 
 from companion import runs
+from companion.runs import Settings
 from pipeline import project, worker
 
 plan = project.plan()
-for settings in plan:
-    if settings.name == "judge":
-        continue
+
+
+def define(settings: Settings) -> None:
+    """Add the task of one run."""
     folder = runs.directory(settings)
     code = runs.source_hash(runs.source_files("evaluate", settings))
+    needed = [folder / "weights.safetensors", *project.needed_to_evaluate(settings, plan)]
 
     @mark.try_first
     @task(id=settings.run_id)
     def task_evaluate(
-        run_id: str = settings.run_id,
-        code: Any = PythonNode(value=code, hash=True),  # noqa: B008
-        brief: bool = settings.name not in runs.METHODS,
-        weights: Path = folder / "weights.safetensors",
-        others: tuple[Path, ...] = project.needed_to_evaluate(settings, plan),  # noqa: B008
+        key: Any = PythonNode(value=code, hash=True),  # noqa: B008
+        weights: list[Path] = needed,  # noqa: B006
         record: Annotated[Path, Product] = folder / "record.json",
     ) -> None:
-        """Evaluate one run."""
-        worker.run(f"evaluate {run_id}", "evaluate", directory=str(record.parent), brief=brief)
+        """Evaluate the run; the runs of the search and the sweep briefly."""
+        brief = settings.name not in runs.METHODS
+        worker.run(f"evaluate {settings.run_id}", "evaluate", directory=str(folder), brief=brief)
+
+
+for one in plan:
+    if one.name != "judge":
+        define(one)

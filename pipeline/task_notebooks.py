@@ -16,45 +16,52 @@ folders = {path.parent for path in ours}
 
 
 def earlier_results() -> str:
-    """Return a hash of all results that no task of this build makes: the committed ones, and those of other builds."""
+    """Return a hash of the results that no task of this build makes: committed ones, and those of other builds.
+
+    Chapters show them beside their own. Those of the tests' tier are shown nowhere else.
+    """
     digest = hashlib.sha256()
     for place in ("results", "_runs"):
         for path in sorted((project.ROOT / place).rglob("*")):
-            if path.suffix in (".json", ".csv", ".toml") and path.parent not in folders:
-                digest.update(str(path.relative_to(project.ROOT)).encode() + b"\0" + path.read_bytes())
+            name = path.relative_to(project.ROOT / place)
+            if name.parts[0] == "tiny" != request.tier or path.parent in folders:
+                continue
+            if path.suffix in (".json", ".csv", ".toml"):
+                digest.update(f"{place}/{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 results = earlier_results()
 
-for path in project.notebook_sources():
-    chapter = notebooks.read_source(path)
-    notebooks.check_parameters(chapter, request.parameters, path.name)
-    reads = notebooks.reads_records(chapter, project.ROOT)
-    kept = project.EXECUTED / ".cells" / request.label / f"{path.stem}.ipynb"
-    key = notebooks.key(chapter, request.parameters, project.ROOT) + (results if reads else "")
+def define(source: Path) -> None:
+    """Add the two tasks of one chapter."""
+    chapter = notebooks.read_source(source)
+    notebooks.check_parameters(chapter, request.parameters, source.name)
+    decides = notebooks.key(chapter, request.parameters, project.ROOT)
+    reads: Any = PythonNode(value="nothing", hash=True)
+    if notebooks.reads_records(chapter, project.ROOT):
+        decides, reads = decides + results, list(ours)
+    kept = project.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
-    @task(id=f"{path.stem}-{request.label}")
+    @task(id=f"{source.stem}-{request.label}")
     def task_execute(
-        source: str = str(path.relative_to(project.ROOT)),
-        key: Any = PythonNode(value=key, hash=True),  # noqa: B008
-        records: tuple[Path, ...] = ours if reads else (),
+        key: Any = PythonNode(value=decides, hash=True),  # noqa: B008
+        records: Any = reads,
         executed: Annotated[Path, Product] = kept,
     ) -> None:
-        """Execute the code of one chapter."""
-        worker.run(
-            f"notebook {Path(source).stem}",
-            "notebook",
-            source=str(project.ROOT / source),
-            target=str(executed),
-            parameters=request.parameters,
-        )
+        """Execute the chapter's code."""
+        arguments = {"source": str(source), "target": str(kept), "parameters": request.parameters}
+        worker.run(f"notebook {source.stem}", "notebook", **arguments)
 
-    @task(id=path.stem)
+    @task(id=source.stem)
     def task_page(
-        source: Path = path,
+        source: Path = source,
         executed: Path = kept,
-        page: Annotated[Path, Product] = project.EXECUTED / f"{path.stem}.ipynb",
+        page: Annotated[Path, Product] = project.EXECUTED / f"{source.stem}.ipynb",
     ) -> None:
-        """Carry the present prose of one chapter into its executed copy."""
+        """Carry the chapter's present prose into its executed copy."""
         notebooks.merge(source, executed, page)
+
+
+for one in project.notebook_sources():
+    define(one)

@@ -10,19 +10,26 @@ from typing import Annotated, Any
 from pytask import Product, PythonNode, mark, task
 
 from companion import runs
+from companion.runs import Settings
 from pipeline import project, worker
 
-for settings in project.plan():
-    key = {"settings": asdict(settings), "code": runs.source_hash(runs.source_files("train", settings))}
+
+def define(settings: Settings) -> None:
+    """Add the task of one run."""
+    folder = runs.directory(settings)
+    code = runs.source_hash(runs.source_files("train", settings))
+    decides = json.dumps({"settings": asdict(settings), "code": code}, sort_keys=True)
 
     @mark.try_first
     @task(id=settings.run_id)
     def task_train(
-        run_id: str = settings.run_id,
-        values: dict[str, Any] = asdict(settings),  # noqa: B006, B008
-        key: Any = PythonNode(value=json.dumps(key, sort_keys=True), hash=True),  # noqa: B008
-        history: Annotated[Path, Product] = runs.directory(settings) / "history.csv",  # noqa: B008
-        weights: Annotated[Path, Product] = runs.directory(settings) / "weights.safetensors",  # noqa: B008
+        key: Any = PythonNode(value=decides, hash=True),  # noqa: B008
+        history: Annotated[Path, Product] = folder / "history.csv",
+        weights: Annotated[Path, Product] = folder / "weights.safetensors",
     ) -> None:
-        """Train one run, or go on with it."""
-        worker.run(f"train {run_id}", "train", settings=values)
+        """Train the run, or go on with it."""
+        worker.run(f"train {settings.run_id}", "train", settings=asdict(settings))
+
+
+for one in project.plan():
+    define(one)

@@ -6,6 +6,7 @@ import warnings
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -133,6 +134,7 @@ def test_pair_norm_leaves_the_trace_estimate_as_it_is(linear_quadratic, variant)
     torch.testing.assert_close(pair.squared_gradient_norm, slope**2 / 1e-4, rtol=1e-6, atol=1e-9)
 
 
+@hypothesis_settings(deadline=None, max_examples=40)
 @given(tau=st.floats(-50, 50), weight=st.floats(1e-4, 10))
 def test_anti_score_matching_clamps_h_from_above(tau, weight):
     # Central estimates of c |x|^2 / 2 are c |v|^2 / sigma^2, whatever x is.

@@ -22,6 +22,13 @@ NAMES: Mapping[str, str] = {
 }
 """How the four models are written in the table."""
 
+EXTRA_RUNS: Mapping[str, str] = {
+    "collapse-naive": "--set penalty.weight=1e-2 --set penalty.mu=Infinity",
+    "collapse-noise": "--set penalty.weight=1e-2 --set penalty.mu=Infinity --set input_noise=0.1",
+    "collapse-stable": "--set penalty.weight=1e-2 --set penalty.mu=1e-1",
+}
+"""The settings of chapter 06's runs, for the tiers whose plan does not have them."""
+
 Quantity = Callable[[Run], float]
 
 
@@ -66,10 +73,13 @@ class Shelf:
 
     def command(self, name: str) -> str:
         """Return the command that makes the runs of one name."""
-        if name in (*METHODS, "judge"):
-            where = f"--tier {self.tier} --dataset {self.dataset}"
-            return f"companion train {where} --method {name} --seed {self.seed} --evaluate"
-        return f"make book FRESH=1 TIER={self.tier}" if self.tier == "quick" else "make book FRESH=1"
+        train = f"companion train --tier {self.tier} --dataset {self.dataset} --seed {self.seed} --evaluate"
+        if name in METHODS:
+            return f"{train} --method {name}"
+        if self.tier == "quick":
+            return "make book FRESH=1"
+        changes = EXTRA_RUNS.get(name.split("-weight")[0], "--set penalty.weight=LAMBDA --set penalty.mu=MU")
+        return f"{train} --method score_matching --set name={name} {changes}"
 
     def values(self, name: str, quantity: Quantity) -> dict[int, float]:
         """Return a quantity of every run of one name, by seed; a run that lacks it is left out.
@@ -83,13 +93,8 @@ class Shelf:
             if not math.isnan(value):
                 values[run.record.seed] = value
         if not values:
-            raise NotYetRun(f"companion evaluate {_folder(self.runs(name)[0])}")
+            raise NotYetRun(f"companion evaluate {self.runs(name)[0].directory.relative_to(runs.PROJECT)}")
         return values
-
-
-def _folder(run: Run) -> str:
-    place = run.directory.parents[3] if len(run.directory.parents) > 3 else run.directory
-    return str(run.directory.relative_to(place))
 
 
 def metric(name: str) -> Quantity:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from companion import metrics
@@ -164,3 +165,26 @@ def test_global_random_state_is_left_alone() -> None:
     state = torch.get_rng_state()
     metrics.density_ratio(nn.Identity(), torch.zeros(2, 1), 0, sigmas=[0.1])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_median_of_a_skewed_log_ratio_is_the_median_of_chi_squared() -> None:
+    bowl = FromFunction(
+        lambda x: x.square()
+    )  # from 0 the log-ratio is sigma^2 chi^2 with one degree of freedom
+    x = torch.zeros(20_001, 1, dtype=torch.float64)
+    result = metrics.density_ratio(bowl, x, 0, sigmas=[0.5], generator=generator())
+    assert math.log(result.median_ratio.item()) == pytest.approx(0.25 * stats.chi2.median(1), rel=0.05)
+    assert result.log_ratio.item() == pytest.approx(0.25, rel=0.05)
+
+
+def test_ratio_error_is_that_of_the_images_means_over_draws() -> None:
+    # f is the product of the two coordinates; the images are the sample, their draws are averaged.
+    product = FromFunction(lambda x: x[:, :1] * x[:, 1:])
+    x = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    result = metrics.density_ratio(product, x, 0, sigmas=[0.5], num_draws=40, generator=generator(5))
+    source = generator(5)
+    noise = torch.stack([torch.randn(2, 2, generator=source, dtype=torch.float64) for _ in range(40)])
+    noisy = x + 0.5 * noise
+    first, second = (noisy[..., 0] * noisy[..., 1]).exp().mean(dim=0).tolist()
+    assert result.ratio.item() == pytest.approx((first + second) / 2)
+    assert result.ratio_standard_error.item() == pytest.approx(abs(first - second) / 2)

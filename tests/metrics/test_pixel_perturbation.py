@@ -85,6 +85,15 @@ def test_ties_go_by_index_in_both_orders() -> None:
         assert model.seen[-1].flatten().tolist() == pytest.approx([0.25, 0.25, 0.3, 0.4])
 
 
+@pytest.mark.parametrize("order", ["least", "most"])
+def test_ties_go_by_index_in_large_images_too(order: str) -> None:
+    x = 2 + torch.rand(2, 1, 64, 64, generator=generator())
+    replaced = changed(x, torch.ones_like(x), 0.3, order=order)
+    k = round(0.3 * 64 * 64)
+    assert replaced[:, :k].all()
+    assert not replaced[:, k:].any()
+
+
 def test_half_pixels_are_rounded_to_even() -> None:
     x = torch.rand(1, 1, 2, 5)
     for fraction, expected in ((0.05, 0), (0.15, 2), (0.25, 2), (0.29, 3), (1.0, 10)):

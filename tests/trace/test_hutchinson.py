@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion import trace
@@ -45,6 +45,7 @@ def test_variance_is_twice_the_squared_frobenius_norm_less_the_diagonal_for_sign
     torch.testing.assert_close(samples.var(), predicted, rtol=0.08, atol=0)
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10_000), dimensions=st.integers(1, 6))
 def test_one_rademacher_probe_is_exact_for_a_diagonal_hessian(seed, dimensions):
     generator = torch.Generator().manual_seed(seed)
@@ -53,6 +54,7 @@ def test_one_rademacher_probe_is_exact_for_a_diagonal_hessian(seed, dimensions):
     torch.testing.assert_close(samples[0].detach(), diagonal.sum(dim=1), rtol=1e-12, atol=1e-12)
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10_000), scale=st.floats(-5, 5))
 def test_with_the_same_probes_the_estimate_is_linear_in_f(seed, scale):
     x = torch.randn(2, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -1,0 +1,24 @@
+"""The paper's 31 claims, each measured and judged by a stated rule: `table` and `verdict`."""
+
+from companion.claims.advice import ADVICE, advice
+from companion.claims.assemble import chapters, claims, reported, table
+from companion.claims.page import counts, disagreements, html_table
+from companion.claims.rule import Check, Comparison, Estimate, Finding, NotYetRun, verdict
+
+__all__ = [
+    "ADVICE",
+    "Check",
+    "Comparison",
+    "Estimate",
+    "Finding",
+    "NotYetRun",
+    "advice",
+    "chapters",
+    "claims",
+    "counts",
+    "disagreements",
+    "html_table",
+    "reported",
+    "table",
+    "verdict",
+]

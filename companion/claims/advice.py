@@ -1,0 +1,121 @@
+"""The paper's advice (section 6), beside what was measured on the four models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from companion import presets
+from companion._support import choose
+from companion.claims import networks
+from companion.claims.numbers import percent
+from companion.claims.records import NAMES, Shelf, interval_of, over_seeds
+from companion.claims.rule import NotYetRun
+from companion.metrics.intervals import Interval
+from companion.runs import TIERS, Run
+
+ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "Avoid explanations by logit-gradients: they show an implicit density, not the decision.",
+        ("shift-invariance", "bayes", "perturbation-is-density-ratio"),
+    ),
+    (
+        "If they are unavoidable, use gradient-norm regularised or score-matched models only: their gradients "
+        "estimate the gradient of the data's density more reliably.",
+        ("density-regularised", "samples", "perturbation-own", "perturbation-baseline", "gradient-maps"),
+    ),
+)
+"""The two sentences of section 6, shortened, and the claims that each rests on."""
+
+
+def _of_record(name: str, scale: Callable[[Interval], Interval] = lambda interval: interval) -> Callable[[Run], Interval]:
+    return lambda run: scale(interval_of(run, name))
+
+
+def _training_seconds(run: Run) -> Interval:
+    value = float(run.record.seconds["train"])
+    return Interval(value=value, low=float("nan"), high=float("nan"), n=1)
+
+
+QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
+    "test accuracy, %": _of_record("test_accuracy", percent),
+    "squared gradient norm": _of_record("squared_norm"),
+    "perturbation, own model, %": _of_record("perturbation_own_gradient", percent),
+    "perturbation, baseline, %": _of_record("perturbation_common_gradient", percent),
+    "GAN-test, %": _of_record("gan_test", percent),
+    "accuracy under attack, %": lambda run: percent(networks.attacked_accuracy(run)),
+    "training, seconds": _training_seconds,
+}
+"""What the table of advice shows. Perturbation: area under the accuracy curve, least relevant pixels first."""
+
+
+def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
+    """Measure what a choice between the four models rests on, with intervals over seeds.
+
+    Args:
+        tier: whose records, one of `TIERS`.
+        seed: as in `table`.
+
+    Returns:
+        One row for each model and quantity that has a record: `model`, `quantity`, `value`, `low`, `high`, `n` (runs).
+        With one run the interval is over its images, and nan where there is none.
+
+    Raises:
+        ValueError: an unknown tier.
+    """
+    choose("tier", tier, TIERS)
+    shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed)
+    rows = []
+    for name in NAMES:
+        for quantity, read in QUANTITIES.items():
+            intervals = _intervals(shelf, name, read)
+            if intervals:
+                i = over_seeds(intervals)
+                ends = {"value": i.value, "low": i.low, "high": i.high, "n": len(intervals)}
+                rows.append({"model": name, "quantity": quantity, **ends})
+    return pd.DataFrame(rows, columns=["model", "quantity", "value", "low", "high", "n"])
+
+
+def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list[Interval]:
+    """Return one interval a run that has the quantity; a run without its metric or its weights is left out."""
+    try:
+        found = networks.with_weights(shelf, name) if read is QUANTITIES["accuracy under attack, %"] else shelf.runs(name)
+    except NotYetRun:
+        return []
+    intervals = []
+    for run in found:
+        try:
+            intervals.append(read(run))
+        except (KeyError, NotYetRun):
+            continue
+    return intervals
+
+
+def wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write the advice's numbers as a table for reading: a row a quantity, a column a model."""
+    text = [
+        f"{row.value:.3g}" + ("" if row.low != row.low else f" ({row.low:.3g} to {row.high:.3g})")
+        for row in frame.itertuples()
+    ]
+    cells = frame.assign(text=text, model=frame["model"].map(NAMES))
+    pivot = cells.pivot(index="quantity", columns="model", values="text")
+    return pivot.reindex(index=list(QUANTITIES), columns=list(NAMES.values())).fillna("no record")
+
+
+def support(frame: pd.DataFrame) -> pd.DataFrame:
+    """Set beside each sentence of the advice the verdicts of the claims that it rests on.
+
+    Args:
+        frame: the table of claims.
+
+    Returns:
+        `advice`, `claim`, `verdict`: one row for each claim.
+    """
+    verdicts = dict(zip(frame["id"], frame["verdict"], strict=True))
+    rows = [
+        {"advice": text, "claim": name, "verdict": verdicts.get(name, "not judged")}
+        for text, names in ADVICE
+        for name in names
+    ]
+    return pd.DataFrame(rows)

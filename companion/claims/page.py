@@ -1,0 +1,122 @@
+"""The table of claims as a page shows it, and the sentences that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import pandas as pd
+
+MARKS: Mapping[str, tuple[str, str]] = {
+    "holds": ("✓", "#009E73"),
+    "reproduced": ("✓", "#009E73"),
+    "agrees": ("✓", "#009E73"),
+    "does not hold": ("✗", "#D55E00"),
+    "opposite": ("✗", "#D55E00"),
+    "differs": ("✗", "#D55E00"),
+    "undecided": ("?", "#E69F00"),
+    "other data": ("≠", "#0072B2"),
+    "not yet run": ("…", "#8C8C8C"),
+    "shown": ("•", "#8C8C8C"),
+}
+"""For each verdict a sign and a colour. The word and the sign carry the meaning; the colour is a bar beside them."""
+AGAINST = ("does not hold", "opposite", "differs")
+OPEN = ("undecided", "other data", "not yet run")
+_CELL = "white-space: normal; text-align: left; vertical-align: top; padding: 0.4rem 0.6rem;"
+_WIDTHS = {"claim": "15em", "the paper says": "18em", "verdict": "9em", "measured": "30em", "chapter": "6em", "runs": "12em"}
+
+
+def mark(verdict: str) -> str:
+    """Return a verdict as HTML: a coloured bar, a sign and the word, in the page's own text colour.
+
+    Args:
+        verdict: one of `MARKS`, perhaps followed by `; order ...`.
+
+    Example:
+        >>> mark("holds")
+        '<span style="border-left: 0.35em solid #009E73; padding-left: 0.4em">✓ holds</span>'
+    """
+    sign, colour = MARKS[verdict.split(";")[0]]
+    return f'<span style="border-left: 0.35em solid {colour}; padding-left: 0.4em">{sign} {escape(verdict)}</span>'
+
+
+def html_table(frame: pd.DataFrame) -> str:
+    """Return the table of claims as HTML: scrolls sideways, inherits its colours from the page, links to chapters.
+
+    Args:
+        frame: as `table` returns it.
+    """
+    head = "".join(f'<th style="{_CELL} min-width: {width}">{name}</th>' for name, width in _WIDTHS.items())
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in frame.to_dict("records"))
+    return (
+        '<div style="overflow-x: auto; max-width: 100%"><table class="dataframe claims">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(row: dict[str, str]) -> str:
+    said = escape(row["text"]) + (f" <b>{escape(row['reported'])}</b>" if row["reported"] else "")
+    cells = (
+        f"<b>{escape(row['id'])}</b><br>{escape(row['where'])}<br><i>{escape(row['kind'])}</i>",
+        said,
+        mark(row["verdict"]),
+        escape(row["measured"]),
+        link(row["chapter"]),
+        escape(row["records"]).replace("; ", "<br>"),
+    )
+    return "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
+
+
+def link(chapter: str) -> str:
+    """Return a link to a chapter's page, which lies beside the page of the table.
+
+    Example:
+        >>> link("05_trace_estimators")
+        '<a href="05_trace_estimators.html">5</a>'
+    """
+    return f'<a href="{chapter}.html">{int(chapter.split("_")[0])}</a>'
+
+
+def counts(frame: pd.DataFrame) -> dict[str, int]:
+    """Count the verdicts, each of `MARKS` in its order; an order judged within a number does not count here.
+
+    Example:
+        >>> counts(pd.DataFrame({"verdict": ["holds", "other data; order opposite"]}))["other data"]
+        1
+    """
+    heads = [verdict.split(";")[0] for verdict in frame["verdict"]]
+    return {name: heads.count(name) for name in MARKS}
+
+
+def disagreements(frame: pd.DataFrame) -> str:
+    """Say in Markdown which claims were contradicted and which stay open, from the table and nothing else.
+
+    Args:
+        frame: as `table` returns it.
+    """
+    verdicts = frame["verdict"].str
+    against = frame[verdicts.split(";").str[0].isin(AGAINST) | verdicts.endswith("order opposite")]
+    still_open = frame[verdicts.split(";").str[0].isin(OPEN) & ~frame["id"].isin(against["id"])]
+    lines = []
+    if against.empty:
+        lines.append("No claim is contradicted at this tier.")
+    else:
+        lines.append(f"**Contradicted at this tier: {len(against)} of {len(frame)}.**")
+        lines += [f"- *{r['id']}* ({r['where']}), {r['verdict']}. {_short(r['measured'])}" for r in _rows(against)]
+    lines.append("")
+    if len(still_open):
+        lines.append(f"**Neither confirmed nor contradicted: {len(still_open)}.**")
+        groups: dict[str, list[str]] = {}
+        for r in _rows(still_open):
+            groups.setdefault(r["verdict"], []).append(f"*{r['id']}*")
+        lines += [f"- {verdict}: {', '.join(names)}." for verdict, names in groups.items()]
+    return "\n".join(lines)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, str]]:
+    return frame.to_dict("records")
+
+
+def _short(measured: str) -> str:
+    """Keep the numbers; leave the note to the table. Stars would be read as emphasis."""
+    return measured.replace("*", "\\*")

@@ -1,0 +1,299 @@
+"""The runs' records as tables for the chapters: over seeds, paired differences, beside the paper's numbers.
+
+The unit is a training run. A value is the mean over seeds, its interval Student's t over them; with one seed
+there is no interval, and its ends are nan. Rows are in the order of the names, and `model` holds the names
+that `companion.plots` knows, so that every table can be drawn as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from companion import runs
+from companion._support import choose
+from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
+from companion.plots import MODEL_LABELS
+from companion.runs import METHODS, Run
+
+REPORTED = Path(__file__).with_name("reported.toml")
+
+
+def run_table(tier: str, dataset: str, metric: str, names: Sequence[str] = METHODS) -> pd.DataFrame:
+    """Return one metric of every run, one row a run, with the interval that its own record holds.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metric: a metric of the records, such as `gan_test`. A run that lacks it has no row.
+        names: the runs' names, such as `baseline`.
+
+    Returns:
+        Columns model, seed, value, low, high, n (samples or images behind the value), and earlier: whether
+        the record is from earlier code.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> run_table("tiny", "no_such_data", "gan_test").columns.tolist()
+        ['model', 'seed', 'value', 'low', 'high', 'n', 'earlier']
+    """
+    rows = [
+        {
+            "model": name,
+            "seed": run.record.seed,
+            **{key: _number(run.record.metrics[metric], key) for key in ("value", "low", "high", "n")},
+            "earlier": run.from_earlier_code,
+        }
+        for name, run in _all_runs(tier, dataset, names)
+        if metric in run.record.metrics
+    ]
+    return pd.DataFrame(rows, columns=["model", "seed", "value", "low", "high", "n", "earlier"])
+
+
+def seed_table(tier: str, dataset: str, metric: str, names: Sequence[str] = METHODS) -> pd.DataFrame:
+    """Return one metric, one row a model: mean over seeds, its 95 % t-interval, and every seed's own value.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metric: a metric of the records.
+        names: the runs' names; each has a row, of nan where there is no run.
+
+    Returns:
+        Columns model, value, low, high, n (seeds), and `seed 0`, `seed 1`, ... for the seeds that exist.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> seed_table("tiny", "no_such_data", "gan_test", ["baseline"])
+              model  value  low  high  n
+        0  baseline    NaN  NaN   NaN  0
+    """
+    found = run_table(tier, dataset, metric, names)
+    rows = []
+    for name in names:
+        values = _by_seed(found, name)
+        each = {f"seed {seed}": value for seed, value in values.items()}
+        rows.append({"model": name, **asdict(_over_seeds(values.values())), **each})
+    table = pd.DataFrame(rows)
+    seeds = sorted((c for c in table if c.startswith("seed ")), key=lambda c: int(c.removeprefix("seed ")))
+    return table.loc[:, ["model", "value", "low", "high", "n", *seeds]]
+
+
+def paired_differences(
+    tier: str,
+    dataset: str,
+    metric: str,
+    names: Sequence[str] = METHODS,
+    *,
+    against: str = "baseline",
+) -> pd.DataFrame:
+    """Return each model's difference from one of them, paired by seed: what the seeds have in common cancels.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metric: a metric of the records.
+        names: the runs' names; `against` itself gets no row.
+        against: the model that is subtracted.
+
+    Returns:
+        Columns model, value (mean difference), low, high, n (seeds in common), and sign: 1 or -1 where the
+        95 % t-interval excludes 0, else 0.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> paired_differences("tiny", "no_such_data", "gan_test")["model"].tolist()
+        ['score_matching', 'anti_score_matching', 'gradient_norm']
+    """
+    others = [name for name in names if name != against]
+    found = run_table(tier, dataset, metric, [*others, against])
+    base = _by_seed(found, against)
+    rows = []
+    for name in others:
+        values = _by_seed(found, name)
+        seeds = [seed for seed in values if seed in base]
+        interval = (
+            paired_difference_interval([values[s] for s in seeds], [base[s] for s in seeds])
+            if seeds
+            else _over_seeds([])
+        )
+        rows.append({"model": name, **asdict(interval), "sign": interval.sign()})
+    return pd.DataFrame(rows, columns=["model", "value", "low", "high", "n", "sign"])
+
+
+def seed_curves(
+    tier: str,
+    dataset: str,
+    table: str,
+    *,
+    x: str,
+    y: str,
+    where: Mapping[str, Any] | None = None,
+    names: Sequence[str] = METHODS,
+) -> pd.DataFrame:
+    """Return curves from the runs' CSV tables: at every abscissa a model's mean over seeds, and its interval.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        table: the CSV's name, such as `density_ratio`.
+        x: its column of abscissae.
+        y: its column of values.
+        where: which rows: columns and the value that each must have.
+        names: the runs' names.
+
+    Returns:
+        Columns model, the name given as x, value, low, high, n (seeds); rows by model and x. It fits
+        `plots.curve_with_band` after a choice of the model.
+
+    Raises:
+        ValueError: an unknown tier, or a column that the table lacks.
+
+    Example:
+        >>> len(seed_curves("tiny", "no_such_data", "density_ratio", x="sigma", y="log_ratio"))
+        0
+    """
+    rows = []
+    for name in names:
+        frames = []
+        for _, run in _all_runs(tier, dataset, [name]):
+            frame = run.table(table)
+            for column in (x, y, *(where or {})):
+                choose("column", column, tuple(frame.columns))
+            for column, value in (where or {}).items():
+                frame = frame.loc[frame[column] == value]
+            frames.append(frame)
+        if frames:
+            for abscissa, values in pd.concat(frames).groupby(x)[y]:
+                rows.append({"model": name, x: abscissa, **asdict(_over_seeds(values))})
+    return pd.DataFrame(rows, columns=["model", x, "value", "low", "high", "n"])
+
+
+def reported(section: str) -> dict[str, Any]:
+    """Return one section of `reported.toml`: numbers that the paper prints, in percent unless said otherwise.
+
+    Args:
+        section: dotted, such as `cifar100.gan_test`.
+
+    Raises:
+        ValueError: there is no such section; the known ones are listed.
+
+    Example:
+        >>> reported("cifar100.gan_test")["baseline"]
+        59.47
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in tomllib.loads(REPORTED.read_text()).items():
+        inner = {key: entry for key, entry in value.items() if isinstance(entry, dict) and name != "setup"}
+        sections |= {f"{name}.{key}": entry for key, entry in inner.items()} or {name: value}
+    return sections[choose("section", section, tuple(sections))]
+
+
+def beside_reported(frame: pd.DataFrame, section: str) -> pd.DataFrame:
+    """Add the paper's numbers to a table with a column `model`: `paper`, as fractions; nan where it has none.
+
+    Example:
+        >>> ours = pd.DataFrame({"model": ["baseline"]})
+        >>> beside_reported(ours, "cifar100.gan_test")["paper"].round(4).tolist()
+        [0.5947]
+    """
+    numbers = reported(section)
+    return frame.assign(paper=[numbers.get(name, math.nan) / 100 for name in frame["model"]])
+
+
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table for display: the column `model` becomes the index, written as in the figures.
+
+    Example:
+        >>> labelled(pd.DataFrame({"model": ["gradient_norm"], "value": [0.5]})).index.tolist()
+        ['Gradient norm']
+    """
+    return frame.assign(model=[MODEL_LABELS.get(name, name) for name in frame["model"]]).set_index("model")
+
+
+def interval_text(
+    row: Mapping[str, Any] | pd.Series | Interval, form: str = "{:.2f}", scale: float = 1.0
+) -> str:
+    """Write a value with its interval, for a sentence or a cell: `0.60 (0.50 to 0.70)`.
+
+    Args:
+        row: value, low and high.
+        form: the format of each number.
+        scale: what the numbers are multiplied by: 100 for percent.
+
+    Example:
+        >>> interval_text({"value": 0.6, "low": 0.5, "high": 0.7})
+        '0.60 (0.50 to 0.70)'
+        >>> interval_text(seed_interval([0.6]))
+        '0.60 (one seed, no interval)'
+    """
+    values = _entries(row)
+    value, low, high = (form.format(scale * values[key]) for key in ("value", "low", "high"))
+    if math.isnan(values["value"]):
+        return "not measured"
+    return f"{value} (one seed, no interval)" if math.isnan(values["low"]) else f"{value} ({low} to {high})"
+
+
+def direction(
+    row: Mapping[str, Any] | pd.Series | Interval,
+    above: str = "higher",
+    below: str = "lower",
+    neither: str = "not clearly different",
+) -> str:
+    """Say which way a difference goes, by its interval and never by eye; `neither` if it holds 0 or is nan.
+
+    Example:
+        >>> direction({"low": 0.1, "high": 0.3}), direction({"low": -0.1, "high": 0.3})
+        ('higher', 'not clearly different')
+    """
+    values = _entries(row)
+    return above if values["low"] > 0 else below if values["high"] < 0 else neither
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as a sentence does: `a`, `a and b`, `a, b and c`; `none` for none.
+
+    Example:
+        >>> listed(["one", "two", "three"])
+        'one, two and three'
+    """
+    items = list(words)
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0] if items else "none"
+
+
+def _all_runs(tier: str, dataset: str, names: Sequence[str]) -> list[tuple[str, Run]]:
+    choose("tier", tier, runs.TIERS)
+    return [(name, run) for name in names for run in runs.find_all(tier, dataset, name)]
+
+
+def _entries(row: Mapping[str, Any] | pd.Series | Interval) -> dict[str, float]:
+    entries = asdict(row) if isinstance(row, Interval) else dict(row)
+    return {key: float(entries.get(key, math.nan)) for key in ("value", "low", "high")}
+
+
+def _number(metric: Mapping[str, Any], key: str) -> float:
+    """Return an entry of a metric; records hold null for nan."""
+    value = metric.get(key)
+    return math.nan if value is None else value
+
+
+def _by_seed(found: pd.DataFrame, name: str) -> dict[int, float]:
+    rows = found.loc[found["model"] == name].dropna(subset=["value"])
+    return {int(seed): float(value) for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+
+
+def _over_seeds(values: Iterable[float]) -> Interval:
+    numbers = list(values)
+    return seed_interval(numbers) if numbers else Interval(value=math.nan, low=math.nan, high=math.nan, n=0)
