@@ -74,7 +74,7 @@ def resolve_target(target: int | Tensor | None, logits: Tensor) -> Tensor:
     if target.shape != (batch,):
         raise ValueError(f"target must be an int or have shape ({batch},); got shape {tuple(target.shape)}")
     target = target.long()
-    if batch and not (0 <= int(target.min()) and int(target.max()) < classes):
+    if batch and not (0 <= int(target.min()) and int(target.max()) < classes):  # noqa: SIM300
         raise ValueError(
             f"target holds classes from {int(target.min())} to {int(target.max())}; "
             f"this model's classes are 0 to {classes - 1}"

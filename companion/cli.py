@@ -23,7 +23,7 @@ EXPECTED = (ValueError, TypeError, RecordError, WeightsError, data.DataError, OS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 refused with a sentence, 3 stopped by the time budget."""
+    """Run one command; return its exit status: 0 done, 1 refused with a sentence, 3 out of its time budget."""
     options = _parser().parse_args(arguments)
     if getattr(options, "threads", None):
         torch.set_num_threads(options.threads)
@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"companion {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; what was checkpointed is kept, and the same command goes on from it", file=sys.stderr)
+        print(
+            "\nstopped; what was checkpointed is kept, and the same command goes on from it", file=sys.stderr
+        )
         return 130
 
 
@@ -80,7 +82,9 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
     settings = presets.preset(options.tier, dataset, options.method, options.seed, **changes)
     if penalty:
         values = {**settings.penalty, **penalty}
-        settings = presets.preset(options.tier, dataset, options.method, options.seed, **changes, penalty=values)
+        settings = presets.preset(
+            options.tier, dataset, options.method, options.seed, **changes, penalty=values
+        )
     if (changes or penalty) and settings.name in METHODS and options.directory is None:
         raise ValueError(
             "changed settings would overwrite the preset's run: give the run a name with --set name=my-run"
@@ -120,7 +124,15 @@ def claims(options: argparse.Namespace) -> int:
 def doctor(options: argparse.Namespace) -> int:
     """Say what is installed, which devices and data are found, and what to do about what is missing."""
     print(f"python       {platform.python_version()} ({sys.executable})")
-    for package in (*runs.VERSIONED, "jupyter-book", "jupytext", "papermill", "pytask", "ipywidgets", "captum"):
+    for package in (
+        *runs.VERSIONED,
+        "jupyter-book",
+        "jupytext",
+        "papermill",
+        "pytask",
+        "ipywidgets",
+        "captum",
+    ):
         try:
             print(f"{package:12} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
@@ -159,7 +171,8 @@ def _report(run: runs.Run) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="companion", description="Train, evaluate and judge the models of the book. Each command has --help."
+        prog="companion",
+        description="Train, evaluate and judge the models of the book. Each command has --help.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -186,9 +199,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--dataset", help="mnist5k, cifar10 or cifar100 (default: the tier's first)")
     sub.add_argument("--method", required=True, choices=(*METHODS, "judge"))
     sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--time-budget", type=float, metavar="SECONDS", help="stop cleanly after this; call again to go on")
     sub.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting: epochs=3, penalty.weight=1e-4"
+        "--time-budget", type=float, metavar="SECONDS", help="stop cleanly after this; call again to go on"
+    )
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting: epochs=3, penalty.weight=1e-4",
     )
     sub.add_argument("--directory", type=Path, help="the run's folder (default: below _runs/)")
     sub.add_argument("--evaluate", action="store_true", help="evaluate it afterwards")

@@ -37,7 +37,7 @@ class Sizes:
     Attributes:
         images: test images for the density ratios, perturbation and gradient maps (None: all).
         samples, sample_steps: generated samples, class-balanced, and gradient steps for each.
-        trace_images, trace_probes: validation and test images, and Hutchinson probes, for the objective of eq. 2.
+        trace_images, trace_probes: validation and test images, and Hutchinson probes, for eq. 2's objective.
         batch_size: images in memory at a time.
     """
 
@@ -101,7 +101,9 @@ def evaluate(
     )
     steps: list[Callable[[], Findings]] = [
         lambda: objective(subject, images),
-        lambda: samples(subject, images.num_classes, runs.find(record.tier, record.dataset, "judge", 0).model().to(where)),
+        lambda: samples(
+            subject, images.num_classes, runs.find(record.tier, record.dataset, "judge", 0).model().to(where)
+        ),
     ]
     if not brief:
         baseline = runs.find(record.tier, record.dataset, "baseline", record.seed).model().to(where)
@@ -184,7 +186,9 @@ def objective(subject: Subject, images: data.ImageData) -> Findings:
         for name, samples in values.items():
             interval = mean_interval(samples)
             found[f"{split}_{name}"] = interval
-            rows.append({"split": split, "quantity": name, "median": samples.median().item()} | asdict(interval))
+            rows.append(
+                {"split": split, "quantity": name, "median": samples.median().item()} | asdict(interval)
+            )
     return Findings(metrics=found, tables={"trace": pd.DataFrame(rows)}, pictures={})
 
 
@@ -213,7 +217,10 @@ def samples(subject: Subject, num_classes: int, judge: nn.Module) -> Findings:
     result = metrics.gan_test(pictures, targets, judge)
     found = {"gan_test": Interval(value=result.accuracy, low=result.low, high=result.high, n=result.n)}
     quality = metrics.sample_quality(pictures)
-    found |= {f"sample_{name}": mean_interval(row) for name, row in zip(quality.names, quality.per_sample, strict=True)}
+    found |= {
+        f"sample_{name}": mean_interval(row)
+        for name, row in zip(quality.names, quality.per_sample, strict=True)
+    }
     table = pd.DataFrame({"target": targets.cpu(), "correct": result.correct}).assign(
         **{name: row.numpy() for name, row in zip(quality.names, quality.per_sample, strict=True)}
     )
@@ -241,17 +248,18 @@ def gradient_maps(subject: Subject) -> Findings:
     """Measure how smooth the logit-gradients are and how well they follow the image's edges (Fig. 4)."""
     maps = attribution_maps(subject)["gradient"]
     quality = metrics.gradient_map_quality(maps, subject.x)
-    found = {f"map_{name}": mean_interval(row) for name, row in zip(quality.names, quality.per_sample, strict=True)}
-    norm = flat_sum(maps.square())
-    found["squared_norm"] = mean_interval(norm)
-    kept = maps[:KEPT_PICTURES]
-    return Findings(metrics=found, tables={}, pictures={"gradients": kept})
+    found = {
+        f"map_{name}": mean_interval(row) for name, row in zip(quality.names, quality.per_sample, strict=True)
+    }
+    found["squared_norm"] = mean_interval(flat_sum(maps.square()))
+    return Findings(metrics=found, tables={}, pictures={"gradients": maps[:KEPT_PICTURES]})
 
 
 def pixel_perturbation(subject: Subject, baseline: nn.Module) -> Findings:
     """Remove the least relevant pixels (Fig. 3): from the model itself, and from the common baseline.
 
-    Attributions: the signed logit-gradient of the true class, input x gradient, and a random order.
+    Attributions: the signed logit-gradient of the true class, input x gradient, and a random order. The areas
+    under the curves are metrics, as they are and relative to the accuracy on clean images.
     """
     maps = attribution_maps(subject)
     tables, found = [], {}
@@ -268,9 +276,11 @@ def pixel_perturbation(subject: Subject, baseline: nn.Module) -> Findings:
                 batch_size=subject.sizes.batch_size,
             )
             tables.append(curve.to_frame().assign(experiment=experiment, attribution=attribution))
-            found[f"perturbation_{experiment}_{attribution}"] = mean_interval(area(curve.per_sample))
-            relative = curve.per_sample / curve.per_sample[0].mean().clamp(min=1e-12)
-            found[f"relative_perturbation_{experiment}_{attribution}"] = mean_interval(area(relative))
+            found[f"perturbation_{experiment}_{attribution}"] = mean_interval(curve.area())
+            if curve.value[0] > 0:
+                found[f"relative_perturbation_{experiment}_{attribution}"] = mean_interval(
+                    curve.relative().area()
+                )
     table = pd.concat(tables, ignore_index=True)
     return Findings(metrics=found, tables={"pixel_perturbation": table}, pictures={})
 
@@ -282,19 +292,13 @@ def attribution_maps(subject: Subject) -> dict[str, Tensor]:
             [
                 logit_gradient(subject.model, a, c).detach()
                 for a, c in zip(
-                    subject.x.split(subject.sizes.batch_size), subject.y.split(subject.sizes.batch_size), strict=True
+                    subject.x.split(subject.sizes.batch_size),
+                    subject.y.split(subject.sizes.batch_size),
+                    strict=True,
                 )
             ]
         )
     return {"gradient": gradient, "input_x_gradient": subject.x * gradient}
-
-
-def area(per_sample: Tensor) -> Tensor:
-    """Return each image's area under its perturbation curve, by the trapezium rule: (F, B) -> (B,).
-
-    The fractions run from 0 to 1, so the area is the mean height of the curve.
-    """
-    return torch.trapezoid(per_sample.double(), torch.tensor(FRACTIONS, dtype=torch.float64), dim=0)
 
 
 def _as_metric(interval: Interval) -> dict[str, float | None]:

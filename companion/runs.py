@@ -99,6 +99,7 @@ class Settings:
     train_size: int | None = None
 
     def __post_init__(self) -> None:
+        """Check every setting."""
         choose("tier", self.tier, TIERS)
         choose("method", self.method, METHODS)
         choose("network", self.network, NETWORKS)
@@ -226,15 +227,21 @@ class Run:
         try:
             return {name: value.float() for name, value in load_file(path).items()}
         except Exception as error:
-            raise RecordError(f"{path} is missing or damaged; run: companion evaluate {self.directory}") from error
+            raise RecordError(
+                f"{path} is missing or damaged; run: companion evaluate {self.directory}"
+            ) from error
 
     def model(self) -> torch.nn.Module:
         """Return the trained network in eval mode, checked against the record's SHA-256."""
         path = self.directory / "weights.safetensors"
         if not path.exists():
-            raise RecordError(f"{path} is missing: this tier's weights are not committed. Train the run to have them.")
+            raise RecordError(
+                f"{path} is missing: this tier's weights are not committed. Train the run to have them."
+            )
         if sha256(path) != self.record.weights_sha256:
-            raise RecordError(f"{path} is damaged: its SHA-256 is not the record's. Delete its folder and train again.")
+            raise RecordError(
+                f"{path} is damaged: its SHA-256 is not the record's. Delete its folder and train again."
+            )
         network = build_network(self.settings)
         models.load_weights(network, path)
         return network.eval()
@@ -283,7 +290,8 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
     have = sorted({p.parent.name for p in PROJECT.glob(f"*/{tier}/{dataset}/*/record.json")})
     raise RecordError(
         f"there is no run {run_id}. Known here: {', '.join(have) or 'none'}. "
-        f"Make it with: companion train --tier {tier} --dataset {dataset} --method {name} --seed {seed} --evaluate"
+        f"Make it with: companion train --tier {tier} --dataset {dataset} --method {name} "
+        f"--seed {seed} --evaluate"
     )
 
 
@@ -300,8 +308,8 @@ def find_all(tier: str, dataset: str, name: str) -> list[Run]:
 def source_files(kind: str, settings: Settings) -> list[Path]:
     """Return the package's modules that decide a result: of `train` or of `evaluate`.
 
-    They are those that `training` or `evaluation` import, directly or through each other. This module only keeps
-    books, and a penalty counts only where there is one: editing a loss leaves the baseline untouched.
+    They are those that `training` or `evaluation` import, directly or through each other. This module only
+    keeps books, and a penalty counts only where there is one: editing a loss leaves the baseline untouched.
     """
     choose("kind", kind, ("train", "evaluate"))
     entry = "training" if kind == "train" else "evaluation"
@@ -365,10 +373,18 @@ def commit() -> str:
     """Return the checked-out commit, with `+` where the package differs from it; `unknown` outside git."""
     try:
         head = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
         dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--", "companion"], cwd=PROJECT, capture_output=True, text=True, check=True
+            ["git", "status", "--porcelain", "--", "companion"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -169,15 +169,17 @@ def train(
                 if out_of_time:
                     bar.close()
                     raise OutOfTime(
-                        f"{settings.run_id} stopped after {time_budget:.0f} s at epoch {state.epoch + 1}, step "
-                        f"{state.step}; the same command goes on from there"
+                        f"{settings.run_id} stopped after {time_budget:.0f} s at epoch {state.epoch + 1}, "
+                        f"step {state.step}; the same command goes on from there"
                     )
             bar.close()
             if status != "finished":
                 model.load_state_dict(last_whole)
                 break
             row = {"epoch": state.epoch + 1} | {n: s / steps for n, s in state.sums.items()}
-            row |= measure(model, x, y, images.x_validation.to(where), images.y_validation.to(where), settings.seed)
+            row |= measure(
+                model, x, y, images.x_validation.to(where), images.y_validation.to(where), settings.seed
+            )
             state.seconds = before + time.monotonic() - started
             state.history.append(row | {"seconds": state.seconds})
             state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
@@ -242,7 +244,9 @@ def crop_and_flip(x: Tensor, generator: torch.Generator, *, padding: int = 4) ->
     padded = F.pad(x, [padding] * 4)
     offset = torch.randint(0, 2 * padding + 1, (2, batch, 1, 1, 1), generator=generator, device=x.device)
     flip = torch.randint(0, 2, (batch, 1, 1, 1), generator=generator, device=x.device).bool()
-    rows = (torch.arange(height, device=x.device).view(1, 1, -1, 1) + offset[0]).expand(batch, channels, -1, width)
+    rows = (torch.arange(height, device=x.device).view(1, 1, -1, 1) + offset[0]).expand(
+        batch, channels, -1, width
+    )
     columns = torch.arange(width, device=x.device).view(1, 1, 1, -1)
     columns = torch.where(flip, width - 1 - columns, columns) + offset[1]
     image = torch.arange(batch, device=x.device).view(-1, 1, 1, 1)
@@ -287,14 +291,15 @@ def checked_device(device: str | torch.device) -> torch.device:
         raise ValueError(f"device {device!r} does not exist; use cpu, cuda or cuda:N") from error
     if where.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            "CUDA was asked for, but PyTorch finds no CUDA device here: use --device cpu, or see `companion doctor`"
+            "CUDA was asked for, but PyTorch finds no CUDA device here: "
+            "use --device cpu, or see `companion doctor`"
         )
     return where
 
 
 @contextmanager
 def _numerics(settings: Settings, device: torch.device) -> Iterator[None]:
-    """No denormals (a collapsing network is many times slower with them); no TF32 where differences cancel."""
+    """No denormals (they slow a collapsing network many times); no TF32 where differences cancel."""
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.set_flush_denormal(True)
     if device.type == "cuda":
@@ -332,7 +337,7 @@ def _train_hash(settings: Settings) -> str:
 def _finish(
     settings: Settings, folder: Path, state: _State, status: str, images: data.ImageData, device: torch.device
 ) -> Run:
-    """Round the weights to float16, measure the accuracies with them, and write all files, the record last."""
+    """Round the weights to float16, measure the accuracies with them, write all files, the record last."""
     weights = folder / "weights.safetensors"
     try:
         model = models.round_to_half(state.model)

@@ -14,13 +14,13 @@
 # # Any picture you like
 #
 # Here is a wager. You train a classifier, and I choose a picture: a smiling face, say. I may change your
-# classifier, but if a single prediction changes, I lose. If its saliency map shows my picture, for every input
-# you try, you lose.
+# classifier, but if a single prediction changes, I lose. If its saliency map shows my picture, for every
+# input you try, you lose.
 #
-# Should you accept? The question of this chapter is: **can a saliency map be turned into any picture without
-# changing one prediction?** The paper's section 2 answers it in one line of algebra
-# {cite:p}`srinivas2021rethinking`. We go through that line, and then carry it out on a network that was trained
-# in the ordinary way.
+# Should you accept? The question of this chapter is: **can a saliency map be turned into any picture
+# without changing one prediction?** The paper's section 2 answers it in one line of algebra
+# {cite:p}`srinivas2021rethinking`. We go through that line, and then carry it out on a network that was
+# trained in the ordinary way.
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -39,13 +39,14 @@ from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
+from torch import Tensor, nn
 
 from companion import data, fooling, pictures, plots, presets, runs
 from companion.gradients import log_probability_gradient, logit_gradient, loss_gradient
 
 plots.use_style()
 set_matplotlib_formats("png", dpi=200)
-dataset = presets.DATASETS[tier][0] if tier in presets.DATASETS else "mnist5k"
+dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device)
 images = data.load(dataset)
 x, y = data.to_float(images.x_test).to(device), images.y_test.to(device)
@@ -70,20 +71,23 @@ glue("test_images", len(x), display=False)
 # p_i = p(y = i \mid \mathbf{x}) = \frac{\exp f_i(\mathbf{x})}{\sum_{j=1}^C \exp f_j(\mathbf{x})} .
 # $$ (eq-shift-softmax)
 #
-# The loss for class $i$ is $\ell_i = -\log p_i$. Two gradients with respect to the input are in use as saliency
-# maps: the *logit-gradient* $\nabla_{\mathbf{x}} f_i$ and the *loss-gradient* $\nabla_{\mathbf{x}} \ell_i$.
+# The loss for class $i$ is $\ell_i = -\log p_i$. Two gradients with respect to the input are in use as
+# saliency maps: the *logit-gradient* $\nabla_{\mathbf{x}} f_i$ and the *loss-gradient* $\nabla_{\mathbf{x}}
+# \ell_i$.
 #
 # ````{prf:proposition} Shift invariance
 # :label: prf-shift-invariance
 #
-# Let $g : \mathbb{R}^D \to \mathbb{R}$ be any differentiable function, and let $\tilde f_i = f_i + g$ for every
-# class, $1 \le i \le C$. Then for every class
+# Let $g : \mathbb{R}^D \to \mathbb{R}$ be any differentiable function, and let $\tilde f_i = f_i + g$ for
+# every class, $1 \le i \le C$. Then for every class
 #
 # $$
+# \begin{gathered}
 # \tilde p_i = p_i, \qquad
 # \tilde\ell_i = \ell_i, \qquad
-# \nabla_{\mathbf{x}} \tilde\ell_i = \nabla_{\mathbf{x}} \ell_i, \qquad
+# \nabla_{\mathbf{x}} \tilde\ell_i = \nabla_{\mathbf{x}} \ell_i, \\
 # \nabla_{\mathbf{x}} \tilde f_i = \nabla_{\mathbf{x}} f_i + \nabla_{\mathbf{x}} g .
+# \end{gathered}
 # $$ (eq-shift-claim)
 # ````
 #
@@ -99,11 +103,11 @@ glue("test_images", len(x), display=False)
 # + \sum_{j=1}^C p_j \, \nabla_{\mathbf{x}} f_j(\mathbf{x}) .
 # $$ (eq-shift-loss-gradient)
 #
-# Put $\tilde f_i = f_i + g$ into {eq}`eq-shift-loss`. The first term brings $-g$. In the second, every summand
-# has the factor $\exp g$, which leaves the logarithm as $+g$. The two cancel, so $\tilde\ell_i = \ell_i$, and
-# with it $\tilde p_i = \exp(-\tilde\ell_i) = p_i$. Functions that are equal everywhere have equal gradients;
-# {eq}`eq-shift-loss-gradient` shows it term by term, since $-\nabla g + \sum_j p_j \nabla g = 0$: the
-# probabilities sum to one. The last equation of {eq}`eq-shift-claim` is the sum rule.
+# Put $\tilde f_i = f_i + g$ into {eq}`eq-shift-loss`. The first term brings $-g$. In the second, every
+# summand has the factor $\exp g$, which leaves the logarithm as $+g$. The two cancel, so $\tilde\ell_i =
+# \ell_i$, and with it $\tilde p_i = \exp(-\tilde\ell_i) = p_i$. Functions that are equal everywhere have
+# equal gradients; {eq}`eq-shift-loss-gradient` shows it term by term, since $-\nabla g + \sum_j p_j \nabla
+# g = 0$: the probabilities sum to one. The last equation of {eq}`eq-shift-claim` is the sum rule.
 # ````
 #
 # So the logit-gradient is ours to choose. Take the picture $T$ that you want to see, and
@@ -118,8 +122,8 @@ glue("test_images", len(x), display=False)
 #
 # ## Doing it
 #
-# The gradients of this network have some size of their own. We take $s$ as twice the largest pixel of a typical
-# map, so that the picture can be seen above them.
+# The gradients of this network have some size of their own. We take $s$ as twice the largest pixel of a
+# typical map, so that the picture can be seen above them.
 
 # %%
 before = logit_gradient(model, x[:few], y[:few])
@@ -142,18 +146,23 @@ one, label = x[hesitant : hesitant + 1], int(probabilities[hesitant].argmax())
 # hesitates there, so that there is something to be seen in its probabilities.
 
 # %% mystnb={"figure": {"name": "fig-shift-demo", "caption": "One test digit, the gradient map of the trained classifier for it, and the maps of two altered classifiers; below each map, what that classifier answers. Each map has its own scale of colour. Orange pixels raise the logit of the predicted class, blue ones lower it."}, "image": {"alt": "A handwritten digit and three gradient maps. The first is a tangle of orange and blue; the second shows a smiling face; the third shows the word HI. The three bar charts of class probabilities below them are identical."}} tags=["hide-input"]
-shown = {"as trained": model, "with a face added": fooled["a smiling face"], "with a greeting": fooled["a greeting"]}
+shown = {
+    "as trained": model,
+    "with a face added": fooled["a smiling face"],
+    "with a greeting": fooled["a greeting"],
+}
 figure, axes = plt.subplots(2, 4, figsize=(8.4, 4.0), height_ratios=[2.2, 1])
 figure.suptitle("Three classifiers that give the same answers")
 plots.show_images(axes[0, 0], one, titles=["the input"])
 axes[1, 0].set_axis_off()
-axes[1, 0].text(0.98, 0.5, "probability\nof each class", ha="right", va="center", transform=axes[1, 0].transAxes)
+axes[1, 0].text(1, 0.5, "probability\nof each class", ha="right", va="center")
 for column, (name, classifier) in enumerate(shown.items(), start=1):
     plots.signed_maps(axes[0, column], logit_gradient(classifier, one, label), titles=[f"gradient, {name}"])
     with torch.no_grad():
         answer = classifier(one).softmax(dim=1)[0].cpu()
     bars = axes[1, column]
-    bars.bar(range(len(answer)), answer, color=["#D55E00" if i == label else "#555555" for i in range(len(answer))])
+    colours = ["#D55E00" if i == label else "#555555" for i in range(len(answer))]
+    bars.bar(range(len(answer)), answer, color=colours)
     bars.set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
     bars.tick_params(labelsize=8)
 plt.show()
@@ -167,25 +176,26 @@ glue("largest_shift", float(shifted.abs().max()), display=False)
 glue("strength", strength, display=False)
 
 # %% [markdown]
-# The three bar charts in {numref}`fig-shift-demo` come from three different networks, and no bar has moved. Of
-# the {glue:text}`test_images` test images, the number that the second network classifies differently from the
-# first is {glue:text}`predictions_changed`.
+# The three bar charts in {numref}`fig-shift-demo` come from three different networks, and no bar has moved.
+# Of the {glue:text}`test_images` test images, the number that the second network classifies differently
+# from the first is {glue:text}`predictions_changed`.
 #
-# You can turn the picture up yourself. The slider sets $s$ as a multiple of the network's own largest pixel. The
-# images were computed beforehand, so it works on this page as it does in a running notebook.
+# You can turn the picture up yourself. The slider sets $s$ as a multiple of the network's own largest
+# pixel. The images were computed beforehand, so it works on this page as it does in a running notebook.
 
 # %% tags=["hide-input"]
-def frame(picture, multiple):
+def frame(picture: Tensor, multiple: float) -> bytes:
     """Render the map and the answer of one altered classifier as the bytes of a PNG file."""
     classifier = fooling.shift_logits(model, fooling.linear_shift(picture, multiple * strength / 2))
     with torch.no_grad():
         answer = classifier(one).softmax(dim=1)[0].cpu()
     figure, axes = plt.subplots(1, 3, figsize=(6.0, 2.2), width_ratios=[1, 1, 1.2])
     plots.show_images(axes[0], one, titles=["the input"])
-    plots.signed_maps(axes[1], logit_gradient(classifier, one, label), titles=["gradient map"])
+    title = f"gradient map, {multiple:g} x"
+    plots.signed_maps(axes[1], logit_gradient(classifier, one, label), titles=[title])
     axes[2].bar(range(len(answer)), answer, color="#555555")
     axes[2].set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
-    axes[2].set_title("probability of each class", fontsize=9)
+    axes[2].set_title("probability of each class", fontsize=9, loc="center")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     plt.close(figure)
@@ -195,10 +205,8 @@ def frame(picture, multiple):
 multiples = (0.0, 2.0) if tier == "tiny" else (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 
 # %%
-slider = widgets.SelectionSlider(
-    options=[(f"{m:g} x", i) for i, m in enumerate(multiples)], description="strength", continuous_update=True
-)
-choice = widgets.ToggleButtons(options=list(targets), description="picture")
+slider = widgets.SelectionSlider(options=[(f"{m:g} x", i) for i, m in enumerate(multiples)])
+choice = widgets.ToggleButtons(options=list(targets))
 stacks = []
 for picture in targets.values():
     stack = widgets.Stack([widgets.Image(value=frame(picture, m), format="png") for m in multiples])
@@ -212,39 +220,38 @@ display(widgets.VBox([choice, slider, album]))
 # ## How exactly are the answers unchanged?
 #
 # {prf:ref}`prf-shift-invariance` is exact. A computer is not: it adds $g$ to $f$, rounds, and subtracts
-# again inside the softmax. We therefore compute everything *through* $f + g$, copying nothing over from $f$, and
-# look at the largest difference that is left. We do it for several functions $g$:
+# again inside the softmax. We therefore compute everything *through* $f + g$, copying nothing over from
+# $f$, and look at the largest difference that is left. We do it for several functions $g$:
 #
 # - **the face**, as above;
 # - **a sine**, $g = \epsilon \sin(m \sum_d x_d)$, which never exceeds $\epsilon$ and is steep all the same;
-# - **minus the mean logit**, $g = -\frac1C \sum_j f_j$, which centres the logits, a thing that one might well do
-#   out of tidiness;
-# - **minus the top logit**, $g = -\max_j f_j$, which makes the logit of the predicted class zero everywhere, and
-#   its map blank;
-# - **a swap**, $g = f_{(2)} - f_{(1)}$, where $(1)$ is the class that the network predicts and $(2)$ the runner-up.
-#   The predicted class now has the runner-up's old logit. Ask this network why it sees a 4, and it shows what the
-#   first one would have shown for a 9;
-# - **a learned $g$**: a small network, trained on training images until its gradient and the classifier's add up
-#   to the picture.
+# - **minus the mean logit**, $g = -\frac1C \sum_j f_j$, which centres the logits, a thing that one might
+#   well do out of tidiness;
+# - **minus the top logit**, $g = -\max_j f_j$, which makes the logit of the predicted class zero
+#   everywhere, and its map blank;
+# - **a swap**, $g = f_{(2)} - f_{(1)}$, where $(1)$ is the class that the network predicts and $(2)$ the
+#   runner-up. The predicted class now has the runner-up's old logit. Ask this network why it sees a 4, and
+#   it shows what the first one would have shown for a 9;
+# - **a learned $g$**: a small network, trained on training images until its gradient and the classifier's
+#   add up to the picture.
 
 # %%
-def minus_top(x):
+def minus_top(x: Tensor) -> Tensor:
+    """Return -max_j f_j(x)."""
     return -model(x).amax(dim=1)
 
 
-def swap(x):
+def swap(x: Tensor) -> Tensor:
+    """Return the runner-up's logit less the top one."""
     first, second = model(x).topk(2, dim=1).values.unbind(dim=1)
     return second - first
 
 
 learned = fooling.learned_shift(
-    model,
-    data.to_float(images.x_train[: 10 * few]).to(device),
-    targets["a smiling face"],
-    strength=strength,
-    steps={"tiny": 2}.get(tier, 200),
+    model, data.to_float(images.x_train[: 10 * few]).to(device), targets["a smiling face"],
+    strength=strength, steps={"tiny": 2}.get(tier, 200),
     generator=torch.Generator().manual_seed(seed),
-)
+)  # fmt: skip
 shifts = {
     "face": fooling.linear_shift(targets["a smiling face"], strength),
     "sine": fooling.sine_shift(epsilon=0.01, frequency=100 * strength),
@@ -263,19 +270,20 @@ for column, (name, g) in enumerate(names.items(), start=1):
     plots.signed_maps(axes[:, column], logit_gradient(classifier, x[:4]))
     for ax in axes[:, column]:
         ax.spines[:].set(visible=True, color="#cccccc")
-    axes[0, column].set_title(name.replace("minus the ", "minus\n").replace("as ", "as\n"), fontsize=9, loc="center")
+    title = name.replace("minus the ", "minus\n").replace("as ", "as\n")
+    axes[0, column].set_title(title, fontsize=9, loc="center")
 axes[0, 0].set_title("input", fontsize=9, loc="center")
 plt.show()
 
 # %% [markdown]
-# Seven networks, one and the same classifier ({numref}`fig-shift-gallery`). The sine washes a map with one flat
-# colour, since its gradient is the same for all pixels; how strong the wash is depends on the cosine of the
-# phase, and so on the image. Centring the logits changes next to nothing, for a reason we shall come to. Now the differences, in double
-# precision and in the single precision in which networks usually run.
+# Seven networks, one and the same classifier ({numref}`fig-shift-gallery`). The sine washes a map with one
+# flat colour, since its gradient is the same for all pixels; how strong the wash is depends on the cosine
+# of the phase, and so on the image. Centring the logits changes next to nothing, for a reason we shall come
+# to. Now the differences, in double precision and in the single precision in which networks usually run.
 
 # %%
-def outputs(model, x, y):
-    """Return what a classifier gives for x, with classes y: all of it computed through the model."""
+def outputs(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Return what a classifier gives for x, with classes y."""
     with torch.no_grad():
         logits = model(x)
     return {
@@ -286,13 +294,13 @@ def outputs(model, x, y):
     }
 
 
-def largest_differences(dtype):
-    """Return, for every g, the largest change of each output over the first images."""
+def largest_differences(dtype: torch.dtype) -> pd.DataFrame:
+    """Return, for every g, the largest change of each output."""
     classifier, points = model.to(dtype), x[:few].to(dtype)
     before = outputs(classifier, points, y[:few])
     rows = {}
     for name, g in shifts.items():
-        g = g.to(dtype) if isinstance(g, torch.nn.Module) else g
+        g = g.to(dtype) if isinstance(g, nn.Module) else g
         after = outputs(fooling.shift_logits(classifier, g), points, y[:few])
         rows[name] = {key: float((after[key] - before[key]).abs().max()) for key in before}
     return pd.DataFrame(rows).T
@@ -318,24 +326,24 @@ glue("largest_logit_gradient", float(before.abs().max()), display=False)
 glue("checked_images", few, display=False)
 
 # %% [markdown]
-# Each entry is the largest absolute difference over {glue:text}`checked_images` test images, all classes and all
-# pixels. In double precision no probability moves by more than {glue:text}`double_probability`, no loss by more
-# than {glue:text}`double_loss`, no pixel of a loss-gradient by more than {glue:text}`double_loss_gradient`. In
-# single precision the figures are {glue:text}`single_probability`, {glue:text}`single_loss` and
-# {glue:text}`single_loss_gradient`. Meanwhile the logit-gradients, whose largest pixel is
-# {glue:text}`largest_logit_gradient:.2f` in the trained network, have moved by
+# Each entry is the largest absolute difference over {glue:text}`checked_images` test images, all classes
+# and all pixels. In double precision no probability moves by more than {glue:text}`double_probability`, no
+# loss by more than {glue:text}`double_loss`, no pixel of a loss-gradient by more than
+# {glue:text}`double_loss_gradient`. In single precision the figures are {glue:text}`single_probability`,
+# {glue:text}`single_loss` and {glue:text}`single_loss_gradient`. Meanwhile the logit-gradients, whose
+# largest pixel is {glue:text}`largest_logit_gradient:.2f` in the trained network, have moved by
 # {glue:text}`smallest_logit_gradient_change:.2f` or more, with one exception.
 #
-# The exception is the mean logit, {glue:text}`mean_logit_change:.2f`. The trained network's logits very nearly have
-# mean zero already. Cross-entropy never asked for that: it is blind to the mean, and by
-# {eq}`eq-shift-loss-gradient` pushes the $C$ logits by amounts that sum to zero. The last layer's mean over the
-# classes therefore stays where its random start put it, near zero, and weight decay shrinks it further. Here is
-# a first sign that what the loss leaves open may be settled by something else.
+# The exception is the mean logit, {glue:text}`mean_logit_change:.2f`. The trained network's logits very
+# nearly have mean zero already. Cross-entropy never asked for that: it is blind to the mean, and by
+# {eq}`eq-shift-loss-gradient` pushes the $C$ logits by amounts that sum to zero. The last layer's mean over
+# the classes therefore stays where its random start put it, near zero, and weight decay shrinks it further.
+# Here is a first sign that what the loss leaves open may be settled by something else.
 #
-# The differences in probabilities and losses are rounding, and rounding has a known size. A number $a$ is stored to within
-# $u\,|a|$, where $u$ is {glue:text}`unit_double` in double and {glue:text}`unit_single` in single precision. A
-# shift that adds hundreds to every logit buries their last digits. If we keep turning $s$ up, the probabilities
-# must begin to suffer, in proportion.
+# The differences in probabilities and losses are rounding, and rounding has a known size. A number $a$ is
+# stored to within $u\,|a|$, where $u$ is {glue:text}`unit_double` in double and {glue:text}`unit_single` in
+# single precision. A shift that adds hundreds to every logit buries their last digits. If we keep turning
+# $s$ up, the probabilities must begin to suffer, in proportion.
 
 # %%
 strengths = torch.logspace(-1, 6, 8).tolist()
@@ -356,11 +364,12 @@ set_matplotlib_formats("svg")
 figure, ax = plt.subplots(figsize=(6.4, 3.4))
 for dtype, colour, marker in ((torch.float32, "#D55E00", "o"), (torch.float64, "#0072B2", "s")):
     name = str(dtype).removeprefix("torch.")
-    ax.plot(strengths, [max(moved[dtype, s], 1e-18) for s in strengths], color=colour, marker=marker, label=name)
+    change = [max(moved[dtype, s], 1e-18) for s in strengths]
+    ax.plot(strengths, change, color=colour, marker=marker, label=name)
     unit = torch.finfo(dtype).eps / 2
     ax.plot(strengths, [unit * bulk * s for s in strengths], color=colour, linewidth=0.8, linestyle=":")
 ax.axvline(strength, color="#888888", linewidth=1, linestyle="--")
-ax.annotate("used above", (strength, 1e-3), xytext=(5, 0), textcoords="offset points", fontsize=9, color="#555555")
+ax.text(1.2 * strength, 1e-3, "used above", fontsize=9, color="#555555")
 ax.set(xscale="log", yscale="log", xlabel="strength s", ylabel="largest change of a probability")
 ax.set_title("Rounding is the only trace that the shift leaves")
 ax.legend()
@@ -373,9 +382,9 @@ glue("single_at_strongest", f"{moved[torch.float32, strengths[-1]]:.2g}", displa
 glue("strongest", f"{strengths[-1]:.0e}", display=False)
 
 # %% [markdown]
-# They do ({numref}`fig-shift-rounding`). At $s$ = {glue:text}`strongest` single precision has nothing left to
-# tell the classes apart with, and a probability moves by {glue:text}`single_at_strongest`. To be unseen, a forger
-# must be moderate. There is ample room.
+# They do ({numref}`fig-shift-rounding`). At $s$ = {glue:text}`strongest` single precision has nothing left
+# to tell the classes apart with, and a probability moves by {glue:text}`single_at_strongest`. To be unseen,
+# a forger must be moderate. There is ample room.
 #
 # ## Which saliency maps are fooled?
 #
@@ -386,7 +395,7 @@ glue("strongest", f"{strengths[-1]:.0e}", display=False)
 # gradient of the difference of two logits, and that of the log-probability.
 
 # %%
-def saliency_maps(model, x, y, rival):
+def saliency_maps(model: nn.Module, x: Tensor, y: Tensor, rival: Tensor) -> dict[str, Tensor]:
     """Return seven maps for the classes y; `rival` is another class for each image."""
     gradient = partial(logit_gradient, model)
     noise = torch.Generator().manual_seed(seed)
@@ -434,34 +443,36 @@ glue("most_immune", f"{max(relative[name] for name in immune):.0e}", display=Fal
 
 # %% [markdown]
 # The first five are fooled: they change by {glue:text}`least_fooled:.1f` times their own size or more
-# ({numref}`fig-shift-methods`). Multiplying by the input confines the face to the strokes of the digit, and does
-# no more than that. Averaging does nothing, since the shift is the same at every point that is averaged. The last
-# two change by no more than {glue:text}`most_immune`, which is rounding. So the cure for this forgery is known:
-# take differences of logits. Methods that look inside the network, such as Grad-CAM
-# {cite:p}`selvaraju2017grad`, see only what passes through the layer they look at; a $g$ that is computed from
-# that layer reaches them too.
+# ({numref}`fig-shift-methods`). Multiplying by the input confines the face to the strokes of the digit, and
+# does no more than that. Averaging does nothing, since the shift is the same at every point that is
+# averaged. The last two change by no more than {glue:text}`most_immune`, which is rounding. So the cure for
+# this forgery is known: take differences of logits. Methods that look inside the network, such as Grad-CAM
+# {cite:p}`selvaraju2017grad`, see only what passes through the layer they look at; a $g$ that is computed
+# from that layer reaches them too.
 #
-# This has to be said with care. That a map *can* be forged does not show that the maps of ordinary networks are
-# false. Nobody added a face to those. What it shows is that training does not decide the matter. The loss is
-# blind to $g$, so whatever common part the logits of a trained network have got, they have got it for some
-# other reason. [Chapter 3](03_logits_as_log_densities.ipynb) gives that common part a name and a meaning.
-# [Chapter 2](02_loss_gradients.ipynb) first asks whether the loss-gradient, which this trick cannot reach, is
-# any safer.
+# This has to be said with care. That a map *can* be forged does not show that the maps of ordinary networks
+# are false. Nobody added a face to those. What it shows is that training does not decide the matter. The
+# loss is blind to $g$, so whatever common part the logits of a trained network have got, they have got it
+# for some other reason. [Chapter 3](03_logits_as_log_densities.ipynb) gives that common part a name and a
+# meaning. [Chapter 2](02_loss_gradients.ipynb) first asks whether the loss-gradient, which this trick
+# cannot reach, is any safer.
 #
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
-# "It is trivial to manipulate input-gradients." Adding one function to all logits changes the logit-gradients at
-# will, and leaves losses and loss-gradients as they were (section 2; proof in appendix A). Individual logits and
-# their gradients are therefore "meaningless on their own". The paper shows no pictures of this.
+# "It is trivial to manipulate input-gradients." Adding one function to all logits changes the
+# logit-gradients at will, and leaves losses and loss-gradients as they were (section 2; proof in appendix
+# A). Individual logits and their gradients are therefore "meaningless on their own". The paper shows no
+# pictures of this.
 # :::
 #
 # :::{admonition} What you just saw
 # - Six functions $g$, six sets of maps: a face, a flat wash, a blank, another class's map. Over
 #   {glue:text}`test_images` test images the face changed {glue:text}`predictions_changed` predictions.
-# - Probabilities, losses and loss-gradients agreed to {glue:text}`double_probability`, {glue:text}`double_loss` and
-#   {glue:text}`double_loss_gradient` in double precision, and what was left was rounding.
-# - Gradient, absolute gradient, input times gradient, SmoothGrad and integrated gradients were fooled. Differences
-#   of logits and log-probabilities were not.
+# - Probabilities, losses and loss-gradients agreed to {glue:text}`double_probability`,
+#   {glue:text}`double_loss` and {glue:text}`double_loss_gradient` in double precision, and what was left
+#   was rounding.
+# - Gradient, absolute gradient, input times gradient, SmoothGrad and integrated gradients were fooled.
+#   Differences of logits and log-probabilities were not.
 # - You should not have accepted the wager.
 # :::

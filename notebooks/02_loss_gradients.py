@@ -13,14 +13,15 @@
 # %% [markdown]
 # # A ripple on the loss
 #
-# [Chapter 1](01_softmax_shift.ipynb) drew a face into every logit-gradient, and could not touch the gradient of
-# the loss. That suggests a remedy: use the loss-gradient instead. **Are loss-gradients any safer?**
+# [Chapter 1](01_softmax_shift.ipynb) drew a face into every logit-gradient, and could not touch the
+# gradient of the loss. That suggests a remedy: use the loss-gradient instead. **Are loss-gradients any
+# safer?**
 #
 # They are safer in one sense. The loss-gradient is fixed by the classifier: the same probabilities at every
 # input give the same loss-gradients. But suppose that the probabilities need not be *quite* the same. The
-# paper's appendix A.1 shows that two losses may differ by as little as you like while their gradients differ by
-# as much as you like {cite:p}`srinivas2021rethinking`. Its argument has a slip in it, which can be mended. Then
-# it makes a remark about confident samples, which we measure.
+# paper's appendix A.1 shows that two losses may differ by as little as you like while their gradients
+# differ by as much as you like {cite:p}`srinivas2021rethinking`. Its argument has a slip in it, which can
+# be mended. Then it makes a remark about confident samples, which we measure.
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -29,6 +30,7 @@ device = "cpu"
 
 # %%
 import math
+from collections.abc import Callable
 
 import pandas as pd
 import torch
@@ -36,23 +38,22 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
-from torch import nn
+from torch import Tensor, nn
 
 from companion import data, fooling, pictures, plots, presets, runs
 from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
 plots.use_style()
-dataset = presets.DATASETS[tier][0] if tier in presets.DATASETS else "mnist5k"
+dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device).double()
 images = data.load(dataset)
-count = {"tiny": 24}.get(tier, 400)
+count = {"tiny": 24}.get(tier, 300)
 x = data.to_float(images.x_test[:count]).to(device).double()
 y = images.y_test[:count].to(device)
 with torch.no_grad():
     probability = model(x).softmax(dim=1).gather(1, y[:, None])[:, 0]
-by_confidence = probability.argsort()
-D = x[0].numel()
+by_confidence, D = probability.argsort(), x[0].numel()
 
 # %% [markdown]
 # Everything in this chapter is computed in double precision, because it is about small numbers.
@@ -64,8 +65,8 @@ D = x[0].numel()
 # ````{prf:proposition} A ripple on the loss (appendix A.1)
 # :label: prf-ripple
 #
-# Let $g(\mathbf{x}) = \epsilon \sin\big(m \sum_{d=1}^D x_d\big)$ with $\epsilon, m > 0$, and let $\tilde\ell_i =
-# \ell_i + g$ for every class $i$. Then at every $\mathbf{x}$
+# Let $g(\mathbf{x}) = \epsilon \sin\big(m \sum_{d=1}^D x_d\big)$ with $\epsilon, m > 0$, and let
+# $\tilde\ell_i = \ell_i + g$ for every class $i$. Then at every $\mathbf{x}$
 #
 # $$
 # |\tilde\ell_i - \ell_i| \le \epsilon
@@ -79,35 +80,35 @@ D = x[0].numel()
 # $\nabla_{\mathbf{x}} g$ is $m \epsilon \cos\big(m \sum_d x_d\big)$, and a cosine is at most 1.
 # ````
 #
-# The paper writes $\sin(m \mathbf{x})$ of a vector; the sum is the reading for which both bounds hold. Both are
-# attained, though never at the same place: the sine is at its peak where the cosine is nought. We can go and
-# look. Brightening an image evenly moves it along the wave, and a whole wavelength is $2\pi / mD$, which is far
-# less than one grey level.
+# The paper writes $\sin(m \mathbf{x})$ of a vector; the sum is the reading for which both bounds hold. Both
+# are attained, though never at the same place: the sine is at its peak where the cosine is nought. We can
+# go and look. Brightening an image evenly moves it along the wave, and a whole wavelength is $2\pi / mD$,
+# which is far less than one grey level.
 
 # %%
 epsilon, m = 0.01, 50.0
 printed = fooling.ripple_loss(model, epsilon, m)
 
 
-def gradient_of(loss, x, y):
+def gradient_of(loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     """Return the input-gradient of a loss (B, ...), (B,) -> (B,), shaped like x."""
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(loss(leaf, y).sum(), leaf)
     return gradient
 
 
-def brighten(x, phase):
-    """Brighten each image evenly, by less than a wavelength, until m sum x is `phase` but for whole turns."""
-    turn = (phase - m * x.flatten(1).sum(dim=1)) % (2 * math.pi)
-    return x + (turn / (m * D))[:, None, None, None]
+def brighten(x: Tensor, phase: float, frequency: float, picture: Tensor) -> Tensor:
+    """Brighten evenly until frequency <x, picture> is `phase`, but for whole turns."""
+    turn = (phase - frequency * (x * picture).flatten(1).sum(dim=1)) % (2 * math.pi)
+    return x + (turn / (frequency * picture.expand_as(x[0]).sum()))[:, None, None, None]
 
 
 # %%
-few = by_confidence[: {"tiny": 6}.get(tier, 40)]
+few, ones = by_confidence[: {"tiny": 6}.get(tier, 30)], torch.ones_like(x[0])
 places = {
     "the image itself": x[few],
-    "brightened to a peak": brighten(x[few], math.pi / 2),
-    "brightened to a slope": brighten(x[few], 0.0),
+    "brightened to a peak": brighten(x[few], math.pi / 2, m, ones),
+    "brightened to a slope": brighten(x[few], 0.0, m, ones),
 }
 rows = {}
 for place, points in places.items():
@@ -134,29 +135,30 @@ glue("checked", len(few), display=False)
 
 # %% [markdown]
 # Here $\epsilon$ is {glue:text}`epsilon`, $m$ is {glue:text}`frequency:.0f`, and a wavelength is
-# {glue:text}`wavelength_in_grey_levels:.2f` of a grey level; the images are the {glue:text}`checked` test images
-# of which the network is least certain. At a peak the first ratio is {glue:text}`bound_loss_attained:.6f`, on a
-# slope the second is {glue:text}`bound_gradient_attained:.6f`. Both bounds hold, and neither can be improved.
-# For a fixed $\epsilon$ the second grows with $m$ without end.
+# {glue:text}`wavelength_in_grey_levels:.2f` of a grey level; the images are the {glue:text}`checked` test
+# images of which the network is least certain. At a peak the first ratio is
+# {glue:text}`bound_loss_attained:.6f`, on a slope the second is {glue:text}`bound_gradient_attained:.6f`.
+# Both bounds hold, and neither can be improved. For a fixed $\epsilon$ the second grows with $m$ without
+# end.
 #
 # ## The slip
 #
-# Now look at what has been built. A cross-entropy loss is minus the logarithm of a probability, so over the classes
-# $\sum_i \exp(-\ell_i) = 1$. With $g$ added to each,
+# Now look at what has been built. A cross-entropy loss is minus the logarithm of a probability, so over the
+# classes $\sum_i \exp(-\ell_i) = 1$. With $g$ added to each,
 #
 # $$
 # \sum_{i=1}^C \exp(-\tilde\ell_i) = \sum_{i=1}^C \exp(-\ell_i - g) = e^{-g} \neq 1 .
 # $$ (eq-ripple-sum)
 #
-# These "probabilities" do not sum to one. And where the network is confident, $\ell_i < \epsilon$, a trough of
-# the wave takes the loss below zero: a probability above one.
+# These "probabilities" do not sum to one. And where the network is confident, $\ell_i < \epsilon$, a trough
+# of the wave takes the loss below zero: a probability above one.
 
 # %%
 with torch.no_grad():
     losses = torch.stack([printed(x[few], i) for i in range(images.num_classes)])
     total = (-losses).exp().sum(dim=0)
     below_zero = int((printed(x, y) < 0).sum())
-pd.Series({"smallest sum": total.min().item(), "largest sum": total.max().item(), "losses below 0": below_zero})
+pd.Series({"smallest sum": total.min(), "largest sum": total.max(), "losses < 0": below_zero}, dtype=float)
 
 # %% tags=["remove-cell"]
 glue("sum_low", float(total.min()), display=False)
@@ -166,13 +168,13 @@ glue("count", count, display=False)
 
 # %% [markdown]
 # Over those images the sums run from {glue:text}`sum_low:.4f` to {glue:text}`sum_high:.4f`, and of
-# {glue:text}`count` test images {glue:text}`below_zero` have a loss below zero. No softmax classifier has such
-# losses. The proposition is true of functions, and no classifier is among them.
+# {glue:text}`count` test images {glue:text}`below_zero` have a loss below zero. No softmax classifier has
+# such losses. The proposition is true of functions, and no classifier is among them.
 #
 # ## Mended
 #
-# Add the ripple to *one logit* instead, that of class $k$: $\tilde f_k = f_k + g$, the others as they were. This
-# is a classifier by construction. Its losses follow from the softmax,
+# Add the ripple to *one logit* instead, that of class $k$: $\tilde f_k = f_k + g$, the others as they were.
+# This is a classifier by construction. Its losses follow from the softmax,
 #
 # $$
 # \tilde\ell_i - \ell_i = \log\big(1 + p_k\,(e^g - 1)\big) - \delta_{ik}\,g ,
@@ -188,15 +190,19 @@ glue("count", count, display=False)
 # + \sum_{j=1}^C (\tilde p_j - p_j)\,\nabla_{\mathbf{x}} f_j .
 # $$ (eq-ripple-one-logit-gradient)
 #
-# The first term brings the ripple, times a factor of at most one. The second comes from weighting the network's
-# own gradients by slightly different probabilities. It is at most $\tanh(\epsilon/4)\,G$, with $G$ the largest $\ell_1$
-# distance between the gradient of logit $k$ and that of another, and it does not grow with $m$.
+# The first term brings the ripple, times a factor of at most one. The second comes from weighting the
+# network's own gradients by slightly different probabilities. It is at most $\tanh(\epsilon/4)\,G$, with
+# $G$ the largest $\ell_1$ distance between the gradient of logit $k$ and that of another, and it does not
+# grow with $m$.
 
 # %%
-def on_own_logit(g):
-    """Return x, y -> loss and loss-gradient of the classifier that has g added to the logit of class y."""
+Pair = tuple[Tensor, Tensor]
 
-    def loss_and_gradient(x, y):
+
+def on_own_logit(g: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Pair]:
+    """Return x, y -> loss and loss-gradient, with g added to the logit of class y."""
+
+    def loss_and_gradient(x: Tensor, y: Tensor) -> Pair:
         loss, gradient = torch.empty_like(x[:, 0, 0, 0]), torch.empty_like(x)
         for k in y.unique().tolist():
             classifier, mine = fooling.ShiftedLogits(model, g, only_class=k), y == k
@@ -236,17 +242,18 @@ glue("mended_times", float(mended.iloc[-1, 1] / mended.iloc[-1, 3]), display=Fal
 glue("mended_m", float(mended.index[-1]), display=False)
 
 # %% [markdown]
-# A real classifier, then, whose losses differ by no more than {glue:text}`mended_loss:.5f` from the first one's,
-# and whose loss-gradients, at $m$ = {glue:text}`mended_m:.0f`, differ by up to {glue:text}`mended_gradient:.0f`, where the
-# largest of the network's own is {glue:text}`mended_before:.0f`. The appendix is right in what it set out to
-# show.
+# A real classifier, then, whose losses differ by no more than {glue:text}`mended_loss:.5f` from the first
+# one's, and whose loss-gradients, at $m$ = {glue:text}`mended_m:.0f`, differ by up to
+# {glue:text}`mended_gradient:.0f`, where the largest of the network's own is
+# {glue:text}`mended_before:.0f`. The appendix is right in what it set out to show.
 #
-# {numref}`fig-ripple-slice` walks through two images by brightening them, by less than one grey level in all.
+# {numref}`fig-ripple-slice` walks through two images by brightening them, by about a tenth of a grey level
+# in all.
 
 # %%
 hesitant = int((probability - 0.7).abs().argmin())
 confident = int((probability - 0.999).abs().argmin())
-grey = torch.linspace(-0.06, 0.06, {"tiny": 41}.get(tier, 241), dtype=torch.float64, device=x.device)
+grey = torch.linspace(-0.06, 0.06, {"tiny": 21}.get(tier, 91), dtype=torch.float64, device=x.device)
 slices = {}
 for name, index in (("An uncertain image", hesitant), ("A confident image", confident)):
     points = x[index] + grey[:, None, None, None] / 255
@@ -267,7 +274,8 @@ for name, index in (("An uncertain image", hesitant), ("A confident image", conf
 # %% mystnb={"figure": {"name": "fig-ripple-slice", "caption": "Loss (above) and its derivative (below) as an image is brightened evenly by a few hundredths of a grey level. Shaded: losses below zero, which no classifier has."}, "image": {"alt": "Four panels. Left, an uncertain image: the loss wavers by a hundredth around its straight line, while its derivative swings widely. Right, a confident image: the printed ripple takes the loss below zero; the real classifier's loss lies on the trained one's."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 styles = (("#000000", "-", 2.2), ("#D55E00", "--", 1.5), ("#0072B2", "-", 1.5))
-figure, axes = plt.subplots(2, 2, figsize=(8.6, 5.0), sharex=True)
+figure, axes = plt.subplots(2, 2, figsize=(8.6, 5.2), sharex=True)
+figure.suptitle("A low ripple has a steep slope")
 for column, (name, curves) in enumerate(slices.items()):
     for (label, pair), (colour, dashes, width) in zip(curves.items(), styles, strict=True):
         for ax, values in zip(axes[:, column], pair, strict=True):
@@ -284,35 +292,42 @@ figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center
 plt.show()
 
 # %% [markdown]
-# On the left, a wave too low to matter has a slope that matters very much. On the right the printed ripple dips
-# into the forbidden region. The real classifier does not, and something else has happened to it: its ripple has
-# almost gone. We come to that in a moment.
+# On the left, a wave too low to matter has a slope that matters very much. On the right the printed ripple
+# dips into the forbidden region. The real classifier does not, and something else has happened to it: its
+# ripple has almost gone. We come to that in a moment.
 #
 # First, the picture. Nothing obliges us to add up all the pixels in the sine. With $\langle \mathbf{x}, T
-# \rangle$ in place of $\sum_d x_d$, the ripple $\epsilon \sin(m \langle \mathbf{x}, T \rangle)$ is as low as before
-# and its gradient is $T$, times a number. So the wager of chapter 1 can be made about loss-gradients too.
+# \rangle$ in place of $\sum_d x_d$, the ripple $\epsilon \sin(m \langle \mathbf{x}, T \rangle)$ is as low
+# as before and its gradient is $T$, times a number. So the wager of chapter 1 can be made about
+# loss-gradients too.
 
 # %%
 face = pictures.smiley(x.shape[-1]).to(x)
-sine = fooling.sine_shift(epsilon, 500.0)
+steep = 500.0
+sine = fooling.sine_shift(epsilon, steep)
 
 
-def drawn(x):
+def drawn(x: Tensor) -> Tensor:
     """Return the ripple epsilon sin(m <x, T>) whose gradient is the face, up to a factor."""
     return sine(x * face)
 
 
 chosen = torch.stack([by_confidence[int(q * (count - 1))] for q in (0.03, 0.3, 0.9)])
+labels = y[chosen]
+on_sum, on_face = (brighten(x[chosen], 0.0, steep, picture) for picture in (ones, face))
 maps = {
     "loss-gradient,\nas trained": plain[chosen],
-    "ripple on the loss,\nas printed": gradient_of(fooling.ripple_loss(model, epsilon, 500.0), x[chosen], y[chosen]),
-    "the same,\nwith a face": plain[chosen] + gradient_of(lambda points, _: drawn(points), x[chosen], y[chosen]),
-    "face on one logit,\na real classifier": on_own_logit(drawn)(x[chosen], y[chosen])[1],
+    "ripple on the loss,\nas printed": gradient_of(
+        fooling.ripple_loss(model, epsilon, steep), on_sum, labels
+    ),
+    "the same,\nwith a face": plain[chosen] + gradient_of(lambda a, _: drawn(a), on_face, labels),
+    "face on one logit,\na real classifier": on_own_logit(drawn)(on_face, labels)[1],
 }
 
-# %% mystnb={"figure": {"name": "fig-ripple-maps", "caption": "Loss-gradients of three test images, from uncertain to confident. Each map has its own scale of colour, and the number below it is its largest absolute pixel."}, "image": {"alt": "Three rows of an input and four maps. The ripple as printed turns the map into one flat colour, the face turns it into a smiling face, in the real classifier as well. The largest pixels fall by orders of magnitude from the uncertain to the confident image, except for the printed ripple's."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-ripple-maps", "caption": "Loss-gradients of three test images, from uncertain to confident. Each map has its own scale of colour; the number below it is its largest absolute pixel. The rippled ones are taken where the wave is steepest, a small part of a grey level away."}, "image": {"alt": "Three rows of an input and four maps. The ripple as printed turns the map into one flat colour, the other ripple turns it into a smiling face, in the real classifier as well. From the uncertain to the confident image the largest pixels fall by orders of magnitude as trained and in the real classifier, and stay level with the printed ripple."}} tags=["hide-input"]
 set_matplotlib_formats("png", dpi=200)
-figure, axes = plt.subplots(3, 5, figsize=(7.6, 5.6))
+figure, axes = plt.subplots(3, 5, figsize=(7.6, 5.8))
+figure.suptitle("A loss-gradient can be a picture of your choice, too")
 plots.show_images(axes[:, 0], x[chosen])
 for ax, p in zip(axes[:, 0], probability[chosen], strict=True):
     ax.set_xlabel(f"p = {p:.2f}" if p < 0.99 else f"1 - p = {1 - p:.0e}", fontsize=9)
@@ -325,38 +340,49 @@ axes[0, 0].set_title("input", fontsize=9, loc="center")
 plt.show()
 
 # %% [markdown]
+# In the last column of {numref}`fig-ripple-maps` the face is blue, because the factor $\tilde p_y - 1$ is
+# negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain.
+# But so does the map that it covers.
+#
 # ## Confident samples
 #
-# The appendix ends with a second remark. On confident samples loss and loss-gradient are close to zero, so that
-# any noise, "due to stochastic training, for instance", easily dominates the gradient, even where $m$ is small.
+# The appendix ends with a second remark. On confident samples loss and loss-gradient are close to zero, so
+# that any noise, "due to stochastic training, for instance", easily dominates the gradient, even where $m$
+# is small.
 #
 # Why should it be close to zero? Because the probabilities sum to one, {eq}`eq-shift-loss-gradient` can be
 # written
 #
 # $$
-# \nabla_{\mathbf{x}} \ell_y = \sum_{j \neq y} p_j \, \big(\nabla_{\mathbf{x}} f_j - \nabla_{\mathbf{x}} f_y\big),
-# \qquad
-# \|\nabla_{\mathbf{x}} \ell_y\| \le (1 - p_y)\, \max_j \|\nabla_{\mathbf{x}} f_j - \nabla_{\mathbf{x}} f_y\| .
+# \begin{aligned}
+# \nabla_{\mathbf{x}} \ell_y
+# &= \sum_{j \neq y} p_j \, \big(\nabla_{\mathbf{x}} f_j - \nabla_{\mathbf{x}} f_y\big), \\
+# \|\nabla_{\mathbf{x}} \ell_y\|
+# &\le (1 - p_y)\, \max_j \|\nabla_{\mathbf{x}} f_j - \nabla_{\mathbf{x}} f_y\| .
+# \end{aligned}
 # $$ (eq-ripple-confident)
 #
-# The loss-gradient is a gradient of logits *times* the doubt that is left. Noise that is not multiplied by that
-# doubt must win in the end. But which noise is it? Here are three, all of them gentle, with a small $m$:
+# The loss-gradient is a gradient of logits *times* the doubt that is left. Noise that is not multiplied by
+# that doubt must win in the end. But which noise is it? Here are three, all of them gentle, with a small
+# $m$:
 #
 # - **on the loss**, as printed: not a classifier, as we saw;
 # - **on one logit**, that of the true class;
-# - **on the probabilities**: $\tilde p_i = (1 - a)\,p_i + a / C$, a little of the uniform distribution mixed in,
-#   with $0 \le a(\mathbf{x}) \le \epsilon$ rippling. This too is a classifier, and none of its probabilities moves by
-#   more than $\epsilon$. It is our addition.
+# - **on the probabilities**: $\tilde p_i = (1 - a)\,p_i + a / C$, a little of the uniform distribution
+#   mixed in, with $0 \le a(\mathbf{x}) \le \epsilon$ rippling. This too is a classifier, and none of its
+#   probabilities moves by more than $\epsilon$. It is our addition.
 
 # %%
 class Mixed(nn.Module):
     """A classifier with a share a(x) of the uniform distribution mixed into its probabilities."""
 
-    def __init__(self, model, share):
+    def __init__(self, model: nn.Module, share: Callable[[Tensor], Tensor]) -> None:
+        """Wrap a model; `share` maps (B, ...) to (B,) numbers in [0, 1]."""
         super().__init__()
         self.model, self.share = model, share
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits: the logarithms of the mixed probabilities."""
         a, p = self.share(x)[:, None], self.model(x).softmax(dim=1)
         return ((1 - a) * p + a / p.shape[1]).log()
 
@@ -379,11 +405,13 @@ colours = ("#000000", "#D55E00", "#0072B2", "#009E73")
 groups = by_confidence.cpu().chunk({"tiny": 4}.get(tier, 16))
 doubt = [float((1 - probability[group]).clamp(min=1e-16).median()) for group in groups]
 for (name, norm), colour in zip(norms.items(), colours, strict=True):
-    quartiles = torch.stack([norm[group].quantile(torch.tensor([0.25, 0.5, 0.75]).to(norm)) for group in groups])
+    quarters = torch.tensor([0.25, 0.5, 0.75]).to(norm)
+    quartiles = torch.stack([norm[group].quantile(quarters) for group in groups])
     table = pd.DataFrame(quartiles.numpy(), columns=["low", "value", "high"]).assign(doubt=doubt)
     label = name if colour == "#000000" else f"change by a ripple {name}"
     plots.curve_with_band(ax, table, x="doubt", color=colour, label=label)
-ax.set(xscale="log", yscale="log", xlabel="doubt $1 - p_y$  (confident images to the left)", ylabel="Euclidean norm")
+ax.set(xscale="log", yscale="log", ylabel="Euclidean norm")
+ax.set_xlabel("doubt $1 - p_y$  (confident images to the left)")
 ax.set_title("Noise that ignores the doubt wins where there is little")
 ax.legend()
 plt.show()
@@ -419,23 +447,25 @@ logit_norm = float(logit_gradient(model, x[few], y[few]).flatten(1).norm(dim=1).
 glue("gentle_share", 100 * gentle * epsilon * math.sqrt(D) / logit_norm, display=False)
 
 # %% [markdown]
-# The table gives geometric means of the ratio, with 95 % intervals, over {glue:text}`confident_n` test images in each half; an image
-# is dominated if its ratio is above one. The waves have $\epsilon$ = {glue:text}`epsilon` and $m$ =
-# {glue:text}`gentle`. Their steepest gradient has {glue:text}`gentle_share:.1f` % of the norm of a typical
-# logit-gradient, so by the standard of the logits they are nearly nothing.
+# The table gives geometric means of the ratio, with 95 % intervals, over {glue:text}`confident_n` test
+# images in each half; an image is dominated if its ratio is above one. The waves have $\epsilon$ =
+# {glue:text}`epsilon` and $m$ = {glue:text}`gentle`. Their steepest gradient has
+# {glue:text}`gentle_share:.1f` % of the norm of a typical logit-gradient, so by the standard of the logits
+# they are nearly nothing.
 #
-# By the standard of the loss-gradient they are not. From the less to the more confident half of the images its
-# norm falls by a factor of {glue:text}`norm_drop:.0f`. In the confident half the ripple on the loss is
-# {glue:text}`confident_loss:.3g` times the loss-gradient (95 % interval {glue:text}`confident_loss_low:.3g` to
-# {glue:text}`confident_loss_high:.3g`) and dominates {glue:text}`confident_loss_dominated:.0f` % of the images; in
-# the other half it is {glue:text}`other_loss:.2g` times. The ripple on the probabilities, from a real classifier,
-# does much the same: {glue:text}`confident_mixed:.3g` ({glue:text}`confident_mixed_low:.3g` to
-# {glue:text}`confident_mixed_high:.3g`) against {glue:text}`other_mixed:.2g`.
+# By the standard of the loss-gradient they are not. From the less to the more confident half of the images
+# its norm falls by a factor of {glue:text}`norm_drop:.0f`. In the confident half the ripple on the loss is
+# {glue:text}`confident_loss:.3g` times the loss-gradient (95 % interval {glue:text}`confident_loss_low:.3g`
+# to {glue:text}`confident_loss_high:.3g`) and dominates {glue:text}`confident_loss_dominated:.0f` % of the
+# images; in the other half it is {glue:text}`other_loss:.2g` times. The ripple on the probabilities, from a
+# real classifier, does much the same: {glue:text}`confident_mixed:.3g`
+# ({glue:text}`confident_mixed_low:.3g` to {glue:text}`confident_mixed_high:.3g`) against
+# {glue:text}`other_mixed:.2g`.
 #
-# The ripple on one logit does not: {glue:text}`confident_logit:.2g` times the loss-gradient in the confident half,
-# {glue:text}`other_logit:.2g` in the other. {eq}`eq-ripple-one-logit-gradient` says why. The factor $\tilde p_y - 1$
-# before $\nabla g$ is the same doubt that multiplies the loss-gradient itself. The two shrink together, and
-# their ratio stays ({numref}`fig-ripple-confidence`).
+# The ripple on one logit does not: {glue:text}`confident_logit:.2g` times the loss-gradient in the
+# confident half, {glue:text}`other_logit:.2g` in the other. {eq}`eq-ripple-one-logit-gradient` says why.
+# The factor $\tilde p_y - 1$ before $\nabla g$ is the same doubt that multiplies the loss-gradient itself.
+# The two shrink together, and their ratio stays ({numref}`fig-ripple-confidence`).
 #
 # So the remark holds for noise in losses or in probabilities, and it does not for noise in logits. Which one
 # a training run leaves behind is a question that neither the appendix nor this chapter answers.
@@ -443,19 +473,22 @@ glue("gentle_share", 100 * gentle * epsilon * math.sqrt(D) / logit_norm, display
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
-# A ripple of height $\epsilon$ and frequency $m$ changes the loss by at most $\epsilon$, and its gradient by up to
-# $m \epsilon D$ in the $\ell_1$ norm. "Thus, loss-gradients are also unreliable." Confident samples have
-# loss-gradients close to zero, which noise can easily dominate, even at small $m$ (appendix A.1).
+# A ripple of height $\epsilon$ and frequency $m$ changes the loss by at most $\epsilon$, and its gradient
+# by up to $m \epsilon D$ in the $\ell_1$ norm. "Thus, loss-gradients are also unreliable." Confident
+# samples have loss-gradients close to zero, which noise can easily dominate, even at small $m$ (appendix
+# A.1).
 # :::
 #
 # :::{admonition} What you just saw
 # - Both bounds hold and are attained: {glue:text}`bound_loss_attained:.6f` and
 #   {glue:text}`bound_gradient_attained:.6f` of their values.
 # - The ripple as printed belongs to no classifier. Moved to one logit, it does: losses within
-#   {glue:text}`mended_loss:.5f`, gradients up to {glue:text}`mended_gradient:.0f` apart, and a face if you like.
-# - A gentle ripple on the loss is {glue:text}`confident_loss:.3g` times the loss-gradient on confident images, and
-#   {glue:text}`other_loss:.2g` times on the others. On a logit it is {glue:text}`confident_logit:.2g` and
-#   {glue:text}`other_logit:.2g` times: there is no difference of that kind.
-# - There is a distinction worth keeping. Logit-gradients can be anything while the classifier stays *exactly* the same.
-#   For loss-gradients one has to change the classifier, if only by a little.
+#   {glue:text}`mended_loss:.5f`, gradients up to {glue:text}`mended_gradient:.0f` apart, and a face if you
+#   like.
+# - A gentle ripple on the loss is {glue:text}`confident_loss:.3g` times the loss-gradient on confident
+#   images, and {glue:text}`other_loss:.2g` times on the others. On a logit it is
+#   {glue:text}`confident_logit:.2g` and {glue:text}`other_logit:.2g` times: there is no difference of that
+#   kind.
+# - There is a distinction worth keeping. Logit-gradients can be anything while the classifier stays
+#   *exactly* the same. For loss-gradients one has to change the classifier, if only by a little.
 # :::

@@ -100,6 +100,7 @@ def log_partition(model: nn.Module, half_width: float, points: int = 241) -> Ten
         return model(torch.cartesian_prod(axis, axis)).logsumexp(dim=0) + 2 * math.log(axis[1] - axis[0])
 
 
+# %%
 partition = log_partition(ideal, 10.0).exp()
 pd.DataFrame(
     {
@@ -137,11 +138,13 @@ glue("mass_class_1", float(2 * partition[1] / partition.sum()), display=False)
 #
 # The package has functions for the map and for its first term. For the second we treat $\log \sum_j \exp f_j$ as a network with a single logit.
 
+
 # %%
 class Evidence(nn.Module):
     """A classifier's logsumexp as one logit (B, 1): the log-density of x, up to a constant."""
 
     def __init__(self, model: nn.Module) -> None:
+        """Wrap a classifier."""
         super().__init__()
         self.model = model
 
@@ -152,7 +155,8 @@ class Evidence(nn.Module):
 
 def two_terms(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradient map of logit y and its two terms, each shaped like x."""
-    return logit_gradient(model, x, y), log_probability_gradient(model, x, y), logit_gradient(Evidence(model), x, 0)
+    common = logit_gradient(Evidence(model), x, 0)
+    return logit_gradient(model, x, y), log_probability_gradient(model, x, y), common
 
 
 # %% [markdown]
@@ -190,7 +194,7 @@ for row, index in zip(axes, chosen, strict=True):
     maps = torch.stack([whole[index], deciding[index], common[index]])
     plots.signed_maps(row[1:], maps, limit="shared")
     name = images.class_names[int(y[index])]
-    row[0].set_ylabel(f"{name}\np = {certainty[index]:.2g}", rotation=0, ha="right", va="center")
+    row[0].set_ylabel(f"{name}\np = {certainty[index]:.3f}", rotation=0, ha="right", va="center")
 titles = ("picture", "gradient map", "what decides", "common to all classes")
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, loc="center", fontsize=10)
@@ -214,7 +218,7 @@ glue("common_above", float((cosines > 0.99).float().mean()), display=False)
 # %% [markdown]
 # Over {glue:text}`count` test pictures, the cosine between the gradient map and its second term is {glue:text}`cosine:.3f` on average (95 % interval {glue:text}`cosine_low:.3f` to {glue:text}`cosine_high:.3f`). The median share of the first term in the map's squared length is {glue:text}`median_share:.1e`; on {glue:text}`common_above:.0%` of the pictures the cosine is above 0.99.
 #
-# The reason is plain. The first term is $\sum_j p_j (\nabla f_i - \nabla f_j)$, and it vanishes as $p_i$ goes to 1. The network gives its right answer a probability above 0.99 on {glue:text}`sure_share:.0%` of these pictures. On those, the map that we would have called "what the network looked at" is a map of the term that the decision does not depend on.
+# The reason is plain. The first term is $\sum_j p_j (\nabla f_i - \nabla f_j)$, and it vanishes as $p_i$ goes to 1. The network gives its right answer a probability above 0.99 on {glue:text}`sure_share:.0%` of these pictures. On those, the map that we would have called "what the network looked at" is a map of the term that no decision depends on.
 #
 # ## A shift moves the second term, and nothing else
 #
@@ -268,7 +272,8 @@ steps = {"tiny": 30}.get(tier, 1000)
 def train_on_mixture(penalty: ScoreMatching | None) -> nn.Module:
     """Train a small network by cross-entropy, plus a penalty if there is one."""
     source = torch.Generator().manual_seed(seed)
-    network = nn.Sequential(nn.Linear(2, 48), nn.Softplus(), nn.Linear(48, 48), nn.Softplus(), nn.Linear(48, 2)).double()
+    hidden = (nn.Linear(2, 48), nn.Softplus(), nn.Linear(48, 48), nn.Softplus())
+    network = nn.Sequential(*hidden, nn.Linear(48, 2)).double()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=source)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
@@ -285,6 +290,7 @@ def train_on_mixture(penalty: ScoreMatching | None) -> nn.Module:
     return network
 
 
+# %%
 classifier = train_on_mixture(None)
 matched = train_on_mixture(ScoreMatching(weight=1.0, mu=math.inf, variant="central"))
 
@@ -320,7 +326,7 @@ plt.show()
 # %% [markdown]
 # Cover the upper row: wherever there are points, the three are one classifier. Cover the lower row, and the one in the middle might never have seen the data. Its arrows say "away from class 1", and they go on saying it where there is nothing left to be found.
 #
-# Numbers, on fresh points with their true classes. The identity {eq}`eq-logits-identity` holds for the truth too, so the error of a score is the sum of two errors, one for each term; each is shown as a mean square, with its standard error.
+# Numbers, on fresh points with their true classes. The posterior error is the mean absolute difference from the true probability. The score error is the mean squared distance between the model's arrow and the true one. Standard errors stand beside.
 
 # %%
 fresh, labels = mixture.sample(400 if tier == "tiny" else 5000, generator)
@@ -360,9 +366,9 @@ for key, name in (("ideal", "truth"), ("plain", "trained to classify"), ("matche
 # %% [markdown]
 # The plain classifier is right on {glue:text}`plain_accuracy:.1%` of {glue:text}`num_fresh` points; the ideal one on {glue:text}`ideal_accuracy:.1%`. Its probabilities are off by {glue:text}`plain_posterior:.3f` on average. But the squared error of its score is {glue:text}`plain_score:.1f` ± {glue:text}`plain_score_se:.1f`, where a network with no gradient at all, an arrow of length nought everywhere, would have {glue:text}`squared_norm:.1f`. The mean cosine between its arrows and the true ones is {glue:text}`plain_cosine:.2f` ± {glue:text}`plain_cosine_se:.2f`.
 #
-# With score-matching the error is {glue:text}`matched_score:.2f` ± {glue:text}`matched_score_se:.2f`, the cosine {glue:text}`matched_cosine:.3f`, and the accuracy {glue:text}`matched_accuracy:.1%`.
+# With score-matching the error is {glue:text}`matched_score:.3f` ± {glue:text}`matched_score_se:.3f`, the cosine {glue:text}`matched_cosine:.3f`, and the accuracy {glue:text}`matched_accuracy:.1%`.
 #
-# Where does the error sit? We sort the points by how far they are from the boundary, measured by the true $|\log p(0 \mid \mathbf{x}) - \log p(1 \mid \mathbf{x})|$, and cut them into five equal groups.
+# Where does the error sit? The identity {eq}`eq-logits-identity` holds for the truth too, so the error of a score is the sum of two errors, one in each term. We sort the points by how far they are from the boundary, measured by the true $|\log p(0 \mid \mathbf{x}) - \log p(1 \mid \mathbf{x})|$, and cut them into five equal groups.
 
 # %% mystnb={"figure": {"name": "fig-logits-where", "caption": "Mean squared error of the two terms of the score, in five equal groups of points from the boundary outwards, with 95 % intervals (one that runs off the bottom contains 0). The grey line is the mean squared length of the true score."}, "image": {"alt": "Two panels with a logarithmic axis. For the plain classifier the error of the deciding term falls away from the boundary while that of the common term stays high. With score-matching both are small."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
@@ -378,10 +384,10 @@ for ax, name in zip(axes, ("trained to classify", "with score-matching"), strict
         values = [end.value for end in ends]
         bars = [[end.value - end.low for end in ends], [end.high - end.value for end in ends]]
         ax.errorbar(centres, values, yerr=bars, marker=mark, label=label)
-    ax.plot(centres, lengths, color="#8C8C8C", linestyle="--", label="squared length of the true score")
+    ax.plot(centres, lengths, color="#8C8C8C", linestyle="--", label="true score, squared length")
     ax.set(yscale="log", xlabel="distance from the boundary (log-odds)", title=name)
 axes[0].set_ylabel("mean squared error")
-axes[0].legend(loc="lower left")
+axes[1].legend(loc="lower left")
 figure.suptitle("Far from the boundary only the common term is wrong", x=0.02, ha="left")
 plt.show()
 
@@ -401,8 +407,10 @@ glue("far_deciding", float(plain[1][groups[-1]].mean()), display=False)
 
 # %%
 half_widths = (4, 8, 16, 32)
-table = pd.DataFrame({name: [float(log_partition(network, w)[0]) for w in half_widths] for name, network in networks.items()})
-table.index = pd.Index(half_widths, name="half-width of the square")
+log_z = {
+    name: [float(log_partition(network, w)[0]) for w in half_widths] for name, network in networks.items()
+}
+table = pd.DataFrame(log_z, index=pd.Index(half_widths, name="half-width of the square"))
 growth = (table - table.iloc[0]).round(2)
 growth
 
@@ -413,7 +421,7 @@ ratios = log_partition(matched, 16.0)
 glue("matched_ratio", float((ratios[0] - ratios[1]).exp()), display=False)
 
 # %% [markdown]
-# The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, and in proportion to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to turn downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth:.2f`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.
+# The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, and in proportion to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to slope downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth:.2f`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.
 #
 # ## What the paper reports, what you just saw
 #

@@ -10,7 +10,7 @@ PACKAGE = "companion"
 
 
 def reachable(code: Iterable[str], root: Path) -> list[Path]:
-    """Return the files under `root/companion` that the code's imports lead to, directly or through each other.
+    """Return the files under `root/companion` that the code's imports lead to, directly or not.
 
     A module counts with the `__init__` of its folder. The package's own `__init__` counts as a file, but its
     imports are not followed: they would lead everywhere. A data file that a module names in a string and that
@@ -37,7 +37,9 @@ def reachable(code: Iterable[str], root: Path) -> list[Path]:
 
 
 def _parse(cell: str) -> ast.Module:
-    return ast.parse("\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.splitlines()))
+    return ast.parse(
+        "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.splitlines())
+    )
 
 
 def _imports(tree: ast.Module, importer: Path | None, root: Path) -> Iterator[Path]:
@@ -54,7 +56,7 @@ def _imports(tree: ast.Module, importer: Path | None, root: Path) -> Iterator[Pa
 
 
 def _files(name: list[str], root: Path) -> Iterator[Path]:
-    """Yield the `__init__` files on the way to a dotted name, and its module; what is no module is a member."""
+    """Yield the `__init__` files on the way to a dotted name, and its module."""
     if name[0] != PACKAGE:
         return
     for length in range(1, len(name) + 1):

@@ -1,7 +1,8 @@
 """A chapter's life: source -> executed code cells (kept) -> executed notebook with the present prose.
 
-A chapter is executed again if its code cells, its parameters, the modules it can reach or the records it reads
-have changed. Its prose, titles and captions are not part of that key: `merge` carries them into the page.
+A chapter is executed again if its code cells, its parameters, the modules it can reach or the records it
+reads have changed. Its prose, titles and captions are not part of that key: `merge` carries them into the
+page.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ def read_source(path: Path) -> NotebookNode:
     """
     notebook = cast("NotebookNode", jupytext.read(path))
     if "kernelspec" not in notebook.metadata:
-        raise ValueError(f"{path} names no kernel, so papermill could not run it: begin it as the other chapters begin")
+        raise ValueError(
+            f"{path} names no kernel, so papermill could not run it: begin it as the other chapters begin"
+        )
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise ValueError(
             f"{path} has {len(tagged)} cells tagged 'parameters'; a chapter has exactly one: "
-            "# %% tags=[\"parameters\"]"
+            '# %% tags=["parameters"]'
         )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
@@ -71,7 +74,9 @@ def reads_records(notebook: NotebookNode, root: Path) -> bool:
     return root / "companion" / "runs.py" in reachable(code_of(notebook), root)
 
 
-def execute(source: Path, target: Path, parameters: Mapping[str, Any], root: Path, *, progress: bool = False) -> None:
+def execute(
+    source: Path, target: Path, parameters: Mapping[str, Any], root: Path, *, progress: bool = False
+) -> None:
     """Execute a chapter with papermill and keep the result at `target`, whole or not at all.
 
     Raises:
@@ -97,11 +102,13 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], root: Pat
             language="python",
             cwd=root,
             start_timeout=600,
-            progress_bar=bar if progress else False,
+            progress_bar=cast("bool", bar) if progress else False,  # papermill takes tqdm's options, too
             extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as error:
-        raise RuntimeError(f"{source} failed in its code cell {error.exec_count}; see {partial}\n{error}") from None
+        raise RuntimeError(
+            f"{source} failed in its code cell {error.exec_count}; see {partial}\n{error}"
+        ) from None
     executed = nbformat.read(partial, as_version=4)
     executed.metadata["companion"] = {
         "parameters": effective_parameters(notebook, parameters),
@@ -134,7 +141,7 @@ def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name
 
 
 def effective_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> str:
-    """Return the parameters as Python writes them: each with the given value or, failing that, the chapter's own."""
+    """Return the parameters as Python writes them, those not given with the chapter's own values."""
     known = known_parameters(notebook).items()
     return ", ".join(f"{name} = {parameters.get(name, ast.literal_eval(own))!r}" for name, own in known)
 

@@ -35,7 +35,9 @@ class Board:
         """Show `label`, or the last line that the yielded function was given, until the block ends."""
 
         def show(written: str) -> None:
-            last = next((part for part in reversed(written.replace("\r", "\n").split("\n")) if part.strip()), label)
+            last = next(
+                (part for part in reversed(written.replace("\r", "\n").split("\n")) if part.strip()), label
+            )
             with self._lock:
                 self._texts[label] = last.strip()
                 self._draw()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
@@ -23,7 +23,7 @@ def define(settings: Settings) -> None:
     @mark.try_first
     @task(id=settings.run_id)
     def task_evaluate(
-        key: Any = PythonNode(value=code, hash=True),  # noqa: B008
+        key: object = PythonNode(value=code, hash=True),  # noqa: B008
         weights: list[Path] = needed,  # noqa: B006
         record: Annotated[Path, Product] = folder / "record.json",
     ) -> None:

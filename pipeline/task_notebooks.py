@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pytask import Product, PythonNode, task
 
@@ -16,7 +16,7 @@ folders = {path.parent for path in ours}
 
 
 def earlier_results() -> str:
-    """Return a hash of the results that no task of this build makes: committed ones, and those of other builds.
+    """Return a hash of the results that no task of this build makes: committed ones, and other builds'.
 
     Chapters show them beside their own. Those of the tests' tier are shown nowhere else.
     """
@@ -33,20 +33,21 @@ def earlier_results() -> str:
 
 results = earlier_results()
 
+
 def define(source: Path) -> None:
     """Add the two tasks of one chapter."""
     chapter = notebooks.read_source(source)
     notebooks.check_parameters(chapter, request.parameters, source.name)
     decides = notebooks.key(chapter, request.parameters, project.ROOT)
-    reads: Any = PythonNode(value="nothing", hash=True)
+    reads: object = PythonNode(value="nothing", hash=True)
     if notebooks.reads_records(chapter, project.ROOT):
         decides, reads = decides + results, list(ours)
     kept = project.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
     @task(id=f"{source.stem}-{request.label}")
     def task_execute(
-        key: Any = PythonNode(value=decides, hash=True),  # noqa: B008
-        records: Any = reads,
+        key: object = PythonNode(value=decides, hash=True),  # noqa: B008
+        records: object = reads,
         executed: Annotated[Path, Product] = kept,
     ) -> None:
         """Execute the chapter's code."""

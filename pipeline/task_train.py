@@ -1,11 +1,11 @@
-"""One task a run that must be trained here: history and weights, keyed on its settings and the code it uses."""
+"""One task a run to be trained here: history and weights, keyed on its settings and the code it uses."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
@@ -23,7 +23,7 @@ def define(settings: Settings) -> None:
     @mark.try_first
     @task(id=settings.run_id)
     def task_train(
-        key: Any = PythonNode(value=decides, hash=True),  # noqa: B008
+        key: object = PythonNode(value=decides, hash=True),  # noqa: B008
         history: Annotated[Path, Product] = folder / "history.csv",
         weights: Annotated[Path, Product] = folder / "weights.safetensors",
     ) -> None:

@@ -1,7 +1,7 @@
 """The work itself, each piece in a process of its own: `python -m pipeline.worker <command> <JSON>`.
 
-A task starts its piece with `run`, which shows the piece's progress and reports its failure. A piece ends when
-the process that started it is gone, so that a killed build leaves nothing behind that writes.
+A task starts its piece with `run`, which shows the piece's progress and reports its failure. A piece ends
+when the process that started it is gone, so that a killed build leaves nothing behind that writes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.project import ROOT
 
+if TYPE_CHECKING:
+    from companion.runs import Settings
 
-def run(label: str, command: str, **arguments: Any) -> None:
+
+def run(label: str, command: str, **arguments: object) -> None:
     """Run one piece of work in a process of its own, on one thread, its progress on the terminal.
 
     Raises:
@@ -68,7 +71,7 @@ def train(settings: dict[str, Any]) -> None:
             training.train(wanted)  # The checkpoint was other code's, and is gone now.
 
 
-def _is_finished(settings: Any) -> bool:
+def _is_finished(settings: Settings) -> bool:
     from companion import runs
 
     folder = runs.directory(settings)
@@ -76,7 +79,8 @@ def _is_finished(settings: Any) -> bool:
         run_there = runs.load(folder)
         return (
             run_there.settings == settings
-            and run_there.record.source_hash["train"] == runs.source_hash(runs.source_files("train", settings))
+            and run_there.record.source_hash["train"]
+            == runs.source_hash(runs.source_files("train", settings))
             and run_there.record.weights_sha256 == runs.sha256(folder / "weights.safetensors")
             and (folder / "history.csv").exists()
         )

@@ -70,7 +70,13 @@ def execute_chapters() -> tuple[Path, str]:
 
 def build_html(root: Path) -> Path:
     """Build a book; a warning is an error."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root), "--path-output", str(root)]
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        str(root),
+        "--path-output",
+        str(root),
+    ]
     done = subprocess.run(
         [*command, "-q", "--all", "-n", "-W", "--keep-going"],
         env=environment(ROOT, NO_COLOR="1"),

@@ -47,8 +47,14 @@ def test_a_stopped_run_goes_on_and_evaluates(project: Path, capsys: pytest.Captu
         (["train", "--method", "baseline", "--set", "epoch=2"], "choose one of 'tier'"),
         (["train", "--method", "baseline", "--dataset", "mnist"], "choose one of 'mnist5k'"),
         (["train", "--method", "score_matching", "--set", "name=a", "--set", "penalty.mu=0"], "mu must be"),
-        (["train", "--method", "score_matching", "--set", "name=a", "--set", "penalty.sigma=-1"], "sigma must be"),
-        (["train", "--method", "score_matching", "--set", "name=a", "--set", "penalty.num_probes=0"], "num_probes"),
+        (
+            ["train", "--method", "score_matching", "--set", "name=a", "--set", "penalty.sigma=-1"],
+            "sigma must be",
+        ),
+        (
+            ["train", "--method", "score_matching", "--set", "name=a", "--set", "penalty.num_probes=0"],
+            "num_probes",
+        ),
         (["train", "--method", "baseline", "--device", "tpu9"], "use cpu, cuda or cuda:N"),
         (["evaluate", "nowhere"], "train the run first"),
     ],
@@ -62,7 +68,9 @@ def test_a_mistake_gets_a_sentence(
     assert "Traceback" not in shown.err + shown.out
 
 
-def test_evaluating_without_a_judge_says_how_to_make_one(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+def test_evaluating_without_a_judge_says_how_to_make_one(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
     assert cli.main(["train", "--tier", "tiny", "--quiet", "--method", "baseline", "--evaluate"]) == 1
     assert "companion train --tier tiny --dataset mnist5k --method judge --seed 0" in capsys.readouterr().err
 

@@ -39,7 +39,9 @@ def test_resumed_run_equals_the_unbroken_run(settings: Settings, tmp_path: Path)
     assert broken.history()[measured].equals(unbroken.history()[measured])
 
 
-def test_same_settings_give_the_same_weights_whatever_the_global_seed(settings: Settings, tmp_path: Path) -> None:
+def test_same_settings_give_the_same_weights_whatever_the_global_seed(
+    settings: Settings, tmp_path: Path
+) -> None:
     torch.manual_seed(1)
     first = training.train(settings, directory=tmp_path / "a", progress=False)
     torch.manual_seed(2)
@@ -61,7 +63,9 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     assert weights(a) != weights(b)
 
 
-def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(settings: Settings, tmp_path: Path) -> None:
+def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(
+    settings: Settings, tmp_path: Path
+) -> None:
     run = training.train(settings, directory=tmp_path / "run", progress=False)
     images = data.load("mnist5k")
     predicted = run.model()(data.to_float(images.x_test)).argmax(1)
@@ -75,7 +79,9 @@ def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(settin
     assert not (run.directory / training.CHECKPOINT).exists()
 
 
-def test_diverging_run_stops_says_when_and_keeps_its_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diverging_run_stops_says_when_and_keeps_its_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
     honest = training.training_step
     calls = 0
@@ -159,7 +165,11 @@ def test_autocast_with_a_taylor_estimate_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is not a whole record"), ('{"tier": "quick"', "is not a whole record"), ('{"tier": "quick"}', "missing")],
+    [
+        ("", "is not a whole record"),
+        ('{"tier": "quick"', "is not a whole record"),
+        ('{"tier": "quick"}', "missing"),
+    ],
 )
 def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "record.json").write_text(content)

@@ -1,7 +1,7 @@
 """The paper's 31 claims, each measured and judged by a stated rule: `table` and `verdict`."""
 
-from companion.claims.advice import ADVICE, advice
 from companion.claims.assemble import chapters, claims, reported, table
+from companion.claims.choice import ADVICE, advice, support, wide
 from companion.claims.page import counts, disagreements, html_table
 from companion.claims.rule import Check, Comparison, Estimate, Finding, NotYetRun, verdict
 
@@ -19,6 +19,8 @@ __all__ = [
     "disagreements",
     "html_table",
     "reported",
+    "support",
     "table",
     "verdict",
+    "wide",
 ]

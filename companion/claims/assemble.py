@@ -19,7 +19,8 @@ from companion.claims.rule import KINDS, Check, Finding, NotYetRun, deciding, ve
 from companion.runs import TIERS, Run
 
 COLUMNS = (
-    "id", "where", "kind", "text", "reported", "value", "low", "high", "n", "measured", "verdict", "chapter", "records",
+    "id", "where", "kind", "text", "reported", "value", "low", "high", "n",
+    "measured", "verdict", "chapter", "records",
 )  # fmt: skip
 Measure = Callable[[Shelf, dict[str, Any]], Finding]
 
@@ -47,19 +48,27 @@ def _order(judge: Callable[..., Finding], *arguments: str) -> Measure:
 
 def _opinion(shelf: Shelf, claim: dict[str, Any]) -> Finding:
     """Return nothing measured: what our numbers say of the advice is a table of its own."""
-    return Finding(note="An opinion, not judged; what our numbers say of it is shown below the table of claims.")
+    return Finding(
+        note="An opinion, not judged; what our numbers say of it is shown below the table of claims."
+    )
 
 
 RIPPLE_SLIP = (
-    "Read as eps sin(m sum of x_d), the one reading with both bounds; no softmax classifier has the printed losses, one "
-    "with the ripple in a single logit nearly does."
+    "Read as eps sin(m sum of x_d), the one reading with both bounds; no softmax classifier has the printed "
+    "losses, one with the ripple in a single logit nearly does."
 )
-BAYES_SLIP = "The printed constant Z/C holds only if every exp f_i has the same integral; the score does not depend on it."
-HYVARINEN_SLIP = "The step needs a density times score that vanishes at the border, which images in [0, 1] do not give."
+BAYES_SLIP = (
+    "The printed constant Z/C holds only if every exp f_i has the same integral; the score does not need it."
+)
+HYVARINEN_SLIP = (
+    "The step needs a density times score that vanishes at the border, which images in [0, 1] do not give."
+)
 TAYLOR_SLIP = "The bias is of order sigma^2, one better than eq. 7 says: odd terms vanish."
 VARIANCE_SLIP = "The excess is 4 |grad f|^2 / (N sigma^2) exactly; the printed proof's 1/N should be 1/N^2."
 HUTCHINSON_SLIP = "Random signs, which Hutchinson proposed, have 2/N (|H|^2 - sum of H_dd^2), never more."
-MODES_NOTE = "It climbs to a local mode; a prior moves the mode, and jitter the pictures, to those of another density."
+MODES_NOTE = (
+    "It climbs to a local mode; a prior moves the mode, and jitter the pictures, to those of another density."
+)
 
 MEASURES: dict[str, tuple[str, Measure]] = {
     "shift-invariance": ("01_softmax_shift", _identity(identities.shift_invariance)),
@@ -73,7 +82,10 @@ MEASURES: dict[str, tuple[str, Measure]] = {
     "taylor": ("05_trace_estimators", _computed(estimators.taylor, TAYLOR_SLIP)),
     "cost": ("05_trace_estimators", _order(orders.cost)),
     "taylor-variance": ("05_trace_estimators", _computed(estimators.taylor_variance, VARIANCE_SLIP)),
-    "hutchinson-variance": ("05_trace_estimators", _computed(estimators.hutchinson_variance, HUTCHINSON_SLIP)),
+    "hutchinson-variance": (
+        "05_trace_estimators",
+        _computed(estimators.hutchinson_variance, HUTCHINSON_SLIP),
+    ),
     "small-gradients-in-training": ("07_training", _order(orders.small_gradients)),
     "collapse": ("06_collapse", _order(orders.collapsed, "collapse-naive")),
     "noise-does-not-help": ("06_collapse", _order(orders.collapsed, "collapse-noise")),
@@ -88,9 +100,18 @@ MEASURES: dict[str, tuple[str, Measure]] = {
     ),
     "adversarial": ("15_claims", _order(orders.adversarial)),
     "accuracy-baseline": ("07_training", lambda shelf, claim: numbers.accuracy(shelf, claim, "baseline")),
-    "accuracy-score-matching": ("07_training", lambda shelf, claim: numbers.accuracy(shelf, claim, "score_matching")),
-    "accuracy-anti": ("07_training", lambda shelf, claim: numbers.accuracy(shelf, claim, "anti_score_matching")),
-    "accuracy-gradient-norm": ("07_training", lambda shelf, claim: numbers.accuracy(shelf, claim, "gradient_norm")),
+    "accuracy-score-matching": (
+        "07_training",
+        lambda shelf, claim: numbers.accuracy(shelf, claim, "score_matching"),
+    ),
+    "accuracy-anti": (
+        "07_training",
+        lambda shelf, claim: numbers.accuracy(shelf, claim, "anti_score_matching"),
+    ),
+    "accuracy-gradient-norm": (
+        "07_training",
+        lambda shelf, claim: numbers.accuracy(shelf, claim, "gradient_norm"),
+    ),
     "density-baseline": ("10_density_ratios", _order(orders.density_baseline)),
     "density-anti": ("10_density_ratios", _order(orders.density_anti)),
     "density-regularised": ("10_density_ratios", _order(orders.density_regularised)),
@@ -126,13 +147,13 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
 
     Args:
         tier: whose records, one of `TIERS`.
-        seed: of the model that identities are checked on, and of the commands that make missing records; every
-            seed that has a record counts in the comparisons.
+        seed: of the model that identities are checked on, and of the commands that make missing records;
+            every seed that has a record counts in the comparisons.
         kinds: only claims of these kinds.
 
-    Returns:
-        One row a claim. `id`, `where`, `kind`, `text`: as in `claims.toml`; `reported`: the paper's number; `value`,
-        `low`, `high`, `n`: the number that decides the verdict (the lowest of the compared intervals; the first of
+    Returns: One row a claim. `id`, `where`, `kind`, `text`: as in `claims.toml`; `reported`: the paper's
+        number; `value`,
+        `low`, `high`, `n`: the number that decides the verdict (the weakest of the comparisons; the first of
         several estimates; the largest deviation relative to its tolerance) and how many units are behind it;
         `measured`: all of them in words; `verdict`: by `rule.verdict`; `chapter`: the notebook that shows it;
         `records`: the runs.
@@ -163,7 +184,9 @@ def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
     printed = claim.get("value", "")
     return {
         **{name: claim[name] for name in ("id", "where", "kind", "text")},
-        "reported": ", ".join(f"{value:.2f} %" for value in ([printed] if isinstance(printed, float) else printed)),
+        "reported": ", ".join(
+            f"{value:.2f} %" for value in ([printed] if isinstance(printed, float) else printed)
+        ),
         **_numbers(finding),
         "measured": sentence(finding),
         "verdict": verdict(claim["kind"], finding),
@@ -179,7 +202,8 @@ def _numbers(finding: Finding) -> dict[str, float]:
         worst = max(finding.checks, key=lambda check: check.deviation / check.allowed)
         return {"value": worst.deviation / worst.allowed, "low": 0.0, "high": 1.0, "n": worst.n}
     else:
-        interval = deciding(finding)
+        weakest = deciding(finding)
+        interval = weakest.written if weakest else None
     if interval is None:
         return {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
     return {"value": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
@@ -223,4 +247,3 @@ def _is_old(run: Run) -> bool:
 def chapters() -> dict[str, str]:
     """Return the chapter that shows each claim."""
     return {name: chapter for name, (chapter, _) in MEASURES.items()}
-

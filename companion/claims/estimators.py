@@ -1,4 +1,4 @@
-"""The exact claims about score-matching and its trace estimators, on densities and quadratics in closed form."""
+"""The exact claims about score-matching and its trace estimators, in closed form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PRECISION = 0.05
 
 
 def hyvarinen(*, trace_of: Callable[..., Tensor] = trace.exact) -> list[Check]:
-    """Compare eq. 1 with eq. 2 by quadrature, for models whose components are moved; the true one is minimal."""
+    """Compare eq. 1 with eq. 2 by quadrature, for the true density and four that are moved."""
     data = two_classes()
     plane, cell = grid()
     mass = data.log_density(plane, 0).exp() * cell
@@ -42,7 +42,8 @@ def hyvarinen(*, trace_of: Callable[..., Tensor] = trace.exact) -> list[Check]:
     one, two = (torch.tensor(values, dtype=torch.float64) for values in (eq1, eq2))
     lowest = float(two[0] - two.min())
     return [
-        Check(label="eq. 1 minus eq. 2, minus the constant", deviation=float((one - two - constant).abs().max()),
+        Check(label="eq. 1 minus eq. 2, minus the constant",
+              deviation=float((one - two - constant).abs().max()),
               allowed=ROUNDING, n=len(plane)),
         Check(label="eq. 1 at the true density", deviation=abs(eq1[0]), allowed=ROUNDING, n=len(plane)),
         Check(label="eq. 2 at the true density, above its minimum over five models",
@@ -51,7 +52,7 @@ def hyvarinen(*, trace_of: Callable[..., Tensor] = trace.exact) -> list[Check]:
 
 
 def taylor_expectation(f: Callable[[Tensor], Tensor], x: Tensor, sigma: float, nodes: int = 24) -> Tensor:
-    """Return the expectation of eq. 8 at points in the plane by Gauss-Hermite quadrature: no random number in it."""
+    """Return the expectation of eq. 8 at points in the plane, by Gauss-Hermite quadrature."""
     roots, weights = (torch.as_tensor(a) for a in np.polynomial.hermite_e.hermegauss(nodes))
     offsets = sigma * torch.cartesian_prod(roots, roots)
     shares = torch.outer(weights, weights).flatten() / weights.sum() ** 2
@@ -72,7 +73,8 @@ def taylor(*, estimate: Callable[..., Tensor] = trace.taylor) -> list[Check]:
         expected = float(taylor_expectation(f, x[:1], SIGMA))
     interval = mean_interval(samples.mean(dim=0), confidence=CONFIDENCE)
     return [
-        Check(label="bias at sigma 0.025, relative to the trace", deviation=float(bias[-1] / exact.abs().mean()),
+        Check(label="bias at sigma 0.025, relative to the trace",
+              deviation=float(bias[-1] / exact.abs().mean()),
               allowed=0.01, n=len(x)),
         Check(label="its factor for half the sigma, against 4", deviation=float((factors[-1] - 4).abs()),
               allowed=0.2, n=len(x)),
@@ -106,7 +108,7 @@ def taylor_variance(*, estimate: Callable[..., Tensor] = trace.taylor) -> list[C
 
 
 def hutchinson_variance(*, estimate: Callable[..., Tensor] = trace.hutchinson) -> list[Check]:
-    """Measure Hutchinson's variance on a quadratic (appendix B), with Gaussian probes and with random signs."""
+    """Measure Hutchinson's variance on a quadratic (appendix B), with Gaussian probes and with signs."""
     f, hessian, slope = quadratic()
     norm = float(hessian.square().sum())
     diagonal = float(hessian.diagonal().square().sum())
@@ -120,14 +122,18 @@ def hutchinson_variance(*, estimate: Callable[..., Tensor] = trace.hutchinson) -
 
 
 def sharp(label: str, interval: Interval, exact: float) -> Check:
-    """Check that a Monte Carlo interval contains the exact value and is narrow enough for that to mean something."""
+    """Check that a Monte Carlo interval contains the exact value, and is narrow enough to mean it."""
     check = Check.monte_carlo(label, interval, exact)
     if check.allowed > PRECISION * abs(exact):
-        return Check(label=f"{label} (too few samples)", deviation=float("inf"), allowed=check.allowed, n=check.n)
+        return Check(
+            label=f"{label} (too few samples)", deviation=float("inf"), allowed=check.allowed, n=check.n
+        )
     return check
 
 
-def _samples(estimate: Callable[..., Tensor], f: Callable[[Tensor], Tensor], dimension: int, **options: object) -> Tensor:
+def _samples(
+    estimate: Callable[..., Tensor], f: Callable[[Tensor], Tensor], dimension: int, **options: object
+) -> Tensor:
     """Return (4, 50000) independent samples of an estimator at x = 0."""
     x = torch.zeros(50_000, dimension, dtype=torch.float64)
     with torch.no_grad():
@@ -138,4 +144,3 @@ def _variance(samples: Tensor) -> Interval:
     """Return the variance of independent samples with its Monte Carlo interval."""
     squares = (samples - samples.mean()).square()
     return mean_interval(squares * len(samples) / (len(samples) - 1), confidence=CONFIDENCE)
-

@@ -39,7 +39,9 @@ def two_classes() -> Mixture:
     The classes are not equiprobable, and one has two components.
     """
     means = torch.tensor([[-1.0, 0.0], [1.0, 1.0], [0.5, -1.0]])
-    covariances = torch.tensor([[[0.6, 0.2], [0.2, 0.5]], [[0.5, 0.0], [0.0, 0.8]], [[0.4, -0.1], [-0.1, 0.7]]])
+    covariances = torch.tensor(
+        [[[0.6, 0.2], [0.2, 0.5]], [[0.5, 0.0], [0.0, 0.8]], [[0.4, -0.1], [-0.1, 0.7]]]
+    )
     return gaussian_mixture(
         means, covariances.double(), labels=torch.tensor([0, 1, 0]), weights=torch.tensor([0.5, 0.2, 0.3])
     )
@@ -51,13 +53,13 @@ def scipy_joint(mixture: Mixture, x: Tensor) -> Tensor:
     for mean, covariance, weight, label in zip(
         mixture.means, mixture.covariances, mixture.weights, mixture.labels, strict=True
     ):
-        density = multivariate_normal.pdf(x.numpy(), mean.numpy(), covariance.numpy())
+        density = multivariate_normal(mean.numpy(), covariance.numpy()).pdf(x.numpy())
         joint[:, int(label)] += float(weight) * torch.as_tensor(density).reshape(len(x))
     return joint
 
 
 def grid(reach: float = 7.0, points: int = 141) -> tuple[Tensor, float]:
-    """Return the points of a square grid, (points^2, 2), and the area of a cell: a rule for smooth densities."""
+    """Return the points of a square grid, (points^2, 2), and the area of a cell, for quadrature."""
     axis = torch.linspace(-reach, reach, points, dtype=torch.float64)
     return torch.cartesian_prod(axis, axis), float(axis[1] - axis[0]) ** 2
 
@@ -81,19 +83,28 @@ def shift_invariance(
 
 
 def ripple(
-    model: nn.Module, x: Tensor, y: Tensor, *, loss: Callable[..., Callable[..., Tensor]] = fooling.ripple_loss
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    loss: Callable[..., Callable[..., Tensor]] = fooling.ripple_loss,
 ) -> list[Check]:
-    """Add a ripple of amplitude 0.01 and frequency 300 to the loss, and to one logit (appendix A.1)."""
+    """Add a ripple of amplitude 0.01 and frequency 300 to the loss, and to one logit (A.1)."""
     epsilon, m = 0.01, 300.0
     leaf = x.clone().requires_grad_()
     rippled = loss(model, epsilon, m)(leaf, y)
     (gradient,) = torch.autograd.grad(rippled.sum(), leaf)
-    clean, clean_gradient = functional.cross_entropy(model(x), y, reduction="none"), loss_gradient(model, x, y)
+    clean, clean_gradient = (
+        functional.cross_entropy(model(x), y, reduction="none"),
+        loss_gradient(model, x, y),
+    )
     real = fooling.ripple_logit(model, epsilon, m, int(y[0]))
     real_loss = functional.cross_entropy(real(x), y, reduction="none")
     gradients = torch.stack([logit_gradient(model, x, k) for k in range(clean_logits(model, x).shape[1])])
     gap = (gradients - gradients[int(y[0])]).abs().flatten(2).sum(dim=2).max(dim=0).values
-    bounds = [fooling.ripple_logit_gradient_bound(epsilon, m, x[0].numel(), gradient_gap=float(g)) for g in gap]
+    bounds = [
+        fooling.ripple_logit_gradient_bound(epsilon, m, x[0].numel(), gradient_gap=float(g)) for g in gap
+    ]
     change = (gradient - clean_gradient).abs().flatten(1).sum(dim=1)
     real_change = (loss_gradient(real, x, y) - clean_gradient).abs().flatten(1).sum(dim=1)
     exact = m * epsilon * x[0].numel() * (m * x.flatten(1).sum(dim=1)).cos().abs()
@@ -125,17 +136,25 @@ def bayes(
     level = model(leaf).logsumexp(dim=1)
     (common,) = torch.autograd.grad(level.sum(), leaf)
     return [
-        largest("softmax against SciPy's posterior", clean_logits(logits, points).softmax(1), joint / joint.sum(1, True)),
-        largest("logit-gradient against the score", score(logits, points, classes), mixture.score(points, classes)),
+        largest(
+            "softmax against SciPy's posterior",
+            clean_logits(logits, points).softmax(1),
+            joint / joint.sum(1, True),
+        ),
+        largest(
+            "logit-gradient against the score", score(logits, points, classes), mixture.score(points, classes)
+        ),
         largest("integral of exp f_i against p(i)", class_mass, mixture.prior),
-        largest("network: grad f_i against its two terms", score(model, x, y), common - loss_gradient(model, x, y)),
+        largest(
+            "network: grad f_i against its two terms", score(model, x, y), common - loss_gradient(model, x, y)
+        ),
     ]
 
 
 def perturbation_is_density_ratio(
     *, perturb: Callable[..., metrics.Curve] = metrics.pixel_perturbation
 ) -> list[Check]:
-    """Replace the least relevant pixels of 4 x 4 pictures with a known density (section 4.2): logit and density."""
+    """Replace the least relevant pixels of 4 x 4 pictures with a known density (section 4.2)."""
     generator = torch.Generator().manual_seed(0)
     means = torch.rand(2, 16, generator=generator)
     mixture = gaussian_mixture(means, 0.1)
@@ -180,7 +199,7 @@ def activation_maximisation(
 
 
 def jitter(gaussian: nn.Module, mode: Tensor, start: Tensor, climb: Callable[..., Tensor]) -> Check:
-    """Climb with shifts of up to one pixel and steps as long as the distance: pictures are shifted modes, one a step."""
+    """Climb with shifts of up to one pixel, and steps that reach a shifted mode each time."""
     pictures: list[Tensor] = []
     climb(
         gaussian, 0, steps=600, step_size=0.5, start=start, clamp=None, jitter=1,

@@ -32,16 +32,21 @@ RIPPLE = (0.01, 1.0)
 
 
 @cache
-def test_images(dataset: str, count: int) -> tuple[Tensor, Tensor]:
-    """Return the first test images, in [0, 1], and their classes; the test split's order is random.
+def images_of(dataset: str) -> data.ImageData:
+    """Return a data set, read once.
 
     Raises:
-        NotYetRun: the data are not on this machine.
+        NotYetRun: it is not on this machine.
     """
     try:
-        images = data.load(dataset)
+        return data.load(dataset)
     except data.DataError as error:
         raise NotYetRun(str(error)) from error
+
+
+def first_images(dataset: str, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first test images, in [0, 1], and their classes; the test split's order is random."""
+    images = images_of(dataset)
     return data.to_float(images.x_test[:count]), images.y_test[:count]
 
 
@@ -60,15 +65,21 @@ def with_weights(shelf: Shelf, name: str) -> list[Run]:
 def subject(shelf: Shelf, count: int = 8) -> tuple[nn.Module, Tensor, Tensor, Run | None]:
     """Return the network that identities are checked on, in float64, with images and classes.
 
-    It is the MNIST baseline of the shelf's seed at every tier, since an identity does not depend on data; without a
-    trained one, the network as it is initialised, which must obey them too.
+    It is the MNIST baseline of the shelf's seed at every tier, since an identity does not depend on data;
+    without a trained one, the network as it is initialised, which must obey them too.
     """
     tier = "tiny" if shelf.tier == "tiny" else "quick"
-    x, y = test_images("mnist5k", count)
-    found = [run for run in runs.find_all(tier, "mnist5k", "baseline") if (run.directory / "weights.safetensors").exists()]
+    x, y = first_images("mnist5k", count)
+    found = [
+        run
+        for run in runs.find_all(tier, "mnist5k", "baseline")
+        if (run.directory / "weights.safetensors").exists()
+    ]
     found.sort(key=lambda run: run.record.seed != shelf.seed)
     run = found[0] if found else None
-    model = run.model() if run else runs.build_network(presets.preset(tier, "mnist5k", "baseline", shelf.seed))
+    model = (
+        run.model() if run else runs.build_network(presets.preset(tier, "mnist5k", "baseline", shelf.seed))
+    )
     return model.double().eval(), x.double(), y, run
 
 
@@ -84,7 +95,7 @@ def attacked_accuracy(run: Run) -> Interval:
 def _attacked_accuracy(directory: Path, weights_sha256: str) -> Interval:
     """Compute it once for the same weights."""
     run = runs.load(directory)
-    x, y = test_images(run.record.dataset, IMAGES[choose("tier", run.record.tier, tuple(IMAGES))])
+    x, y = first_images(run.record.dataset, IMAGES[choose("tier", run.record.tier, tuple(IMAGES))])
     model = run.model()
     moved = attack(model, x, y, ATTACK[run.record.dataset])
     with torch.no_grad():
@@ -100,15 +111,15 @@ def attack(model: nn.Module, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
 def loss_gradients_by_confidence(run: Run) -> dict[str, float]:
     """Return what appendix A.1 says of confident samples, measured on one run's test images.
 
-    The noise is a ripple in the loss, eps sin(m sum_d x_d) with `RIPPLE`: a sample is drowned if the ripple's gradient
-    has the larger l1 norm.
+    The noise is a ripple in the loss, eps sin(m sum_d x_d) with `RIPPLE`: a sample is drowned if the ripple's
+    gradient has the larger l1 norm.
 
     Returns:
-        `loss_confident`, `loss_others`, `gradient_confident`, `gradient_others`: means, of the loss and of the l1 norm
-        of its gradient; `drowned_confident`: a share; `confident`: the share of confident samples. Means over no
-        sample are nan.
+        `loss_confident`, `loss_others`, `gradient_confident`, `gradient_others`: means, of the loss and of
+        the l1 norm of its gradient; `drowned_confident`: a share; `confident`: the share of confident
+        samples. Means over no sample are nan.
     """
-    x, y = test_images(run.record.dataset, IMAGES[run.record.tier])
+    x, y = first_images(run.record.dataset, IMAGES[run.record.tier])
     model = run.model()
     with torch.no_grad():
         loss = functional.cross_entropy(model(x), y, reduction="none")
@@ -131,9 +142,8 @@ def cost_ratios(model: nn.Module, x: Tensor, y: Tensor, repetitions: int) -> dic
 
     Both times include the forward pass of x that the two share.
 
-    Returns:
-        Logarithms of the ratio Hutchinson / Taylor, (repetitions,), for the `estimate` alone and for an estimate with
-        its `derivative` with respect to the parameters, as training needs it.
+    Returns: Logarithms of the ratio Hutchinson / Taylor, (repetitions,), for the `estimate` alone and for an
+        estimate with its `derivative` with respect to the parameters, as training needs it.
     """
     generator = torch.Generator().manual_seed(0)
     f = trace.logit(model, y)
@@ -158,7 +168,7 @@ def cost_ratios(model: nn.Module, x: Tensor, y: Tensor, repetitions: int) -> dic
 
 
 def median_interval(values: Tensor) -> Interval:
-    """Return the median with a 95 % interval free of assumptions, from order statistics; nan ends below n = 6.
+    """Return the median with its 95 % interval from order statistics; nan ends below n = 6.
 
     Example:
         >>> interval = median_interval(torch.arange(15.0))

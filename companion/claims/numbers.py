@@ -20,7 +20,9 @@ BEST, FAILING = (1e-5, 1e-3), (1e-2, 1e-5)
 
 def percent(interval: Interval) -> Interval:
     """Return an interval of a fraction in percent."""
-    return Interval(value=100 * interval.value, low=100 * interval.low, high=100 * interval.high, n=interval.n)
+    return Interval(
+        value=100 * interval.value, low=100 * interval.low, high=100 * interval.high, n=interval.n
+    )
 
 
 def measured(shelf: Shelf, name: str, quantity: str) -> Interval:
@@ -30,7 +32,9 @@ def measured(shelf: Shelf, name: str, quantity: str) -> Interval:
         NotYetRun: no run has it.
     """
     shelf.values(name, metric(quantity))
-    return percent(over_seeds([interval_of(run, quantity) for run in shelf.runs(name) if quantity in run.record.metrics]))
+    return percent(
+        over_seeds([interval_of(run, quantity) for run in shelf.runs(name) if quantity in run.record.metrics])
+    )
 
 
 def accuracy(shelf: Shelf, claim: Mapping[str, float], name: str) -> Finding:
@@ -48,7 +52,11 @@ def accuracy(shelf: Shelf, claim: Mapping[str, float], name: str) -> Finding:
 
 def gan_test(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:
     """Judge Table 1, number by number and in its order."""
-    pairs = [("gradient_norm", "score_matching"), ("score_matching", "baseline"), ("baseline", "anti_score_matching")]
+    pairs = [
+        ("gradient_norm", "score_matching"),
+        ("score_matching", "baseline"),
+        ("baseline", "anti_score_matching"),
+    ]
     found = used(shelf, *TABLE_1)
     return Finding(
         estimates=[
@@ -64,14 +72,18 @@ def gan_test(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:
 
 
 def sweep(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:
-    """Judge Table 2: its best cell by GAN-test, and that the largest lambda with the smallest mu fails to train.
+    """Judge Table 2: its best cell by GAN-test, and that a large lambda with a small mu fails to train.
 
-    "Fails" means less than half of the best cell's accuracy. There is one run a cell, so the unit is the image.
+    "Fails" means less than half of the best cell's accuracy. There is one run a cell, so the unit is the
+    image.
     """
     cells = {(w, mu): _cell(shelf, w, mu) for w in SWEEP_WEIGHTS for mu in SWEEP_MUS}
     best = {name: interval_of(cells[BEST], name) for name in ("test_accuracy", "gan_test")}
     rival = max((c for c in cells if c != BEST), key=lambda c: interval_of(cells[c], "gan_test").value)
-    half = Interval(**{e: getattr(best["test_accuracy"], e) / 2 for e in ("value", "low", "high")}, n=best["test_accuracy"].n)
+    half = Interval(
+        **{e: getattr(best["test_accuracy"], e) / 2 for e in ("value", "low", "high")},
+        n=best["test_accuracy"].n,
+    )
     comparisons = [
         Comparison(
             label=f"GAN-test, best cell - best other (lambda {rival[0]:.0e}, mu {rival[1]:.0e})",
@@ -111,7 +123,7 @@ def _cell(shelf: Shelf, weight: float, mu: float) -> Run:
 
 
 def newcombe(first: Interval, second: Interval) -> Interval:
-    """Return the interval of a difference of independent proportions from their Wilson intervals (Newcombe, 1998).
+    """Return the interval of a difference of independent proportions (Newcombe, 1998, method 10).
 
     Example:
         >>> from companion.metrics.intervals import wilson
@@ -130,4 +142,5 @@ def newcombe(first: Interval, second: Interval) -> Interval:
 
 def _setting(run: Run) -> str:
     s = run.settings
-    return f"Measured on {s.dataset} with a {s.network} of width {s.width}; the paper has a ResNet-18 of width 64."
+    ours = f"Measured on {s.dataset} with a {s.network} of width {s.width}"
+    return f"{ours}; the paper has a ResNet-18 of width 64."

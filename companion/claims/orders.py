@@ -2,8 +2,9 @@
 
 Which measure, at which noise level, is fixed here by a rule and for every tier alike:
 
-- density ratios (figure 1): the mean log-ratio over noise levels, all of `evaluation.SIGMAS` for "noisy inputs", the
-  lower half of them for "smaller noise" and the upper half for "larger noise"; no single level is picked;
+- density ratios (figure 1): the mean log-ratio over noise levels, all of `evaluation.SIGMAS` for "noisy
+  inputs", the lower half of them for "smaller noise" and the upper half for "larger noise"; no single level
+  is picked;
 - pixel perturbation (figures 3 and 5): the area under the accuracy curve over all fractions;
 - gradient maps and samples (figures 2 and 4): both measures that `claims.toml` names;
 - curves through training: the mean over epochs for a level, the last whole epoch for where a run ends.
@@ -25,14 +26,21 @@ ORDER_FIGURE_3 = (
     ("gradient_norm", "baseline"),
     ("baseline", "anti_score_matching"),
 )
-"""Score-matching and gradient norm above the baseline, anti-score-matching below it: the order of figures 3 to 6."""
+"""Score-matching and gradient norm above the baseline, anti-score-matching below it: the order of figures 3
+to 6."""
 HALF = len(evaluation.SIGMAS) // 2
 ALL_NOISE = [f"log_ratio_{sigma:g}" for sigma in evaluation.SIGMAS]
 SMALL_NOISE, LARGE_NOISE = ALL_NOISE[:HALF], ALL_NOISE[HALF:]
 
 
 def ordering(
-    shelf: Shelf, pairs: Sequence[tuple[str, str]], what: str, quantity: Quantity, *, scale: float = 1.0, sign: int = 1
+    shelf: Shelf,
+    pairs: Sequence[tuple[str, str]],
+    what: str,
+    quantity: Quantity,
+    *,
+    scale: float = 1.0,
+    sign: int = 1,
 ) -> list[Comparison]:
     """Compare pairs of models in one quantity; `sign` is -1 where less of it is claimed for the first."""
     found = []
@@ -53,7 +61,7 @@ def density_baseline(shelf: Shelf) -> Finding:
     values = shelf.values("baseline", mean_metric(ALL_NOISE))
     return Finding(
         comparisons=[against_zero("baseline, mean log-ratio", values)],
-        note=f"Mean over noise {evaluation.SIGMAS[0]:g} to {evaluation.SIGMAS[-1]:g}; the ideal ratio is 1, not 0.",
+        note=f"Mean over noise {evaluation.SIGMAS[0]:g} to {evaluation.SIGMAS[-1]:g}. The ideal ratio is 1.",
         runs=used(shelf, "baseline"),
     )
 
@@ -77,43 +85,48 @@ def density_regularised(shelf: Shelf) -> Finding:
     pairs = [("score_matching", "baseline"), ("gradient_norm", "baseline")]
     return Finding(
         comparisons=ordering(shelf, pairs, "|log-ratio|", mean_metric(LARGE_NOISE, absolute=True), sign=-1),
-        note=f"Mean over noise from {evaluation.SIGMAS[HALF]:g}; robust means close to the ideal log-ratio, 0.",
+        note=f"Mean over noise from {evaluation.SIGMAS[HALF]:g}; robust means near the ideal log-ratio, 0.",
         runs=used(shelf, "score_matching", "gradient_norm", "baseline"),
     )
 
 
 def samples(shelf: Shelf) -> Finding:
-    """Judge whether samples of the two regularised models have less total variation and high-frequency energy."""
+    """Judge whether samples of the two regularised models are smoother, by both measures."""
     pairs = [(a, b) for a in ("score_matching", "gradient_norm") for b in ("baseline", "anti_score_matching")]
-    measures = {"total variation": "sample_total_variation", "high-frequency share": "sample_high_frequency_share"}
-    found = [c for what, name in measures.items() for c in ordering(shelf, pairs, what, metric(name), sign=-1)]
+    measures = {
+        "total variation": "sample_total_variation",
+        "high-frequency share": "sample_high_frequency_share",
+    }
+    found = [
+        c for what, name in measures.items() for c in ordering(shelf, pairs, what, metric(name), sign=-1)
+    ]
     return Finding(comparisons=found, runs=used(shelf, *NAMES))
 
 
 def perturbation(shelf: Shelf, experiment: str) -> Finding:
-    """Judge the order of the areas under the perturbation curves: `own` (figure 3a) or `common` (figure 3b)."""
-    found = ordering(
-        shelf, ORDER_FIGURE_3, "area", metric(f"perturbation_{experiment}_gradient"), scale=100
-    )
-    relative = ordering(
-        shelf, ORDER_FIGURE_3, "area", metric(f"relative_perturbation_{experiment}_gradient"), scale=100
-    )
+    """Judge the order of the areas under the curves of figure 3a (`own`) or 3b (`common`)."""
+    found = ordering(shelf, ORDER_FIGURE_3, "area", metric(f"perturbation_{experiment}_gradient"), scale=100)
     note = "Areas in percentage points."
     if experiment == "own":
+        relative = ordering(shelf, ORDER_FIGURE_3, "area", metric("relative_perturbation_own_gradient"))
         ends = "; ".join(f"{c.label.removeprefix('area, ')} {c.interval.sign():+d}" for c in relative)
-        note += f" Divided by each model's clean accuracy, the signs of the intervals are: {ends} (0: undecided)."
+        note += (
+            f" Divided by each model's clean accuracy, the signs of the intervals are: {ends} (0: undecided)."
+        )
     return Finding(comparisons=found, note=note, runs=used(shelf, *NAMES))
 
 
 def gradient_maps(shelf: Shelf) -> Finding:
     """Judge the order in smoothness and in correlation with the image's edges."""
     measures = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
-    found = [c for what, name in measures.items() for c in ordering(shelf, ORDER_FIGURE_3, what, metric(name))]
+    found = [
+        c for what, name in measures.items() for c in ordering(shelf, ORDER_FIGURE_3, what, metric(name))
+    ]
     return Finding(comparisons=found, runs=used(shelf, *NAMES))
 
 
 def cifar10(shelf: Shelf) -> Finding:
-    """Judge figures 5 and 6: perturbation and gradient maps on CIFAR-10, at the shelf's tier or the largest one run."""
+    """Judge figures 5 and 6, on CIFAR-10, at the shelf's tier or else at the largest one that was run."""
     larger = [tier for tier in reversed(TIERS) if "cifar10" in presets.DATASETS[tier]]
     tiers = [shelf.tier] if shelf.tier in larger else larger
     for tier in tiers:
@@ -133,7 +146,7 @@ def cifar10(shelf: Shelf) -> Finding:
 
 
 def small_gradients(shelf: Shelf) -> Finding:
-    """Judge whether score-matching keeps the gradient norm below the baseline's through training (appendix B)."""
+    """Judge whether score-matching keeps the gradient norm below the baseline's (appendix B)."""
     quantity = curve_mean("squared_norm_validation")
     ours, theirs = shelf.values("score_matching", quantity), shelf.values("baseline", quantity)
     noise = math.sqrt(math.fsum(ours.values()) / len(ours))
@@ -142,8 +155,8 @@ def small_gradients(shelf: Shelf) -> Finding:
         comparisons=[compare("squared gradient norm, baseline / score-matching", theirs, ours, ratio=True)],
         note=(
             "Mean over the epochs, on validation images. One forward sample's excess variance is "
-            f"4 |grad f|^2 / sigma^2: at sigma 0.01 a standard deviation of {200 * noise:.3g}, beside a mean trace of "
-            f"{level:.3g}."
+            f"4 |grad f|^2 / sigma^2: at sigma 0.01 a standard deviation of {200 * noise:.3g}, beside a mean "
+            f"trace of {level:.3g}."
         ),
         runs=used(shelf, "score_matching", "baseline"),
     )
@@ -160,7 +173,7 @@ def curve_end(column: str) -> Quantity:
 
 
 def curve_fall(column: str) -> Quantity:
-    """Return a column's first value minus its last; infinity for a run that diverged before its first whole epoch."""
+    """Return a column's first value minus its last; infinity where `curve_end` is minus infinity."""
     return lambda run: math.inf if _stopped_at_once(run) else _column(run, column)[2]
 
 
@@ -178,13 +191,17 @@ def collapsed(shelf: Shelf, name: str) -> Finding:
     end, fall = curve_end("trace_train"), curve_fall("trace_train")
     comparisons = [
         against_zero("fall of the trace from the first to the last epoch", shelf.values(name, fall)),
-        compare("final trace, stabilised - this", shelf.values("collapse-stable", end), shelf.values(name, end)),
+        compare(
+            "final trace, stabilised - this", shelf.values("collapse-stable", end), shelf.values(name, end)
+        ),
     ]
-    return Finding(comparisons=comparisons, note=diverged(shelf, name), runs=used(shelf, name, "collapse-stable"))
+    return Finding(
+        comparisons=comparisons, note=diverged(shelf, name), runs=used(shelf, name, "collapse-stable")
+    )
 
 
 def stabilised(shelf: Shelf) -> Finding:
-    """Judge whether the squared trace's penalty keeps the trace above the naive runs', with a smaller fall."""
+    """Judge whether the squared trace's penalty keeps the trace higher, and its fall smaller."""
     names = ("collapse-stable", "collapse-naive")
     ends, falls = ([shelf.values(n, q("trace_train")) for n in names] for q in (curve_end, curve_fall))
     comparisons = [
@@ -216,14 +233,21 @@ def confident_loss_gradients(shelf: Shelf) -> Finding:
     share = math.fsum(by_seed("confident").values()) / len(rows)
     return Finding(
         comparisons=[
-            compare("loss, others / confident", by_seed("loss_others"), by_seed("loss_confident"), ratio=True),
-            compare("gradient, others / confident", by_seed("gradient_others"), by_seed("gradient_confident"), ratio=True),
+            compare(
+                "loss, others / confident", by_seed("loss_others"), by_seed("loss_confident"), ratio=True
+            ),
+            compare(
+                "gradient, others / confident",
+                by_seed("gradient_others"),
+                by_seed("gradient_confident"),
+                ratio=True,
+            ),
             compare("share drowned - 50 %", by_seed("drowned_confident"), half, scale=100),
         ],
         note=(
-            f"Confident: probability of the label at least {networks.CONFIDENT:g} ({share:.0%} of samples). Noise: a "
-            f"ripple in the loss, amplitude {networks.RIPPLE[0]:g}, m = {networks.RIPPLE[1]:g}; in a real classifier, "
-            "with the ripple in one logit, both gradients shrink together."
+            f"Confident: probability of the label at least {networks.CONFIDENT:g} ({share:.0%} of them). "
+            f"Noise: a ripple in the loss, amplitude {networks.RIPPLE[0]:g}, m = {networks.RIPPLE[1]:g}; in a "
+            "real classifier, with the ripple in one logit, both gradients shrink together."
         ),
         runs=found,
     )
@@ -239,7 +263,7 @@ def cost(shelf: Shelf) -> Finding:
             Comparison(label=labels[name], interval=networks.median_interval(values), ratio=True)
             for name, values in ratios.items()
         ],
-        note="Medians; both times include the forward pass that the two share. Measured while the table was made.",
+        note="Medians; both times include the forward pass that the two share. Timed just now.",
         unit="repetitions",
         runs=[run] if run else [],
     )
@@ -253,8 +277,8 @@ def adversarial(shelf: Shelf) -> Finding:
         comparisons=[compare("attacked accuracy, score-matching - baseline", *values, scale=100)],
         note=(
             f"Percentage points, fast gradient sign, eps {networks.ATTACK[shelf.dataset]:.3g}, "
-            f"{networks.IMAGES[shelf.tier]} test images. It tests robustness, one shared property, and not the "
-            "conjecture: no network here was trained adversarially, and one step is a weak attack."
+            f"{networks.IMAGES[shelf.tier]} test images. It tests robustness, one shared property, and "
+            "not the conjecture: no network here was trained adversarially, and one step is a weak attack."
         ),
         runs=[run for rs in found.values() for run in rs],
     )

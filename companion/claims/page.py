@@ -19,11 +19,19 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "not yet run": ("…", "#8C8C8C"),
     "shown": ("•", "#8C8C8C"),
 }
-"""For each verdict a sign and a colour. The word and the sign carry the meaning; the colour is a bar beside them."""
+"""For each verdict a sign and a colour. The word and the sign carry the meaning; the colour is a bar beside
+them."""
 AGAINST = ("does not hold", "opposite", "differs")
 OPEN = ("undecided", "other data", "not yet run")
 _CELL = "white-space: normal; text-align: left; vertical-align: top; padding: 0.4rem 0.6rem;"
-_WIDTHS = {"claim": "15em", "the paper says": "18em", "verdict": "9em", "measured": "30em", "chapter": "6em", "runs": "12em"}
+_WIDTHS = {
+    "claim": "15em",
+    "the paper says": "18em",
+    "verdict": "9em",
+    "measured": "30em",
+    "chapter": "6em",
+    "runs": "12em",
+}
 
 
 def mark(verdict: str) -> str:
@@ -37,11 +45,12 @@ def mark(verdict: str) -> str:
         '<span style="border-left: 0.35em solid #009E73; padding-left: 0.4em">✓ holds</span>'
     """
     sign, colour = MARKS[verdict.split(";")[0]]
-    return f'<span style="border-left: 0.35em solid {colour}; padding-left: 0.4em">{sign} {escape(verdict)}</span>'
+    bar = f"border-left: 0.35em solid {colour}; padding-left: 0.4em"
+    return f'<span style="{bar}">{sign} {escape(verdict)}</span>'
 
 
 def html_table(frame: pd.DataFrame) -> str:
-    """Return the table of claims as HTML: scrolls sideways, inherits its colours from the page, links to chapters.
+    """Return the table of claims as HTML: it scrolls sideways, and takes its colours from the page.
 
     Args:
         frame: as `table` returns it.
@@ -94,29 +103,27 @@ def disagreements(frame: pd.DataFrame) -> str:
     Args:
         frame: as `table` returns it.
     """
-    verdicts = frame["verdict"].str
-    against = frame[verdicts.split(";").str[0].isin(AGAINST) | verdicts.endswith("order opposite")]
-    still_open = frame[verdicts.split(";").str[0].isin(OPEN) & ~frame["id"].isin(against["id"])]
+    rows = frame.to_dict("records")
+    against = [
+        r for r in rows if r["verdict"].split(";")[0] in AGAINST or r["verdict"].endswith("order opposite")
+    ]
+    still_open = [r for r in rows if r["verdict"].split(";")[0] in OPEN and r not in against]
     lines = []
-    if against.empty:
+    if not against:
         lines.append("No claim is contradicted at this tier.")
     else:
         lines.append(f"**Contradicted at this tier: {len(against)} of {len(frame)}.**")
-        lines += [f"- *{r['id']}* ({r['where']}), {r['verdict']}. {_short(r['measured'])}" for r in _rows(against)]
+        lines += [f"- *{r['id']}* ({r['where']}), {r['verdict']}. {_plain(r['measured'])}" for r in against]
     lines.append("")
-    if len(still_open):
+    if still_open:
         lines.append(f"**Neither confirmed nor contradicted: {len(still_open)}.**")
         groups: dict[str, list[str]] = {}
-        for r in _rows(still_open):
+        for r in still_open:
             groups.setdefault(r["verdict"], []).append(f"*{r['id']}*")
         lines += [f"- {verdict}: {', '.join(names)}." for verdict, names in groups.items()]
     return "\n".join(lines)
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, str]]:
-    return frame.to_dict("records")
-
-
-def _short(measured: str) -> str:
-    """Keep the numbers; leave the note to the table. Stars would be read as emphasis."""
+def _plain(measured: str) -> str:
+    """Keep stars from being read as emphasis."""
     return measured.replace("*", "\\*")

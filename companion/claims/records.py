@@ -78,7 +78,8 @@ class Shelf:
             return f"{train} --method {name}"
         if self.tier == "quick":
             return "make book FRESH=1"
-        changes = EXTRA_RUNS.get(name.split("-weight")[0], "--set penalty.weight=LAMBDA --set penalty.mu=MU")
+        weight, _, mu = name.removeprefix("sweep-weight").partition("-mu")
+        changes = EXTRA_RUNS.get(name, f"--set penalty.weight={weight} --set penalty.mu={mu}")
         return f"{train} --method score_matching --set name={name} {changes}"
 
     def values(self, name: str, quantity: Quantity) -> dict[int, float]:
@@ -135,9 +136,8 @@ def compare(
         ratio: compare logarithms, for positive quantities.
         scale: see `Comparison`.
 
-    Returns:
-        The mean paired difference with Student's 95 % interval. A quantity that is infinite in every seed (a run
-        that diverged) decides by itself.
+    Returns: The mean paired difference with Student's 95 % interval. A quantity that is infinite in every
+        seed (a run that diverged) decides by itself.
 
     Raises:
         NotYetRun: the two have no seed in common.
@@ -154,7 +154,9 @@ def compare(
     else:
         same = len(set(differences)) == 1 and len(seeds) > 1
         end = differences[0] if same else math.nan
-        interval = Interval(value=math.fsum(differences) if same else math.nan, low=end, high=end, n=len(seeds))
+        interval = Interval(
+            value=math.fsum(differences) if same else math.nan, low=end, high=end, n=len(seeds)
+        )
     return Comparison(label=label, interval=interval, ratio=ratio, scale=scale)
 
 
@@ -164,7 +166,7 @@ def against_zero(label: str, values: Mapping[int, float], *, scale: float = 1.0)
 
 
 def over_seeds(values: Sequence[Interval]) -> Interval:
-    """Return the interval of a mean over seeds; for a single seed the run's own interval, over its samples."""
+    """Return the interval of a mean over seeds; of a single run its own, over its samples."""
     return values[0] if len(values) == 1 else seed_interval([interval.value for interval in values])
 
 

@@ -2,12 +2,10 @@
 
 A claim of the paper is of one of four kinds, and each kind is judged by what can be said of it:
 
-| kind | what is measured | verdict |
-|---|---|---|
-| `exact` | `Check`: a deviation and the largest that is allowed, or a Monte Carlo interval and the exact value | `holds`, `does not hold` |
-| `order` | `Comparison`: a difference, positive as claimed, with its 95 % interval | `reproduced`, `opposite`, `undecided` |
-| `number` | `Estimate`: the printed value beside ours with its 95 % interval | `agrees`, `differs`, `other data` |
-| `opinion` | nothing that decides it | `shown` |
+- `exact`, by `Check`: a deviation and the largest that is allowed, rounding or a Monte Carlo interval;
+- `order`, by `Comparison`: a difference, positive as claimed, with its 95 % interval;
+- `number`, by `Estimate`: the printed value beside ours with its 95 % interval;
+- `opinion`, by nothing: it is shown.
 """
 
 from __future__ import annotations
@@ -34,8 +32,8 @@ class Check:
     Attributes:
         label: what is checked.
         deviation: how far the computation is from the fact; `passed` if at most `allowed`.
-        allowed: the stated tolerance, above 0; rounding for an identity, the half-width of a Monte Carlo interval
-            for an expectation.
+        allowed: the stated tolerance, above 0; rounding for an identity, the half-width of a Monte Carlo
+            interval for an expectation.
         n: the number of points or samples.
     """
 
@@ -76,17 +74,19 @@ class Comparison:
     ratio: bool = False
     scale: float = 1.0
 
+    @property
+    def written(self) -> Interval:
+        """The interval in the unit in which it is written: a ratio, or multiplied by `scale`."""
+        i = self.interval
+        ends = (i.value, i.low, i.high)
+        value, low, high = ((_exponential(end) if self.ratio else self.scale * end) for end in ends)
+        return Interval(value=value, low=low, high=high, n=i.n)
+
     def __str__(self) -> str:
         """Write the comparison as the table does: value and interval."""
-        ends = (self.interval.value, self.interval.low, self.interval.high)
-        if self.ratio:
-            value, low, high = (f"{_exponential(end):.3g}" for end in ends)
-            mark = "×"
-        else:
-            value, low, high = (f"{self.scale * end:+.3g}" for end in ends)
-            mark = ""
-        interval = "no interval" if math.isnan(self.interval.low) else f"{mark}{low} to {mark}{high}"
-        return f"{self.label} {mark}{value} ({interval})"
+        i, form = self.written, "×{:.3g}" if self.ratio else "{:+.3g}"
+        interval = "no interval" if math.isnan(i.low) else f"{form.format(i.low)} to {form.format(i.high)}"
+        return f"{self.label} {form.format(i.value)} ({interval})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +132,11 @@ def verdict(kind: str, finding: Finding) -> str:
     """Judge a claim by what was measured, and by nothing else.
 
     - exact: `holds` if every check is within its stated tolerance, else `does not hold`.
-    - order: `reproduced` if every comparison's 95 % interval lies above 0, `opposite` as soon as one lies below
-      0, `undecided` otherwise.
-    - number: `agrees` if every printed value lies in our 95 % interval, `differs` if one does not; `other data`
-      where we measured on data that the paper did not use. If an order is claimed too, its verdict follows.
+    - order: `reproduced` if every comparison's 95 % interval lies above 0, `opposite` as soon as one lies
+      below 0, `undecided` otherwise.
+    - number: `agrees` if every printed value lies in our 95 % interval, `differs` if one does not; `other
+      data` where we measured on data that the paper did not use. If an order is claimed too, its verdict
+      follows.
     - opinion: `shown`.
 
     Without a record the verdict is `not yet run`; a claim without a check is never confirmed.
@@ -169,10 +170,18 @@ def verdict(kind: str, finding: Finding) -> str:
     return f"{number}; order {order}" if signs else number
 
 
-def deciding(finding: Finding) -> Interval | None:
-    """Return the interval that decides an order: the lowest one, since all must lie above 0; None without any."""
-    intervals = [comparison.interval for comparison in finding.comparisons]
-    return min(intervals, key=lambda i: -math.inf if math.isnan(i.low) else i.low, default=None)
+def deciding(finding: Finding) -> Comparison | None:
+    """Return the comparison that decides an order: the lowest in units of its interval's half-width.
+
+    All must lie above 0, so the weakest decides; one without an interval is the weakest of all.
+    """
+
+    def strength(comparison: Comparison) -> float:
+        i = comparison.interval
+        half_width = (i.high - i.low) / 2
+        return -math.inf if math.isnan(i.low) else i.value / max(half_width, 1e-300) if i.value else 0.0
+
+    return min(finding.comparisons, key=strength, default=None)
 
 
 def _exponential(value: float) -> float:

@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session", params=["toy", "chapters"])
 def html(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a built book: the toy's, and that of the chapters at the tiny tier (or the one that BOOK names)."""
+    """Return a built book: the toy's, and the chapters' at the tiny tier (or the one that BOOK names)."""
     folder = tmp_path_factory.mktemp(request.param) / "project"
     if request.param == "toy":
         root = builds.copy_toy(folder)

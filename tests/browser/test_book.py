@@ -35,7 +35,9 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     page.on("pageerror", lambda error: result.trouble.append(f"error: {error}"))
     page.on(
         "console",
-        lambda message: result.trouble.append(f"console: {message.text}") if message.type == "error" else None,
+        lambda message: (
+            result.trouble.append(f"console: {message.text}") if message.type == "error" else None
+        ),
     )
     page.on("requestfailed", lambda request: result.trouble.append(f"failed: {request.url}"))
 
@@ -57,7 +59,9 @@ def test_pages_load_nothing_from_elsewhere_and_report_no_error(visit: Visit, pag
     assert visit.trouble == []
 
 
-def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(visit: Visit, page_names: list[str]) -> None:
+def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(
+    visit: Visit, page_names: list[str]
+) -> None:
     bad = []
     for name in page_names:
         page = visit.open(name)
@@ -70,7 +74,9 @@ def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(visit: Vi
     assert bad == []
 
 
-def test_figures_of_the_executed_chapters_are_on_their_pages(visit: Visit, html: Path, page_names: list[str]) -> None:
+def test_figures_of_the_executed_chapters_are_on_their_pages(
+    visit: Visit, html: Path, page_names: list[str]
+) -> None:
     for name in page_names:
         notebook = html / "_sources" / Path(name).with_suffix(".ipynb")
         if not notebook.exists():
@@ -92,9 +98,17 @@ def test_numbers_references_and_equations_are_resolved(visit: Visit, page_names:
     for name in page_names:
         page = visit.open(name)
         text = page.locator(".bd-article").inner_text()
-        bad += [f"{name}: {found}" for found in re.findall(r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?", text)]
-        bad += [f"{name}: {found}" for found in page.locator(".bd-article mjx-merror, .bd-article .problematic").all_inner_texts()]
-        raw = page.evaluate("() => [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length")
+        bad += [
+            f"{name}: {found}" for found in re.findall(r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?", text)
+        ]
+        bad += [
+            f"{name}: {found}"
+            for found in page.locator(".bd-article mjx-merror, .bd-article .problematic").all_inner_texts()
+        ]
+        raw = page.evaluate(
+            "() => [...document.querySelectorAll('.math')]"
+            ".filter(m => !m.querySelector('mjx-container')).length"
+        )
         if raw:
             bad.append(f"{name}: {raw} equations not drawn")
     assert bad == []
@@ -119,14 +133,19 @@ def test_dark_mode_is_dark_and_readable(visit: Visit, page_names: list[str]) -> 
             .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
             .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
         let place = element;
-        const clear = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c.length === 4 && c[3] === 0; };
+        const ground = e => rgb(getComputedStyle(e).backgroundColor);
+        const clear = e => ground(e).length === 4 && ground(e)[3] === 0;
         while (place.parentElement && clear(place)) place = place.parentElement;
-        return [light(rgb(getComputedStyle(element).color)), light(rgb(getComputedStyle(place).backgroundColor))];
+        return [light(rgb(getComputedStyle(element).color)), light(ground(place))];
     }"""
     for name in page_names:
         page = visit.open(name)
         assert page.evaluate("() => document.documentElement.dataset.theme") == "dark", name
-        for selector in (".bd-article p", ".bd-article table.dataframe td", ".bd-article .cell_output .text_html"):
+        for selector in (
+            ".bd-article p",
+            ".bd-article table.dataframe td",
+            ".bd-article .cell_output .text_html",
+        ):
             for element in page.locator(selector).all()[:5]:
                 if element.is_visible():
                     text, ground = element.evaluate(luminance)
@@ -138,11 +157,16 @@ def test_search_finds_a_page_by_its_words(visit: Visit, html: Path) -> None:
     word = "unfindableword" if "Unfindableword" in (html / "book" / "index.html").read_text() else "gradient"
     page = visit.open(f"search.html?q={word}")
     page.wait_for_selector("#search-results li a")
-    assert any("book/index" in link.get_attribute("href") for link in page.locator("#search-results li a").all())
+    assert any(
+        "book/index" in (link.get_attribute("href") or "")
+        for link in page.locator("#search-results li a").all()
+    )
     assert visit.trouble == []
 
 
-def test_every_chapter_offers_its_notebook_and_its_source(visit: Visit, html: Path, page_names: list[str]) -> None:
+def test_every_chapter_offers_its_notebook_and_its_source(
+    visit: Visit, html: Path, page_names: list[str]
+) -> None:
     chapters = [name for name in page_names if re.match(r"_executed/\d\d_", name)]
     assert chapters
     for name in chapters:

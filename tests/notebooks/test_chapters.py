@@ -36,7 +36,9 @@ def test_chapter_has_its_parameters_and_short_cells(path: Path) -> None:
         "seed": "0",
         "device": "'cpu'",
     }
-    assert [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source.count("\n") >= 25] == []
+    assert [
+        cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source.count("\n") >= 25
+    ] == []
 
 
 @chapters
@@ -45,7 +47,10 @@ def test_chapter_begins_with_its_title_and_ends_with_the_paper(path: Path) -> No
     titles = [line for text in prose for line in text.splitlines() if line.startswith("# ")]
     assert len(titles) == 1
     assert prose[0].startswith("# ")
-    assert re.search(r"^## What the paper reports", "\n".join(prose), flags=re.MULTILINE) or path.stem == "15_claims"
+    assert (
+        re.search(r"^## What the paper reports", "\n".join(prose), flags=re.MULTILINE)
+        or path.stem == "15_claims"
+    )
 
 
 @chapters
@@ -64,5 +69,7 @@ def test_no_function_is_defined_in_two_chapters() -> None:
         for code in notebooks.code_of(notebooks.read_source(path)):
             for node in ast.parse(re.sub(r"(?m)^[%!].*$", "", code)).body:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    assert node.name not in seen, f"{node.name} is defined in {seen[node.name]} and {path.name}"
+                    assert node.name not in seen, (
+                        f"{node.name} is defined in {seen[node.name]} and {path.name}"
+                    )
                     seen[node.name] = path.name

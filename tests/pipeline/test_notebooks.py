@@ -48,9 +48,15 @@ def test_imports_are_followed_through_modules_folders_and_data_files(package: Pa
 
 @pytest.mark.parametrize(
     "code",
-    ["import companion.far as f", "from companion.far import anything", "def g():\n    from companion import far"],
+    [
+        "import companion.far as f",
+        "from companion.far import anything",
+        "def g():\n    from companion import far",
+    ],
 )
-def test_every_form_of_import_is_seen_and_the_packages_own_init_leads_nowhere(package: Path, code: str) -> None:
+def test_every_form_of_import_is_seen_and_the_packages_own_init_leads_nowhere(
+    package: Path, code: str
+) -> None:
     assert reached(code, package) == {"__init__.py", "far.py"}
 
 
@@ -110,7 +116,10 @@ def test_malformed_chapter_is_refused(tmp_path: Path, old: str, new: str, says: 
 
 
 def test_known_parameters_are_those_the_cell_assigns(tmp_path: Path) -> None:
-    assert notebooks.known_parameters(notebooks.read_source(write(tmp_path))) == {"tier": "'quick'", "seed": "0"}
+    assert notebooks.known_parameters(notebooks.read_source(write(tmp_path))) == {
+        "tier": "'quick'",
+        "seed": "0",
+    }
 
 
 def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_edited_prose_is_carried_over_without_executing(toy: Path, edit: Edit) -
     assert made(done.stdout) <= {"page[01_first]", "status", "book"}
     page = nbformat.read(toy / "_executed" / "01_first.ipynb", as_version=4)
     assert "Another question" in page.cells[0].source
-    assert any("image/svg+xml" in output.get("data", {}) for cell in page.cells for output in cell.get("outputs", []))
+    assert any(
+        "image/svg+xml" in output.get("data", {}) for cell in page.cells for output in cell.get("outputs", [])
+    )
     assert "Another question" in (toy / "_build" / "html" / "_executed" / "01_first.html").read_text()
 
 
@@ -71,7 +73,9 @@ def test_edited_caption_is_carried_over_without_executing(toy: Path, edit: Edit)
     edit(toy / "notebooks" / "01_first.py", "A sine, for tests.", "A sine, once more.")
     assert update(toy) <= {"page[01_first]", "status"}
     page = nbformat.read(toy / "_executed" / "01_first.ipynb", as_version=4)
-    assert any("once more" in json.dumps(cell.metadata) and cell.outputs for cell in page.cells if "outputs" in cell)
+    assert any(
+        "once more" in json.dumps(cell.metadata) and cell.outputs for cell in page.cells if "outputs" in cell
+    )
 
 
 def test_edited_code_cell_executes_its_chapter_only(toy: Path, edit: Edit) -> None:
@@ -150,7 +154,9 @@ def test_fresh_trains_the_other_seeds_too(toy: Path) -> None:
         ({"FRESH": "yes"}, "FRESH=1"),
     ],
 )
-def test_unknown_variable_values_are_refused_in_a_sentence(toy: Path, variables: dict[str, str], says: str) -> None:
+def test_unknown_variable_values_are_refused_in_a_sentence(
+    toy: Path, variables: dict[str, str], says: str
+) -> None:
     done = builds.pipeline(toy, **variables)
     assert done.returncode == 1
     assert says in done.stdout
@@ -265,5 +271,10 @@ def test_one_chapter_runs_by_hand_with_papermill(toy: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     out = nbformat.read(toy / "out.ipynb", as_version=4)
-    glued = [output for cell in out.cells for output in cell.get("outputs", []) if "scrapbook" in str(output.metadata)]
+    glued = [
+        output
+        for cell in out.cells
+        for output in cell.get("outputs", [])
+        if "scrapbook" in str(output.metadata)
+    ]
     assert glued[0]["data"]["application/papermill.record/text/plain"].startswith("6.14159")

@@ -38,7 +38,7 @@ from companion import plots
 
 set_matplotlib_formats("svg")
 
-# %% mystnb={"figure": {"name": "fig-sine", "caption": "A sine, for tests."}, "image": {"alt": "A sine curve"}}
+# %% mystnb={"figure": {"name": "fig-sine", "caption": "A sine, for tests."}, "image": {"alt": "A sine"}}
 x = np.linspace(0, 6, 100)
 fig, ax = plt.subplots(figsize=(6, 3))
 ax.plot(x, np.sin(x), color=plots.COLOUR)

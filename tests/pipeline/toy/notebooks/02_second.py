@@ -13,7 +13,8 @@
 # %% [markdown]
 # # The second toy
 #
-# It quotes {glue:text}`01_first.ipynb::first_number:.2f`, {prf:ref}`thm-toy`, {eq}`eq-toy` and {numref}`fig-sine`.
+# It quotes {glue:text}`01_first.ipynb::first_number:.2f`,
+# {prf:ref}`thm-toy`, {eq}`eq-toy` and {numref}`fig-sine`.
 
 # %% tags=["parameters"]
 tier = "quick"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import pandas as pd
@@ -21,15 +22,17 @@ ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("shift-invariance", "bayes", "perturbation-is-density-ratio"),
     ),
     (
-        "If they are unavoidable, use gradient-norm regularised or score-matched models only: their gradients "
-        "estimate the gradient of the data's density more reliably.",
+        "If they are unavoidable, use gradient-norm regularised or score-matched models only: their "
+        "gradients estimate the gradient of the data's density more reliably.",
         ("density-regularised", "samples", "perturbation-own", "perturbation-baseline", "gradient-maps"),
     ),
 )
 """The two sentences of section 6, shortened, and the claims that each rests on."""
 
 
-def _of_record(name: str, scale: Callable[[Interval], Interval] = lambda interval: interval) -> Callable[[Run], Interval]:
+def _of_record(
+    name: str, scale: Callable[[Interval], Interval] = lambda interval: interval
+) -> Callable[[Run], Interval]:
     return lambda run: scale(interval_of(run, name))
 
 
@@ -47,7 +50,8 @@ QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
     "accuracy under attack, %": lambda run: percent(networks.attacked_accuracy(run)),
     "training, seconds": _training_seconds,
 }
-"""What the table of advice shows. Perturbation: area under the accuracy curve, least relevant pixels first."""
+"""What the table of advice shows. Perturbation: area under the accuracy curve, least relevant pixels
+first."""
 
 
 def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
@@ -57,9 +61,8 @@ def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
         tier: whose records, one of `TIERS`.
         seed: as in `table`.
 
-    Returns:
-        One row for each model and quantity that has a record: `model`, `quantity`, `value`, `low`, `high`, `n` (runs).
-        With one run the interval is over its images, and nan where there is none.
+    Returns: One row for each model and quantity that has a record: `model`, `quantity`, `value`, `low`,
+        `high`, `n` (runs). With one run the interval is over its images, and nan where there is none.
 
     Raises:
         ValueError: an unknown tier.
@@ -78,9 +81,13 @@ def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
 
 
 def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list[Interval]:
-    """Return one interval a run that has the quantity; a run without its metric or its weights is left out."""
+    """Return one interval a run, leaving out a run without the metric or its weights."""
     try:
-        found = networks.with_weights(shelf, name) if read is QUANTITIES["accuracy under attack, %"] else shelf.runs(name)
+        found = (
+            networks.with_weights(shelf, name)
+            if read is QUANTITIES["accuracy under attack, %"]
+            else shelf.runs(name)
+        )
     except NotYetRun:
         return []
     intervals = []
@@ -95,10 +102,10 @@ def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list
 def wide(frame: pd.DataFrame) -> pd.DataFrame:
     """Write the advice's numbers as a table for reading: a row a quantity, a column a model."""
     text = [
-        f"{row.value:.3g}" + ("" if row.low != row.low else f" ({row.low:.3g} to {row.high:.3g})")
-        for row in frame.itertuples()
+        f"{value:.3g}" + ("" if math.isnan(low) else f" ({low:.3g} to {high:.3g})")
+        for value, low, high in frame[["value", "low", "high"]].to_numpy(dtype=float)
     ]
-    cells = frame.assign(text=text, model=frame["model"].map(NAMES))
+    cells = frame.assign(text=text, model=[NAMES[name] for name in frame["model"]])
     pivot = cells.pivot(index="quantity", columns="model", values="text")
     return pivot.reindex(index=list(QUANTITIES), columns=list(NAMES.values())).fillna("no record")
 

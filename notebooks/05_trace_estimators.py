@@ -1,0 +1,439 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Estimating the trace
+#
+# Score-matching asks for a number that ordinary training never computes: the trace of a logit's Hessian with respect to the picture, one second derivative for every pixel, added up. Nobody computes them all at each step of training; they are estimated, with noise. The paper proposes an estimate that needs no derivative at all. **How far off is it, and what does it cost?**
+#
+# First the two estimators on paper, and on a polynomial where every answer is known. Then on a trained network, where we pay once for the exact trace of a few digits so as to have something to compare with.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% tags=["remove-cell"]
+import copy
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import Tensor, nn
+
+from companion import data, plots, presets, runs, trace
+from companion._support import choose
+from companion.gradients import logit_gradient
+from companion.metrics import Interval, mean_interval
+
+plots.use_style()
+set_matplotlib_formats("svg")
+dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+VARIANTS = ("forward", "control", "central")
+STYLES = {
+    "forward": {"color": "#D55E00", "marker": "o", "label": "Taylor, forward (the paper's)"},
+    "control": {"color": "#E69F00", "marker": "s", "label": "Taylor, control"},
+    "central": {"color": "#0072B2", "marker": "^", "label": "Taylor, central"},
+    "gaussian": {"color": "#6A6A6A", "marker": "D", "label": "Hutchinson, Gaussian"},
+    "rademacher": {"color": "#009E73", "marker": "v", "label": "Hutchinson, signs"},
+}
+
+# %% [markdown]
+# ## Two ways to avoid 784 second derivatives
+#
+# Write $H$ for the Hessian of $f$ at $\mathbf{x}$, and let $\mathbf{u}$ be random with $\mathbb{E}\,\mathbf{u}\mathbf{u}^\top = I$: standard Gaussian numbers, or random signs. {cite:t}`hutchinson1990stochastic` saw that
+#
+# $$
+# \mathbb{E}\, \mathbf{u}^\top H \mathbf{u} = \operatorname{trace}\big(H\, \mathbb{E}\,\mathbf{u}\mathbf{u}^\top\big) = \operatorname{trace} H .
+# $$ (eq-trace-hutchinson)
+#
+# The product $H\mathbf{u}$ does not need $H$. It is the gradient of $\mathbf{u}^\top \nabla f$, so a backward pass through the backward pass gives it {cite:p}`pearlmutter1994fast`. That is the catch: each sample costs two backward passes, and training differentiates the result a third time.
+#
+# The paper gets rid of them with Taylor's formula. Take a small step $\mathbf{v} = \sigma \mathbf{u}$ with Gaussian $\mathbf{u}$, and solve the expansion $f(\mathbf{x}+\mathbf{v}) = f(\mathbf{x}) + \nabla f^\top \mathbf{v} + \frac12 \mathbf{v}^\top H \mathbf{v} + \dots$ for the curvature:
+#
+# $$
+# \operatorname{trace} H
+# \approx \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) - \nabla f(\mathbf{x})^\top \mathbf{v} \big)
+# = \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) \big) .
+# $$ (eq-trace-taylor)
+#
+# This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the *Taylor trace estimator*: one more forward pass a sample.
+#
+# Nought on average is not nought. So we carry two relatives along, which the paper does not have:
+#
+# | variant | one sample | costs |
+# |---|---|---|
+# | `forward`, eq. 8 | $\frac{2}{\sigma^2} \big(f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x})\big)$ | a forward pass |
+# | `control`, the first form of {eq}`eq-trace-taylor` | $\frac{2}{\sigma^2} \big(f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) - \nabla f^\top \mathbf{v}\big)$ | a forward pass; one gradient for all samples |
+# | `central` | $\frac{1}{\sigma^2} \big(f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2 f(\mathbf{x})\big)$ | two forward passes |
+#
+# ## How wrong on average?
+#
+# The mean of $f(\mathbf{x}+\mathbf{v})$ is $f$ blurred by a Gaussian, and a Gaussian blur is heat flowing for a time $\sigma^2/2$. With the Laplacian $\Delta f = \operatorname{trace} H$,
+#
+# $$
+# \mathbb{E} f(\mathbf{x}+\mathbf{v}) = e^{\frac{\sigma^2}{2}\Delta} f
+# = f + \frac{\sigma^2}{2}\,\Delta f + \frac{\sigma^4}{8}\,\Delta^2 f + \dots,
+# \qquad\text{so the bias is}\qquad
+# \frac{\sigma^2}{4}\,\Delta^2 f + \mathcal{O}(\sigma^4) .
+# $$ (eq-trace-bias)
+#
+# All three variants share it: they differ by terms that are odd in $\mathbf{v}$, and those average out. For the same reason the paper's remainder is too cautious. Eq. 7 ends with $\mathcal{O}(\sigma^3)$ inside the bracket, which is $\mathcal{O}(\sigma)$ after the division; but the third-order term is odd as well, and the error is $\mathcal{O}(\sigma^2)$.
+#
+# ## How much does it scatter?
+#
+# Let $f$ be quadratic, as in appendix B. There is no bias then, and one forward sample is exactly
+#
+# $$
+# \frac{2}{\sigma^2}\big(f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x})\big) = \mathbf{u}^\top H \mathbf{u} + \frac{2}{\sigma} \nabla f^\top \mathbf{u} :
+# $$
+#
+# Hutchinson's sample, and the gradient's term on top. The first is even in $\mathbf{u}$, the second odd, so they are uncorrelated and their variances add.
+#
+# ```{prf:proposition} The variance of the Taylor estimates
+# :label: prf-trace-variance
+#
+# For quadratic $f$ and $N$ independent samples,
+#
+# $$
+# \operatorname{Var}(\text{forward}) = \frac{2}{N}\,\|H\|_F^2 + \frac{4\,\|\nabla f\|^2}{N\sigma^2},
+# \qquad
+# \operatorname{Var}(\text{control}) = \operatorname{Var}(\text{central}) = \frac{2}{N}\,\|H\|_F^2 .
+# $$
+#
+# The last is Hutchinson's variance with Gaussian $\mathbf{u}$. With random signs it is $\frac{2}{N}\big(\|H\|_F^2 - \sum_d H_{dd}^2\big)$.
+# ```
+#
+# Appendix B states that the excess is *at most* $4\sigma^{-2}\|\nabla f\|^2$. It is exactly that at $N = 1$, and $N$ times smaller otherwise: the cross terms of the proof vanish, but the $1/N$ they leave is then lost.
+#
+# To the test. A polynomial in six dimensions has everything in closed form. Its quadratic part has a random symmetric Hessian $A$ and slope $\mathbf{b}$; adding $\sum_d x_d^4$ makes $\Delta^2 f = 24 \cdot 6$, and the fourth order is its last.
+
+# %%
+source = torch.Generator().manual_seed(seed)
+matrix, slope = (torch.randn(6, n, generator=source, dtype=torch.float64) for n in (6, 1))
+hessian = (matrix + matrix.T) / 2
+
+
+def quadratic(x: Tensor) -> Tensor:
+    """Return x' A x / 2 + b' x."""
+    return (x @ hessian * x).sum(dim=1) / 2 + (x @ slope)[:, 0]
+
+
+def quartic(x: Tensor) -> Tensor:
+    """Return the quadratic plus the sum of x_d^4."""
+    return quadratic(x) + x.pow(4).sum(dim=1)
+
+
+rows = {"tiny": 500}.get(tier, 20_000)
+x0 = torch.zeros(rows, 6, dtype=torch.float64)
+point = torch.full((rows, 6), 0.3, dtype=torch.float64)
+exact_quartic = float(hessian.trace() + 12 * point[0].square().sum())
+
+# %% [markdown]
+# Each estimator draws {glue:text}`polynomial_samples:,` samples in double precision, from the same random numbers. For the bias we move $\sigma$; for the variance we fix $\sigma = 0.5$ and move $N$.
+
+# %%
+sigma0, counts = 0.5, (1, 2, 4, 8, 16)
+
+
+def fresh() -> torch.Generator:
+    """Return a generator in the same state each time: every estimator then sees the same noise."""
+    return torch.Generator().manual_seed(seed)
+
+
+with torch.no_grad():
+    biases = {
+        (variant, sigma): trace.taylor(quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=fresh())
+        for variant in VARIANTS
+        for sigma in (0.05, 0.1, 0.2, 0.4, 0.8)
+    }
+    samples = {v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=fresh()) for v in VARIANTS}
+    for law in ("gaussian", "rademacher"):
+        samples[law] = trace.hutchinson(quadratic, x0, num_probes=16, distribution=law, generator=fresh())
+
+
+def variance(values: Tensor) -> Interval:
+    """Return the variance of independent values with its 95 % interval."""
+    return mean_interval((values - values.mean()).square() * len(values) / (len(values) - 1))
+
+
+# %% mystnb={"figure": {"name": "fig-trace-derived", "caption": "Left: bias on the quartic; the line is $\\frac{\\sigma^2}{4}\\Delta^2 f$, the dashed one has the slope of an error $\\mathcal{O}(\\sigma)$. Right: variance on the quadratic at $\\sigma = 0.5$; solid lines from {prf:ref}`prf-trace-variance`, the dashed one with the excess at appendix B's bound. Bars are 95 % intervals; one that runs off the bottom contains 0."}, "image": {"alt": "Two panels with logarithmic axes. Left, the measured biases of all variants lie on a line of slope two. Right, the measured variances fall along straight lines with the number of samples; the forward one is highest, and the dashed bound stays flat above it."}} tags=["hide-input"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
+for number, variant in enumerate(VARIANTS):
+    sigmas = [sigma for name, sigma in biases if name == variant]
+    ends = [mean_interval(biases[variant, sigma].flatten() - exact_quartic) for sigma in sigmas]
+    shown = [s * (0.93, 1.0, 1.07)[number] for s in sigmas]
+    style = STYLES[variant] | {"linestyle": "none", "capsize": 2}
+    left.errorbar(shown, [e.value for e in ends], yerr=[e.value - e.low for e in ends], **style)
+line = torch.logspace(-1.4, 0, 50)
+left.plot(line, line.square() / 4 * 144, color="black", linewidth=1, zorder=0)
+left.plot(line, line / 4 * 144 * 0.8, color="#8C8C8C", linestyle="--", linewidth=1, zorder=0)
+left.set(xscale="log", yscale="log", xlabel=r"$\sigma$", ylabel="bias", ylim=(0.03, 60), title="The bias is of second order")
+hutchinson, excess = 2 * float(hessian.square().sum()), 4 * float(slope.square().sum()) / sigma0**2
+signs = hutchinson - 2 * float(hessian.diagonal().square().sum())
+for name, predicted in (("forward", hutchinson + excess), ("gaussian", hutchinson), ("rademacher", signs)):
+    ends = [variance(samples[name][:n].mean(dim=0)) for n in counts]
+    right.errorbar(counts, [e.value for e in ends], yerr=[e.value - e.low for e in ends], **STYLES[name], linestyle="none")
+    right.plot(counts, [predicted / n for n in counts], color=STYLES[name]["color"], linewidth=1, zorder=0)
+right.plot(counts, [hutchinson / n + excess for n in counts], color="#8C8C8C", linestyle="--", linewidth=1, label="appendix B's bound")
+right.set(xscale="log", yscale="log", xlabel="samples N", ylabel="variance of the mean", title="The variance falls as 1/N, all of it")
+right.set_xticks(counts, [str(n) for n in counts], minor=False)
+right.minorticks_off()
+left.legend(loc="upper left")
+right.legend(loc="lower left")
+plt.show()
+
+# %% [markdown]
+# On the right, control and central are not drawn because they would hide under the grey diamonds. With the same $\mathbf{u}$ they are Gaussian Hutchinson, sample by sample. The table has all five at $N = 1$.
+
+# %%
+predicted = {"forward": hutchinson + excess, "rademacher": signs}
+measured = {name: variance(values.flatten()) for name, values in samples.items()}
+pd.DataFrame(
+    {
+        STYLES[name]["label"]: {
+            "derived variance": predicted.get(name, hutchinson),
+            "measured": interval.value,
+            "95 % low": interval.low,
+            "95 % high": interval.high,
+            "largest difference from Gaussian Hutchinson": float((samples[name] - samples["gaussian"]).abs().max()),
+        }
+        for name, interval in measured.items()
+    }
+).T.style.format("{:.2f}").format("{:.1e}", subset=["largest difference from Gaussian Hutchinson"])
+
+# %% tags=["remove-cell"]
+glue("polynomial_samples", 16 * rows, display=False)
+glue("excess_derived", excess, display=False)
+glue("excess_measured", measured["forward"].value - measured["gaussian"].value, display=False)
+glue("bias_measured", float(biases["central", 0.4].mean() - exact_quartic), display=False)
+glue("bias_derived", 0.4**2 / 4 * 144, display=False)
+glue("central_difference", float((samples["central"] - samples["gaussian"]).abs().max()), display=False)
+
+# %% [markdown]
+# At $\sigma = 0.4$ the derived bias is {glue:text}`bias_derived:.2f` and the measured one {glue:text}`bias_measured:.2f`. The derived excess variance is {glue:text}`excess_derived:.1f`; forward minus Gaussian Hutchinson gives {glue:text}`excess_measured:.1f`. The formulas describe the code.
+#
+# They also say where the paper's estimator will be in trouble. Its excess grows as $1/\sigma^2$ while $\sigma$ has to be small, and it is proportional to the squared gradient. How large is that for a network?
+#
+# ## On a network
+#
+# The network is the book's baseline. For a few test digits we compute the exact trace: one Hessian-vector product for each pixel.
+
+# %%
+run = runs.find(tier, dataset, "baseline", seed)
+model = run.model().to(device)
+images = data.load(dataset)
+count = {"tiny": 1, "quick": 2}.get(tier, 2)
+x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+started = time.perf_counter()
+with torch.no_grad(), trace.full_precision():
+    exact = trace.exact(trace.logit(model, y), x, chunk_size=64)
+exact_seconds = (time.perf_counter() - started) / count
+slopes = logit_gradient(model, x, y).flatten(1).square().sum(dim=1)
+pd.DataFrame(
+    {"class": [images.class_names[int(i)] for i in y], "exact trace": exact.tolist(), "squared gradient norm": slopes.tolist()},
+    index=pd.RangeIndex(1, count + 1, name="picture"),
+).round(2)
+
+# %% [markdown]
+# Now {glue:text}`probes` samples of every estimator on each picture, over four decades of $\sigma$, and their distance from the exact trace. Alongside we ask for narrower numbers. TF32, which recent GPUs use for convolutions unless told otherwise, keeps 10 bits of each factor's mantissa where float32 has 23; bfloat16 keeps 7. To see what that does on any machine, we round the inputs and weights of each layer and leave the sums in float32. The real bfloat16 also rounds the results, so it can only be worse.
+
+# %%
+probes = {"tiny": 4, "quick": 32}.get(tier, 32)
+SIGMAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+
+
+def rounding_layers(network: nn.Module, bits: int) -> nn.Module:
+    """Return a copy whose layers see inputs and weights rounded to so many mantissa bits (Veltkamp's way)."""
+
+    def rounded(t: Tensor) -> Tensor:
+        stretched = t * (2.0 ** (23 - bits) + 1)
+        return stretched - (stretched - t)
+
+    network = copy.deepcopy(network)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.weight.data = rounded(layer.weight.data)
+            layer.register_forward_pre_hook(lambda _, inputs: (rounded(inputs[0]),))
+    return network
+
+
+def root_mean_square_error(network: nn.Module, sigma: float, variant: str) -> float:
+    """Return the error of one Taylor sample: bias, variance and rounding together."""
+    f = trace.logit(network, y)
+    kind = next(network.parameters()).dtype
+    with torch.no_grad(), trace.full_precision():
+        drawn = trace.taylor(
+            lambda points: f(points.to(kind)),  # the noise is drawn in float64: the same for every format
+            x.double(),
+            sigma=sigma,
+            variant=variant,
+            num_probes=probes,
+            generator=fresh(),
+            chunk_size=16,
+        )
+    return float((drawn - exact).square().mean().sqrt())
+
+
+# %%
+errors = {v: [root_mean_square_error(model, s, v) for s in SIGMAS] for v in VARIANTS}
+tf32, bfloat16 = rounding_layers(model, 10), rounding_layers(model, 7)
+double = copy.deepcopy(model).double()
+formats = {
+    "bfloat16 factors": [root_mean_square_error(bfloat16, s, "central") for s in SIGMAS],
+    "TF32 factors": [root_mean_square_error(tf32, s, "central") for s in SIGMAS],
+    "float32": errors["central"],
+    "float64": [root_mean_square_error(double, s, "central") for s in SIGMAS],
+}
+with torch.no_grad():
+    drawn = trace.hutchinson(trace.logit(model, y), x, num_probes=probes, generator=fresh(), chunk_size=16)
+hutchinson_error = float((drawn - exact).square().mean().sqrt())
+size = float(exact.square().mean().sqrt())
+
+# %% mystnb={"figure": {"name": "fig-trace-tradeoff", "caption": "Root mean square error of one sample, over $\\sigma$. Left: the three variants in float32, and {prf:ref}`prf-trace-variance` for the forward one (dotted). Right: the central variant in four number formats. The horizontal lines are one sample of Hutchinson's estimator (signs), and the size of the trace itself: an error above it is larger than what it estimates."}, "image": {"alt": "Two panels with logarithmic axes. Left, the forward variant's error falls along a straight line as sigma grows and stays above the others; control and central are flat in the middle and rise at both ends. Right, the rise towards small sigma begins the earlier the fewer digits a format has, and is absent in float64."}} tags=["hide-input"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.3), sharey=True)
+for variant in VARIANTS:
+    left.plot(SIGMAS, errors[variant], **STYLES[variant])
+theory = [(hutchinson_error**2 + 4 * float(slopes.mean()) / s**2) ** 0.5 for s in SIGMAS]
+left.plot(SIGMAS, theory, color=STYLES["forward"]["color"], linestyle=":", label="forward, derived", zorder=0)
+looks = (("#000000", "v"), ("#CC79A7", "D"), (STYLES["central"]["color"], "^"), ("#8C8C8C", "o"))
+for (name, values), (colour, mark) in zip(formats.items(), looks, strict=True):
+    right.plot(SIGMAS, values, color=colour, marker=mark, label=name)
+for ax in (left, right):
+    ax.axhline(hutchinson_error, color=STYLES["rademacher"]["color"], linestyle="--", linewidth=1.2, label="Hutchinson, signs")
+    ax.axhline(size, color="#8C8C8C", linewidth=1, label="size of the trace")
+    ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$")
+    ax.legend(fontsize=8)
+left.set_ylabel("error of one sample")
+right.set_title("What rounding adds to the central one")
+left.set_title("The gradient's noise, and how to be rid of it")
+plt.show()
+
+# %% tags=["remove-cell"]
+best = {v: min(range(len(SIGMAS)), key=lambda k, v=v: errors[v][k]) for v in VARIANTS}
+at = {s: k for k, s in enumerate(SIGMAS)}
+glue("probes", probes, display=False)
+glue("count", count, display=False)
+glue("trace_size", size, display=False)
+glue("mean_slope", float(slopes.mean()), display=False)
+glue("hutchinson_error", hutchinson_error, display=False)
+for variant in VARIANTS:
+    glue(f"{variant}_best", errors[variant][best[variant]], display=False)
+    glue(f"{variant}_best_sigma", f"{SIGMAS[best[variant]]:g}", display=False)
+    glue(f"{variant}_error", errors[variant][at[1e-2]], display=False)
+    glue(f"{variant}_large", errors[variant][at[1e-1]], display=False)
+glue("ratio", errors["forward"][at[1e-2]] / errors["central"][at[1e-2]], display=False)
+glue("forward_derived", theory[at[1e-2]], display=False)
+for key, name in (("float64", "float64"), ("float32", "float32"), ("tf32", "TF32 factors"), ("bfloat16", "bfloat16 factors")):
+    glue(f"{key}_small", formats[name][0], display=False)
+    glue(f"{key}_middle", formats[name][at[1e-2]], display=False)
+    glue(f"{key}_thousandth", formats[name][at[1e-3]], display=False)
+
+# %% [markdown]
+# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's by {glue:text}`hutchinson_error:.1f`. For the price of one more forward pass the error is {glue:text}`ratio:.0f` times smaller.
+#
+# Going right, bias takes over: at $\sigma = 0.1$ the central error is {glue:text}`central_large:.1f`. Going left, digits run out. $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x})$ agree in all but their last places, the subtraction leaves rounding error, and $2/\sigma^2$ multiplies it. At $\sigma = 10^{-4}$ the central error is {glue:text}`float32_small:.1f` in float32 and {glue:text}`float64_small:.1f` in float64. So there is a valley with two walls, and the forward variant never sees its floor: its own noise is lowest where bias is already high. Of the $\sigma$ tried, the smallest error of the forward variant is {glue:text}`forward_best:.0f`, at $\sigma$ = {glue:text}`forward_best_sigma`; that of the central one is {glue:text}`central_best:.1f`, at {glue:text}`central_best_sigma`.
+#
+# The right panel is a warning. With TF32's factors the wall moves right: the error is {glue:text}`tf32_middle:.1f` at $\sigma = 0.01$ and {glue:text}`tf32_thousandth:.0f` at $0.001$. With bfloat16's it is {glue:text}`bfloat16_middle:.0f` at $0.01$. That is why `trace.taylor` refuses to run under autocast, or on a GPU with TF32 switched on, unless it is told that you want to measure the damage.
+#
+# ## What it costs
+#
+# One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" is the whole of what a penalty adds to a step: the estimate, its square, and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.
+
+# %%
+repeats, batch = 9, 8
+some = data.to_float(images.x_test[:batch]).to(device), images.y_test[:batch].to(device)
+f = trace.logit(model, some[1])
+estimators: dict[str, Callable[[], Tensor]] = {"the logit alone": lambda: f(some[0])[None]}
+for name in VARIANTS:
+    estimators[STYLES[name]["label"]] = lambda name=name: trace.taylor(f, some[0], sigma=0.01, variant=name)
+estimators[STYLES["rademacher"]["label"]] = lambda: trace.hutchinson(f, some[0])
+
+
+def alone(estimate: Callable[[], Tensor]) -> None:
+    """Compute an estimate without a graph, and wait for it."""
+    with torch.no_grad():
+        float(estimate().sum())
+
+
+def in_training(estimate: Callable[[], Tensor]) -> None:
+    """Compute an estimate and the gradient of its square with respect to the weights."""
+    model.zero_grad()
+    estimate().square().sum().backward()
+    float(next(model.parameters()).grad.sum())
+
+
+# %%
+def milliseconds(action: Callable[[], None]) -> Interval:
+    """Return the median time a picture, and the second and eighth of nine times: a 96 % interval."""
+    times = []
+    for _ in range(1 + repeats):
+        begun = time.perf_counter()
+        action()
+        times.append((time.perf_counter() - begun) / batch * 1e3)
+    times = sorted(times[1:])
+    return Interval(value=times[repeats // 2], low=times[1], high=times[-2], n=repeats)
+
+
+costs: dict[tuple[str, str], Interval] = {}
+with trace.full_precision():
+    for name, estimate in estimators.items():
+        for label, action in (("alone", alone), ("in training", in_training)):
+            costs[name, label] = milliseconds(lambda act=action, est=estimate: act(est))
+model.zero_grad(set_to_none=True)
+table = pd.DataFrame({n: {label: costs[n, label].value for label in ("alone", "in training")} for n in estimators}).T
+for label in ("alone", "in training"):
+    table[f"{label}, interval"] = [f"{costs[n, label].low:.2f} to {costs[n, label].high:.2f}" for n in estimators]
+one = [None, *(errors[v][at[1e-2]] for v in VARIANTS), hutchinson_error]
+table["error of one sample"] = pd.Series(one, index=table.index, dtype=float)
+table["seconds for an error of 1"] = table["alone"] / 1e3 * table["error of one sample"] ** 2
+table.style.format(precision=1, na_rep="").format("{:,.1f}", subset=["seconds for an error of 1"], na_rep="")
+
+# %% tags=["remove-cell"]
+plain = costs["the logit alone", "alone"].value
+forward, signs_cost = (costs[STYLES[name]["label"], "alone"] for name in ("forward", "rademacher"))
+training = {n: costs[STYLES[n]["label"], "in training"] for n in ("forward", "central", "rademacher")}
+glue("batch", batch, display=False)
+glue("repeats", repeats, display=False)
+glue("forward_ms", forward.value, display=False)
+glue("hutchinson_ms", signs_cost.value, display=False)
+glue("exact_seconds", exact_seconds, display=False)
+for name, interval in training.items():
+    glue(f"{name}_training", interval.value, display=False)
+apart = "do not overlap" if training["forward"].high < training["rademacher"].low else "overlap"
+glue("intervals", apart, display=False)
+glue("precise_forward", forward.value * errors["forward"][at[1e-2]] ** 2 / 1e3, display=False)
+glue("precise_hutchinson", signs_cost.value * hutchinson_error**2 / 1e3, display=False)
+glue("precise_central", costs[STYLES["central"]["label"], "alone"].value * errors["central"][at[1e-2]] ** 2 / 1e3, display=False)
+
+# %% [markdown]
+# A forward sample takes {glue:text}`forward_ms:.1f` ms, a Hutchinson sample {glue:text}`hutchinson_ms:.1f` ms; in training {glue:text}`forward_training:.1f` and {glue:text}`rademacher_training:.1f`, and those two intervals {glue:text}`intervals`. The exact trace took {glue:text}`exact_seconds:.1f` s a picture.
+#
+# The last column asks for something else: how long until the *mean* of many samples has an error of 1, if bias is left aside? The forward variant needs {glue:text}`precise_forward:,.0f` seconds a picture, the central one {glue:text}`precise_central:,.1f`, Hutchinson's {glue:text}`precise_hutchinson:,.1f`. A cheap sample is one thing, a cheap estimate another. In training nobody averages so long over one picture. There the noise goes into the gradient of each step, and averages out over many; but there the estimate is also squared, and the square of a noisy number is too large on average. [](06_collapse.ipynb) shows what comes of that.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# Section 3.2 and appendix B: the Taylor estimate approaches the trace as $\sigma \to 0$, with no backward pass; for quadratic functions its variance exceeds Hutchinson's by at most $4\sigma^{-2}\|\nabla f\|^2$; large $\sigma$ means bias, small $\sigma$ variance; where the gradient is small, both are small. There is no measurement.
+# :::
+#
+# **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
+#
+# **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
+#
+# **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
+#
+# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be had away, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains with the second.

@@ -1,0 +1,389 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A test that asks the density
+#
+# How good is a saliency map? A popular answer: delete the pixels that the map calls unimportant, and see what the
+# network's output does {cite:p}`samek2016evaluating`. If little happens, the map was right. The test sounds as
+# though it could not go wrong, since it asks the network itself.
+#
+# But a network has several outputs, and two of them answer different questions. The question of this chapter:
+# **when we delete pixels and watch the logit, what is being tested?**
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import nn
+
+from companion import data, fooling, plots, presets, runs
+from companion._support import choose
+from companion.gradients import logit_gradient
+from companion.metrics import extremal_mask, mean_interval, paired_difference_interval, pixel_perturbation
+from companion.tables import direction, interval_text
+
+plots.use_style()
+dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+count, masked, mask_steps = {"tiny": (12, 3, 2)}.get(tier, (100, 6, 40))
+fractions = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+def fresh(purpose):
+    """Return a source of random numbers of its own for each experiment."""
+    return torch.Generator().manual_seed(1000 * seed + purpose)
+
+
+# %% [markdown]
+# ## An identity
+#
+# Read the logits as log-densities, as in [chapter 3](03_logits_as_log_densities.ipynb): $p_\theta(\mathbf{x} \mid
+# y = i) = \exp f_i(\mathbf{x}) / Z_i$. Let $\mathbf{x}'$ be the picture $\mathbf{x}$ with some pixels replaced.
+# Divide one density by the other, and the unknown $Z_i$ cancels:
+#
+# $$
+# \log \frac{p_\theta(\mathbf{x}' \mid y = i)}{p_\theta(\mathbf{x} \mid y = i)}
+# = f_i(\mathbf{x}') - f_i(\mathbf{x}) .
+# $$ (eq-ratio-identity)
+#
+# The right side is what the test reads off. The left side says what it means: *is the damaged picture as
+# likely as the whole one?* That is a question to a density of pictures. "Which class is this?" does not occur in
+# it.
+#
+# To see that nothing has been lost on the way, we run the test where the density is known. Two classes of
+# "pictures" of 6 by 6 pixels are Gaussian; the classifier's logits are $\log p(\mathbf{x}, i)$. One column below
+# is the test, run through the classifier. The other replaces the pixels by hand and asks the formula of the
+# Gaussian for both densities.
+
+# %%
+pixels, n = 36, 50
+centres = torch.rand(2, pixels, generator=fresh(1), dtype=torch.float64)
+mixture = data.gaussian_mixture(centres, 0.05, weights=torch.tensor([1.0, 3.0]))
+bayes = nn.Sequential(nn.Flatten(), mixture.classifier())
+flat, label = mixture.sample(n, fresh(2))
+gaussian = flat.view(n, 1, 6, 6)
+saliency = logit_gradient(bayes, gaussian, label)
+test = pixel_perturbation(bayes, gaussian, label, saliency, fractions=fractions, score="logit")
+
+# %%
+least_first = saliency.abs().flatten(1).argsort(dim=1, stable=True)
+rows = []
+for fraction, value, by_test in zip(fractions, test.value, test.per_sample, strict=True):
+    damaged = flat.clone()
+    replaced = least_first[:, : round(fraction * pixels)]
+    damaged.scatter_(1, replaced, flat.mean(dim=1, keepdim=True).expand_as(replaced))
+    by_formula = mixture.log_density(damaged, label) - mixture.log_density(flat, label)
+    rows.append((fraction, float(value), float(by_formula.mean()), float((by_test - by_formula).abs().max())))
+columns = ["pixels replaced", "change of the logit", "log density ratio", "largest difference"]
+table = pd.DataFrame(rows, columns=columns).set_index("pixels replaced")
+table.style.format({"change of the logit": "{:.4f}", "log density ratio": "{:.4f}", "largest difference": "{:.0e}"}).format_index("{:.0%}")
+
+# %% tags=["remove-cell"]
+glue("identity_gap", f"{table['largest difference'].max():.0e}", display=False)
+glue("identity_size", float(table["log density ratio"].abs().max()), display=False)
+glue("gaussian_pictures", n, display=False)
+
+# %% [markdown]
+# The means agree to every digit shown. Over {glue:text}`gaussian_pictures` pictures and all fractions the largest
+# difference of a single picture is {glue:text}`identity_gap`, in numbers of the size of
+# {glue:text}`identity_size:.0f`.
+#
+# ## A corner that nobody looks at
+#
+# If the logit test asks the density, then it must listen to what changes the density and leaves the classifier
+# alone: a function $g$ added to all logits ([chapter 1](01_softmax_shift.ipynb)). Ours looks at one corner of the
+# picture, below on the left, where digits are seldom. It adds up the pixels there:
+#
+# $$
+# g(\mathbf{x}) = s \sum_{d \,\in\, \mathrm{corner}} x_d .
+# $$ (eq-ratio-corner)
+#
+# With $s > 0$ the network's density likes ink in the corner, with $s < 0$ it dislikes it. By
+# {eq}`eq-ratio-identity`, the test's result moves by $g(\mathbf{x}') - g(\mathbf{x})$ exactly. We take the
+# baseline, its own gradient map and the first {glue:text}`count` test images. The least relevant pixels go
+# first, and each is replaced by the mean of its image. The map is that of the untouched network throughout, so
+# that all three networks see the same damaged pictures. Beside it, as every such test needs, a random order.
+
+# %%
+images = data.load(dataset)
+x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+model = runs.find(tier, dataset, "baseline", seed).model().to(device)
+gradient = logit_gradient(model, x, y)
+side = x.shape[-1] // 3
+corner = torch.zeros(x.shape[1:])
+corner[:, -side:, :side] = 1.0
+networks = {
+    "as trained": model,
+    "likes ink in the corner": fooling.shift_logits(model, fooling.linear_shift(corner, 2.0)).eval(),
+    "dislikes it": fooling.shift_logits(model, fooling.linear_shift(corner, -2.0)).eval(),
+}
+
+
+def perturbed(network, score, order="least", replacement="mean"):
+    """Run the test on the first test images, with the gradient map of the network as trained."""
+    return pixel_perturbation(
+        network, x, y, gradient, fractions=fractions, score=score, order=order, replacement=replacement,
+        generator=fresh(3),
+    )  # fmt: skip
+
+
+# %%
+curves = {
+    (name, score): perturbed(network, score)
+    for name, network in networks.items()
+    for score in ("logit", "probability", "accuracy")
+}
+at_random = {name: perturbed(network, "logit", order="random") for name, network in networks.items()}
+random_probability = {name: perturbed(networks[name], "probability", order="random") for name in networks}
+
+# %% mystnb={"figure": {"name": "fig-ratio-shift", "caption": "The pixel perturbation test of one map on three networks that give the same answers: scored by the logit, by the probability and by the accuracy. Bands: 95 % over images. In the second and third panel three curves lie on each other."}, "image": {"alt": "Three panels. In the first, three curves part widely: one bends up, one stays between, one bends down. In the second and third only one curve is to be seen, falling as pixels are replaced."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
+looks = dict(zip(networks, (("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":")), strict=True))
+titles = {"logit": "Logit: three verdicts", "probability": "Probability: one", "accuracy": "Accuracy: one"}
+for ax, (score, title) in zip(axes, titles.items(), strict=True):
+    for name, (colour, marker, dashes) in looks.items():
+        line = plots.curve_with_band(ax, curves[name, score].to_frame(), color=colour, label=name)
+        line.set(marker=marker, linestyle=dashes)
+    ax.set(title=title, xlabel="share of pixels replaced")
+axes[0].set_ylabel("log density ratio")
+axes[1].set(ylabel="probability of the class", ylim=(-0.03, 1.03))
+axes[2].set(ylabel="accuracy", ylim=(-0.03, 1.03))
+axes[0].legend(loc="best")
+plt.show()
+
+# %% tags=["remove-cell"]
+half = fractions.index(0.5)
+glue("count", count, display=False)
+for key, name in (("plain", "as trained"), ("likes", "likes ink in the corner"), ("dislikes", "dislikes it")):
+    glue(f"half_{key}", interval_text(mean_interval(curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
+    gap = paired_difference_interval(curves[name, "logit"].area(), at_random[name].area())
+    glue(f"map_{key}", direction(gap, "better than", "worse than", "not clearly better or worse than"), display=False)
+    glue(f"map_{key}_gap", interval_text(gap, "{:+.2f}"), display=False)
+    gap = paired_difference_interval(curves[name, "probability"].area(), random_probability[name].area())
+    glue(f"sure_{key}", direction(gap, "better than", "worse than", "not clearly better or worse than"), display=False)
+    glue(f"sure_{key}_gap", interval_text(gap, "{:+.3f}"), display=False)
+reference = {score: curves["as trained", score].per_sample for score in ("probability", "accuracy")}
+moved = {s: max(float((curves[n, s].per_sample - r).abs().max()) for n in networks) for s, r in reference.items()}
+glue("probability_moved", f"{moved['probability']:.0e}", display=False)
+glue("answers_moved", int(sum((curves[n, "accuracy"].per_sample != reference["accuracy"]).sum() for n in networks)), display=False)
+glue("answers", count * len(fractions) * 2, display=False)
+
+# %% [markdown]
+# With half the pixels replaced, the mean log density ratio is {glue:text}`half_plain` for the network as
+# trained, {glue:text}`half_likes` where the corner is liked and {glue:text}`half_dislikes` where it is disliked
+# (95 % over images). Meanwhile no probability of any damaged picture moved by more than
+# {glue:text}`probability_moved`, which is rounding, and of {glue:text}`answers` answers of the two altered
+# networks {glue:text}`answers_moved` changed ({numref}`fig-ratio-shift`).
+#
+# Even the verdict on the map depends on $g$. Scored by the logit, and with the mean height of the curve for a
+# mark, the gradient map is
+#
+# - {glue:text}`map_plain` a random order on the network as trained (difference {glue:text}`map_plain_gap`),
+# - {glue:text}`map_likes` it where the corner is liked ({glue:text}`map_likes_gap`),
+# - {glue:text}`map_dislikes` it where the corner is disliked ({glue:text}`map_dislikes_gap`).
+#
+# Same map, same damaged pictures, same answers. Scored by the probability the three networks agree: the map is
+# {glue:text}`sure_plain` a random order ({glue:text}`sure_plain_gap`), {glue:text}`sure_likes` it
+# ({glue:text}`sure_likes_gap`), {glue:text}`sure_dislikes` it ({glue:text}`sure_dislikes_gap`).
+#
+# ## Do the two scores disagree on ordinary networks?
+#
+# Nobody adds corners to networks. So we leave $g$ out, and ask how often the density's answer and the
+# classifier's differ on the baseline as it is. A deleted pixel has to become something. Three replacements are in
+# use: the image's mean, a fixed grey of one half, and random values.
+
+# %%
+kinds = {
+    (replacement, score): perturbed(model, score, replacement=replacement)
+    for replacement in ("mean", "grey", "random")
+    for score in ("logit", "probability", "accuracy")
+}
+
+# %% mystnb={"figure": {"name": "fig-ratio-replacement", "caption": "The baseline's own gradient map, least relevant pixels first, with three replacements and three scores. Bands: 95 % over images."}, "image": {"alt": "Three panels with a curve for each replacement. The order of the curves and their shape differ from score to score."}} tags=["hide-input"]
+figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
+looks = {"mean": ("#0072B2", "o", "-"), "grey": ("#8C8C8C", "s", "--"), "random": ("#D55E00", "x", ":")}
+labels = {"logit": "log density ratio", "probability": "probability of the class", "accuracy": "accuracy"}
+for ax, (score, label_) in zip(axes, labels.items(), strict=True):
+    for name, (colour, marker, dashes) in looks.items():
+        line = plots.curve_with_band(ax, kinds[name, score].to_frame(), color=colour, label=name)
+        line.set(marker=marker, linestyle=dashes)
+    ax.set(title=label_.capitalize(), xlabel="share of pixels replaced")
+axes[0].legend(title="replaced by")
+plt.show()
+
+# %%
+quarter = fractions.index(0.25)
+
+
+def verdicts(replacement):
+    """Return the four pairs of answers, with a quarter of the pixels replaced, as shares of the images."""
+    probability = kinds[replacement, "probability"].per_sample
+    denser, surer = kinds[replacement, "logit"].per_sample[quarter] > 0, probability[quarter] > probability[0]
+    return {
+        "denser, surer": float((denser & surer).double().mean()),
+        "denser, less sure": float((denser & ~surer).double().mean()),
+        "less dense, surer": float((~denser & surer).double().mean()),
+        "less dense, less sure": float((~denser & ~surer).double().mean()),
+    }
+
+
+table = pd.DataFrame({name: verdicts(name) for name in ("mean", "grey", "random")}).T
+table.index.name = "replaced by"
+table.style.format("{:.0%}")
+
+# %% tags=["remove-cell"]
+for name in ("mean", "grey", "random"):
+    for score, form in (("logit", "{:+.1f}"), ("probability", "{:.2f}"), ("accuracy", "{:.2f}")):
+        glue(f"{name}_{score}", interval_text(mean_interval(kinds[name, score].per_sample[quarter]), form), display=False)
+    glue(f"{name}_unlike", 100 * float(table.loc[name, "denser, less sure"] + table.loc[name, "less dense, surer"]), display=False)
+words = ("a higher", "a lower", "no clear change in the")
+for score in ("logit", "probability"):
+    gap = paired_difference_interval(kinds["grey", score].per_sample[quarter], kinds["mean", score].per_sample[quarter])
+    glue(f"grey_against_mean_{score}", direction(gap, *words), display=False)
+    gap = paired_difference_interval(kinds["random", score].per_sample[quarter], kinds["mean", score].per_sample[quarter])
+    glue(f"random_against_mean_{score}", direction(gap, *words), display=False)
+
+# %% [markdown]
+# | a quarter replaced by | log density ratio | probability | accuracy |
+# |---|---|---|---|
+# | the mean | {glue:text}`mean_logit` | {glue:text}`mean_probability` | {glue:text}`mean_accuracy` |
+# | grey | {glue:text}`grey_logit` | {glue:text}`grey_probability` | {glue:text}`grey_accuracy` |
+# | random values | {glue:text}`random_logit` | {glue:text}`random_probability` | {glue:text}`random_accuracy` |
+#
+# The replacement matters to every score ({numref}`fig-ratio-replacement`). Against the mean, grey gives
+# {glue:text}`grey_against_mean_logit` density ratio and {glue:text}`grey_against_mean_probability`
+# probability; random values give {glue:text}`random_against_mean_logit` density ratio and
+# {glue:text}`random_against_mean_probability` probability.
+#
+# The table before it asks two questions of every image with a quarter of its pixels replaced. Is the damaged
+# picture denser than the whole one? Is the classifier surer of the class than it was? If the logit and the
+# probability measured the same thing, the two middle columns would be empty. They hold
+# {glue:text}`mean_unlike:.0f` % of the images with the mean, {glue:text}`grey_unlike:.0f` % with grey and
+# {glue:text}`random_unlike:.0f` % with random values.
+#
+# ## The mask that keeps the logit
+#
+# {cite:t}`fong2019understanding` turn the test round. They do not delete pixels by a given map; they look for the
+# smallest set of pixels that holds the output up. Formally, among all masks $m$ of a given area, they choose
+#
+# $$
+# m^\ast = \arg\max_m \; f_i\big(m \odot \mathbf{x} + (1 - m) \odot \mathbf{r}\big)
+# = \arg\max_m \; \log \frac{p_\theta(\mathbf{x}'_m \mid y = i)}{p_\theta(\mathbf{x} \mid y = i)},
+# $$ (eq-ratio-mask)
+#
+# where $\mathbf{r}$ is the replacement. The two sides differ by $f_i(\mathbf{x})$, which no mask changes. So the
+# search for the decisive pixels is a search for a *likely picture*. Our masks are a simplification of theirs: a
+# smooth one of a fifth of the area, held exactly, found by a few steps of Adam; the rest of the picture becomes
+# its mean. We run it with the logit and with the probability, on the network as trained and on the one that
+# dislikes ink in the corner, all in double precision, since an optimiser magnifies rounding. Filling the corner with the image's mean puts ink there, so this network
+# should prefer a mask that keeps the corner as it is: empty.
+
+# %%
+model.double()
+subjects, classes = x[:masked].double(), y[:masked]
+masks = {
+    (name, objective): extremal_mask(
+        networks[name], subjects, classes, area=0.2, objective=objective, steps=mask_steps
+    )
+    for name in ("as trained", "dislikes it")
+    for objective in ("logit", "probability")
+}
+
+# %% mystnb={"figure": {"name": "fig-ratio-masks", "caption": "What is kept (white) and what is replaced (black), for test images, two objectives and two networks with the same answers."}, "image": {"alt": "Rows of images: the digits, then four rows of soft masks. The two rows for the probability are the same; the two for the logit are not: with the corner disliked the mask covers the lower left corner."}} tags=["hide-input"]
+set_matplotlib_formats("png", dpi=200)
+figure, axes = plt.subplots(5, masked, figsize=(1.05 * masked + 1.8, 5.2), squeeze=False)
+plots.show_images(axes[0], x[:masked])
+axes[0, 0].set_ylabel("image", rotation=0, ha="right", va="center", fontsize=9)
+rows_ = [("as trained", "logit"), ("dislikes it", "logit"), ("as trained", "probability"), ("dislikes it", "probability")]
+for row, key in zip(axes[1:], rows_, strict=True):
+    plots.show_images(row, masks[key].mask)
+    name = {"as trained": "as trained", "dislikes it": "corner disliked"}[key[0]]
+    row[0].set_ylabel(f"{key[1]},\n{name}", rotation=0, ha="right", va="center", fontsize=9)
+plt.show()
+
+# %%
+def summary(result):
+    """Return what a mask does to the network as trained, and how much of the corner it keeps."""
+    with torch.no_grad():
+        change = (model(result.perturbed) - model(subjects)).gather(1, classes[:, None])[:, 0]
+    kept = (result.mask.cpu() * corner[:1]).sum(dim=(1, 2, 3)) / corner[:1].sum()
+    return {
+        "log density ratio": mean_interval(change),
+        "probability": mean_interval(result.probability),
+        "share of the corner kept": mean_interval(kept),
+    }
+
+
+summaries = {f"{objective}, {name}": summary(result) for (name, objective), result in masks.items()}
+forms = {"log density ratio": "{:+.1f}", "probability": "{:.2f}", "share of the corner kept": "{:.2f}"}
+table = pd.DataFrame(
+    {key: {name: interval_text(row[name], form) for name, form in forms.items()} for key, row in summaries.items()}
+).T
+table.index.name = "objective, network"
+table
+
+# %% tags=["remove-cell"]
+for objective in ("logit", "probability"):
+    apart = (masks["as trained", objective].mask - masks["dislikes it", objective].mask).abs()
+    glue(f"{objective}_masks_apart", f"{float(apart.mean()):.1g}", display=False)
+glue("corner_before", summaries["logit, as trained"]["share of the corner kept"].value, display=False)
+glue("corner_after", summaries["logit, dislikes it"]["share of the corner kept"].value, display=False)
+by_logit, by_probability = masks["as trained", "logit"], masks["as trained", "probability"]
+glue("denser", int((by_logit.log_density_ratio > 0).sum()), display=False)
+glue("masked", masked, display=False)
+gap = paired_difference_interval(by_logit.log_density_ratio, by_probability.log_density_ratio)
+glue("logit_gain", interval_text(gap, "{:+.1f}"), display=False)
+gap = paired_difference_interval(by_logit.probability, by_probability.probability)
+glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
+
+# %% [markdown]
+# Adding the corner to the logits moved the logit's masks by {glue:text}`logit_masks_apart` a pixel on average
+# (a mask runs from 0 to 1), and {glue:text}`corner_after:.0%` of the corner is kept in place of
+# {glue:text}`corner_before:.0%`. The probability's masks moved by {glue:text}`probability_masks_apart`
+# ({numref}`fig-ratio-masks`).
+#
+# On the network as trained, the mask found with the logit reaches a log density ratio that differs by
+# {glue:text}`logit_gain` from that of the mask found with the probability; its probability differs by
+# {glue:text}`probability_gain`. And for {glue:text}`denser` of the {glue:text}`masked` images the picture
+# with four fifths of it erased is *more* likely, under the network's density, than the digit it was made from. A
+# maximiser looks for such pictures. It is the climb of [chapter 8](08_activation_maximisation.ipynb), with the mask
+# in place of the pixels.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# Section 4.2: with the logit as the score, pixel perturbation "exactly measures the density ratio between the
+# perturbed image and the original image", and {cite:t}`fong2019understanding` optimise the same. It
+# recommends that the test "always be used in conjunction with either the change in output probabilities, or the
+# change in the accuracy". The section argues; its experiments (section 5.2) use accuracy.
+# :::
+#
+# :::{admonition} What you just saw
+# - Where the density is known, the test's result is the density ratio to {glue:text}`identity_gap`.
+# - A function that changes no answer moved the result with half the pixels replaced from {glue:text}`half_plain`
+#   to {glue:text}`half_likes` and {glue:text}`half_dislikes`. It changed {glue:text}`answers_moved` of
+#   {glue:text}`answers` answers.
+# - On the baseline as it is, density and probability point in opposite ways for {glue:text}`mean_unlike:.0f` %,
+#   {glue:text}`grey_unlike:.0f` % and {glue:text}`random_unlike:.0f` % of the images, by replacement.
+# - The same function moved the logit's masks by {glue:text}`logit_masks_apart` a pixel, and the probability's
+#   by {glue:text}`probability_masks_apart`.
+# :::
+#
+# The book follows the advice: [chapter 12](12_pixel_perturbation.ipynb) scores by accuracy.

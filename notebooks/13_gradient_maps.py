@@ -1,0 +1,348 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the maps look like
+#
+# So far we have counted. Now we look. The paper's Figure 4 sets the gradient maps of its four
+# networks side by side and finds that some resemble the object and some resemble noise
+# {cite:p}`srinivas2021rethinking`. **Do some networks' gradients look more like the digit than others', and what
+# does it mean if they do?**
+#
+# Eyes are quick to find what they were promised. So each look is followed by a number, and each number by the
+# question of what it takes to move it.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% tags=["remove-cell"]
+from dataclasses import asdict
+
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch.nn.functional import cosine_similarity
+
+from companion import data, plots, presets, runs, tables
+from companion._support import choose, flat_sum
+from companion.fooling import shift_logits
+from companion.gradients import log_probability_gradient, logit_gradient
+from companion.metrics import gradient_map_quality, mean_interval
+from companion.metrics.image_quality import sobel_magnitude
+
+choose("tier", tier, runs.TIERS)
+plots.use_style()
+set_matplotlib_formats("png")
+dataset = presets.DATASETS[tier][0]
+
+# %% [markdown]
+# ## Four networks, the same digits
+#
+# The maps are $\nabla_{\mathbf{x}} f_y(\mathbf{x})$, the gradient of the true class's logit, with its sign. Orange pixels raise the
+# logit if made brighter, blue ones lower it, and white does nothing. The images are the first eight of the test
+# set, so nobody chose them. The maps come from the runs' records, in half precision; we also compute them again from
+# the weights.
+
+# %%
+images = data.load(dataset)
+few = {"tiny": 20}.get(tier, 100)
+x, y = data.to_float(images.x_test[:few]).to(device), images.y_test[:few].to(device)
+trained = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
+kept = {name: run.pictures()["gradients"] for name, run in trained.items()}
+models = {name: run.model().to(device) for name, run in trained.items()}
+maps = {name: logit_gradient(model, x, y) for name, model in models.items()}
+apart = max(float((maps[m][: len(kept[m])].cpu() - kept[m]).abs().max() / kept[m].abs().max()) for m in models)
+
+# %% mystnb={"figure": {"name": "fig-maps-models", "caption": "The first eight test images, and the signed logit-gradients of four networks for them. Each map has its own scale of colour; white is zero."}, "image": {"alt": "Five rows of eight pictures: handwritten digits, then a row of orange and blue gradient maps for the baseline, for score-matching, for anti-score-matching and for gradient norm."}} tags=["hide-input"]
+figure, axes = plt.subplots(5, 8, figsize=(8.8, 5.7))
+plots.show_images(axes[0], x[:8])
+for row, (name, gradients) in zip(axes[1:], kept.items(), strict=True):
+    plots.signed_maps(row, gradients[:8])
+for row, name in zip(axes, ("image", *kept), strict=True):
+    row[0].set_ylabel(plots.MODEL_LABELS.get(name, name).replace("-score", "-\nscore"), fontsize=9)
+figure.suptitle("The same digits, through the gradients of four networks", x=0.02, ha="left")
+plt.show()
+
+# %% tags=["remove-cell"]
+glue("apart", f"{apart:.0e}", display=False)
+glue("few", few, display=False)
+sizes = {m: float(flat_sum(gradients.square()).mean().sqrt()) for m, gradients in maps.items()}
+for name, value in sizes.items():
+    glue(f"size_{name}", value, display=False)
+
+# %% [markdown]
+# Take your time over {numref}`fig-maps-models`, and decide which row you find clearest, and which one noisiest.
+# (Recomputed from the weights, the maps differ from the stored ones by {glue:text}`apart` of their largest pixel.)
+#
+# One thing the figure hides. Each map is stretched to the full range of colour, but the networks differ in
+# the size of their gradients. A typical map's length is {glue:text}`size_baseline:.2f` for the baseline,
+# {glue:text}`size_score_matching:.2f` with score-matching, {glue:text}`size_anti_score_matching:.2f` with
+# anti-score-matching and {glue:text}`size_gradient_norm:.2f` with the gradient-norm penalty.
+#
+# ## Two measures
+#
+# "Perceptually aligned" is the paper's word, and it gives no measure. We use two, both blind to the scale of a map:
+#
+# - **smoothness**, the correlation of a map with itself moved by one pixel. White noise has 0;
+# - **edge correlation**, the correlation over the pixels between $|\nabla f_y|$ and the strength of the image's edges.
+#
+# To get a feeling for the two scales, here is what they say of maps that we know: noise, the image itself, and the
+# image's edges (by Sobel's filter).
+
+# %%
+noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x)
+known = {"white noise": noise, "the image itself": x, "the image's edges": sobel_magnitude(x)[:, None].to(x)}
+rows = {}
+for name, picture in known.items():
+    smooth, edges = gradient_map_quality(picture, x).per_sample
+    rows[name] = {
+        "smoothness": tables.interval_text(mean_interval(smooth)),
+        "edge correlation": tables.interval_text(mean_interval(edges)),
+    }
+pd.DataFrame(rows).T.rename_axis("map")
+
+# %% [markdown]
+# Now the four networks. The records hold both measures for every test image of the tier. The bars are means over
+# seeds.
+
+# %% mystnb={"figure": {"name": "fig-maps-measures", "caption": "Smoothness and edge correlation of the logit-gradients: mean over seeds, with 95 % t-intervals over seeds. The dotted lines are white noise's smoothness and no correlation."}, "image": {"alt": "Two bar charts with a bar and an interval for each of four models: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+measures = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
+over_runs = {title: tables.seed_table(tier, dataset, metric) for title, metric in measures.items()}
+figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.5))
+for ax, (title, frame) in zip(axes, over_runs.items(), strict=True):
+    plots.bars_with_intervals(ax, frame)
+    ax.axhline(0.0, color="#8C8C8C", linestyle=":")
+    ax.set(title=f"{title} of the maps", ylabel=title)
+    ax.tick_params(axis="x", labelsize=8)
+plt.show()
+
+# %%
+paired = {title: tables.paired_differences(tier, dataset, metric) for title, metric in measures.items()}
+cells = {
+    (title, column): [tables.interval_text(row, form) for _, row in frame.iterrows()]
+    for title in measures
+    for column, frame, form in (
+        ("mean over seeds", over_runs[title].iloc[1:], "{:.3f}"),
+        ("minus the baseline", paired[title], "{:+.3f}"),
+    )
+}
+pd.DataFrame(cells, index=pd.Index([plots.MODEL_LABELS[m] for m in paired["smoothness"]["model"]], name="model"))
+
+# %% tags=["remove-cell"]
+glue("seeds", int(over_runs["smoothness"]["n"].min()), display=False)
+glue("n_images", int(trained["baseline"].metric("map_spatial_smoothness")["n"]), display=False)
+for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
+    base = over_runs[title].set_index("model").loc["baseline"]
+    glue(f"{key}_baseline", tables.interval_text(base, "{:.3f}"), display=False)
+    for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
+        names = [plots.MODEL_LABELS[r["model"]].lower() for _, r in paired[title].iterrows() if r["sign"] == sign]
+        glue(f"{key}_{word}", tables.listed(names), display=False)
+    for _, row in paired[title].iterrows():
+        glue(f"{key}_{row['model']}", tables.interval_text(row, "{:+.3f}"), display=False)
+
+# %% [markdown]
+# The baseline has a smoothness of {glue:text}`smooth_baseline` and an edge correlation of
+# {glue:text}`edges_baseline`, over {glue:text}`seeds` seeds of {glue:text}`n_images` images. Compared with it, pair by pair:
+#
+# | | above the baseline | below | undecided |
+# |---|---|---|---|
+# | smoothness | {glue:text}`smooth_above` | {glue:text}`smooth_below` | {glue:text}`smooth_undecided` |
+# | edge correlation | {glue:text}`edges_above` | {glue:text}`edges_below` | {glue:text}`edges_undecided` |
+#
+# ## The most beautiful map
+#
+# Before we admire a number, let us see what it costs to move it. In [](01_softmax_shift.ipynb) we added a function
+# $g(\mathbf{x})$ to all logits, and no prediction changed. There $\nabla g$ was a fixed picture. Now take
+#
+# $$
+# g(\mathbf{x}) = \tfrac{s}{2} \|\mathbf{x}\|^2
+# \quad\Longrightarrow\quad
+# \nabla_{\mathbf{x}} (f_y + g) = \nabla_{\mathbf{x}} f_y + s\,\mathbf{x} .
+# $$ (eq-maps-self)
+#
+# The shift draws each image into its own map.
+
+# %%
+strength = 5 * float(maps["baseline"].abs().amax())
+flattered = shift_logits(models["baseline"], lambda z: strength / 2 * flat_sum(z.square())).eval()
+candidates = {**{plots.MODEL_LABELS[m]: maps[m] for m in models}, "Baseline + g": logit_gradient(flattered, x, y)}
+rows = {}
+for name, gradients in candidates.items():
+    smooth, edges = gradient_map_quality(gradients, x).per_sample
+    rows[name] = {
+        "smoothness": tables.interval_text(mean_interval(smooth)),
+        "edge correlation": tables.interval_text(mean_interval(edges)),
+    }
+with torch.no_grad():
+    changed = int((flattered(x).argmax(dim=1) != models["baseline"](x).argmax(dim=1)).sum())
+pd.DataFrame(rows).T.rename_axis(f"seed {seed}, {few} images")
+
+# %% mystnb={"figure": {"name": "fig-maps-flattered", "caption": "Gradient maps of the baseline, above, and of the baseline with g added to its logits, below. The two networks give the same answers."}, "image": {"alt": "Two rows of eight gradient maps. The lower row shows clean orange digits."}} tags=["hide-input"]
+set_matplotlib_formats("png")
+figure, axes = plt.subplots(2, 8, figsize=(8.8, 2.6))
+for row, name in zip(axes, ("Baseline", "Baseline + g"), strict=True):
+    plots.signed_maps(row, candidates[name][:8])
+    row[0].set_ylabel(name, fontsize=9)
+figure.suptitle("The same predictions, and a map that shows the digit", x=0.02, ha="left")
+plt.show()
+
+# %% tags=["remove-cell"]
+glue("changed", changed, display=False)
+
+# %% [markdown]
+# Predictions that changed on the {glue:text}`few` images: {glue:text}`changed`. The lower row of {numref}`fig-maps-flattered` is as
+# perceptually aligned as a map can be, and it has been told nothing about what the network looks at. Its $g$ says that bright images are
+# likely, which is a poor density and a splendid picture. Alignment can be bought. What we may still ask is
+# whether a network that *was not* bribed has it, and where it got it.
+#
+# ## The same image, another class
+#
+# If a map shows what speaks for a 4, then the map for another class should look different. We take, for each
+# image, the true class and the strongest of the others, on the image of these {glue:text}`few` that the baseline finds hardest.
+
+# %%
+with torch.no_grad():
+    logits = {name: model(x) for name, model in models.items()}
+runner_up = {name: values.scatter(1, y[:, None], -torch.inf).argmax(dim=1) for name, values in logits.items()}
+hardest = int(logits["baseline"].softmax(dim=1).gather(1, y[:, None]).argmin())
+other = runner_up["baseline"]
+true_and_other = {name: (maps[name], logit_gradient(model, x, other)) for name, model in models.items()}
+
+# %% mystnb={"figure": {"name": "fig-maps-classes", "caption": "One image, four networks. From left to right: the gradient of the true class's logit, that of another class, and their difference, which is the gradient of the log-odds between the two. Each row has one scale of colour."}, "image": {"alt": "Four rows of a digit and three gradient maps: true class, other class, and their difference."}} tags=["hide-input"]
+figure, axes = plt.subplots(4, 4, figsize=(6.0, 6.2))
+label, rival = (images.class_names[int(c[hardest])] for c in (y, other))
+for row, (name, (mine, theirs)) in zip(axes, true_and_other.items(), strict=True):
+    plots.show_images(row[0], x[[hardest]])
+    pair = torch.stack([mine[hardest], theirs[hardest], mine[hardest] - theirs[hardest]])
+    plots.signed_maps(row[1:], pair, limit="shared")
+    row[0].set_ylabel(plots.MODEL_LABELS[name].replace("-score", "-\nscore"), fontsize=9)
+for ax, title in zip(axes[0], ("image", f"for {label}", f"for {rival}", "difference"), strict=True):
+    ax.set_title(title, loc="center", fontsize=10)
+figure.suptitle("A map for the class, and a map against it", x=0.02, ha="left")
+plt.show()
+
+# %%
+cosines = {
+    name: mean_interval(cosine_similarity(mine.flatten(1), theirs.flatten(1)))
+    for name, (mine, theirs) in true_and_other.items()
+}
+frame = pd.DataFrame({name: asdict(interval) for name, interval in cosines.items()}).T.reset_index(names="model")
+tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).round(3)
+
+# %% tags=["remove-cell"]
+for name, interval in cosines.items():
+    glue(f"cosine_{name}", interval.value, display=False)
+low, high = min(cosines, key=lambda m: cosines[m].value), max(cosines, key=lambda m: cosines[m].value)
+glue("most_alike", plots.MODEL_LABELS[high].lower(), display=False)
+glue("least_alike", plots.MODEL_LABELS[low].lower(), display=False)
+glue("highest_cosine", cosines[high].value, display=False)
+glue("lowest_cosine", cosines[low].value, display=False)
+
+# %% [markdown]
+# A cosine of 1 would mean the same map for both classes, and −1 one the negative of the other. It is highest for
+# {glue:text}`most_alike`, {glue:text}`highest_cosine:.2f`, and lowest for {glue:text}`least_alike`,
+# {glue:text}`lowest_cosine:.2f`.
+#
+# ## What the maps are made of
+#
+# The identity of [](03_logits_as_log_densities.ipynb) splits every map into a term that decides between the
+# classes and a term that all classes share ({eq}`eq-logits-identity`):
+#
+# $$
+# \nabla_{\mathbf{x}} f_y = \underbrace{\nabla_{\mathbf{x}} \log p_\theta(y \mid \mathbf{x})}_{\text{decides}}
+# + \underbrace{\nabla_{\mathbf{x}} \log \textstyle\sum_j \exp f_j}_{\text{common}} .
+# $$ (eq-maps-terms)
+#
+# We draw it for the baseline and for the score-matched network: on the first test image, and on the hardest one.
+
+# %%
+deciding = {name: log_probability_gradient(model, x, y) for name, model in models.items()}
+common = {name: maps[name] - deciding[name] for name in models}
+
+# %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The two terms of the gradient map, for two networks and two images. Each row has one scale of colour. p: the probability that the network gives to the true class."}, "image": {"alt": "Four rows of an image and three maps: the gradient map, the term that decides, and the common term."}} tags=["hide-input"]
+figure, axes = plt.subplots(4, 4, figsize=(6.4, 6.4))
+wanted = [(name, index) for index in (0, hardest) for name in ("baseline", "score_matching")]
+for row, (name, index) in zip(axes, wanted, strict=True):
+    plots.show_images(row[0], x[[index]])
+    plots.signed_maps(row[1:], torch.stack([part[name][index] for part in (maps, deciding, common)]), limit="shared")
+    p = float(logits[name].softmax(dim=1)[index, y[index]])
+    row[0].set_ylabel(f"{plots.MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
+for ax, title in zip(axes[0], ("image", "map", "decides", "common"), strict=True):
+    ax.set_title(title, loc="center", fontsize=10)
+figure.suptitle("One map, two terms", x=0.02, ha="left")
+plt.show()
+
+# %% [markdown]
+# And in numbers, for all four: how much of a map's squared length the deciding term has, in the median, and how
+# each term fares on the two measures.
+
+# %%
+rows = {}
+for name in models:
+    share = flat_sum(deciding[name].square()) / flat_sum(maps[name].square())
+    parts = {
+        part: gradient_map_quality(gradients[name], x).value
+        for part, gradients in (("map", maps), ("decides", deciding), ("common", common))
+    }
+    rows[plots.MODEL_LABELS[name]] = {
+        ("share of squared length", "decides"): float(share.median()),
+        **{("smoothness", part): float(value[0]) for part, value in parts.items()},
+        **{("edge correlation", part): float(value[1]) for part, value in parts.items()},
+    }
+terms = pd.DataFrame(rows).T
+terms.style.format("{:.2f}").format("{:.1e}", subset=[("share of squared length", "decides")])
+
+# %% tags=["remove-cell"]
+shares = terms["share of squared length", "decides"]
+glue("share_low", f"{shares.min():.0e}", display=False)
+glue("share_high", f"{shares.max():.0e}", display=False)
+gap = {part: terms["smoothness", part].max() - terms["smoothness", part].min() for part in ("decides", "common")}
+glue("gap_decides", float(gap["decides"]), display=False)
+glue("gap_common", float(gap["common"]), display=False)
+near = (terms["smoothness", "map"] - terms["smoothness", "common"]).abs().max()
+glue("near_common", float(near), display=False)
+
+# %% [markdown]
+# In the median image the deciding term has between {glue:text}`share_low` and {glue:text}`share_high` of the map's
+# squared length, depending on the network. From the smoothest network to the roughest, the smoothness of the
+# deciding term spans {glue:text}`gap_decides:.2f` and that of the common term {glue:text}`gap_common:.2f`; and the
+# map itself is never further than {glue:text}`near_common:.2f` from its common term. What one sees in
+# {numref}`fig-maps-models` is, on most images, the common term: the score of the network's density of images, the one thing that
+# its predictions do not depend on.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# On CIFAR-100, shown and not measured: gradients of the gradient-norm regularised and score-matched models are
+# highly perceptually aligned, compared with the baseline's and anti-score-matching's, and the latter are the
+# noisiest.
+# :::
+#
+# **Smoothness**, difference from the baseline over {glue:text}`seeds` seeds: score-matching
+# {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
+# {glue:text}`smooth_anti_score_matching`.
+#
+# **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
+# {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
+#
+# Where an interval holds 0, {glue:text}`seeds` seeds do not decide. Two measures are not an eye either; they may disagree with
+# it, and with each other.
+#
+# **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of
+# {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
+# what one would expect of a network whose hidden density fits the data better. That is the paper's reading, and
+# the maps agree with it only as far as the numbers above go.

@@ -1,0 +1,149 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The claims, one by one
+#
+# Which of the paper's claims hold here, and what should one use?
+#
+# The paper says 31 things that can be looked at separately. This chapter has a row for each: what it says,
+# what we measured, and a verdict. The verdicts are computed. A rule was written down for each kind of claim
+# before the numbers were there, and one function, `claims.verdict`, applies it.
+#
+# - **exact**: a fact that can be proved is computed now, against a closed form or another library. It *holds*
+#   (✓) if every deviation is within a stated tolerance: rounding for identities, a 99.9 % Monte Carlo
+#   interval for expectations. Otherwise it *does not hold* (✗).
+# - **order**: one thing is said to be larger than another. The difference is taken seed by seed, with
+#   Student's 95 % interval over seeds. The claim is *reproduced* (✓) if every one of its comparisons has an
+#   interval above 0, *opposite* (✗) as soon as one lies below 0, and *undecided* (?) otherwise.
+# - **number**: a printed number *agrees* (✓) if it lies in our 95 % interval, measured on the paper's data,
+#   and *differs* (✗) if not. On *other data* (≠) both are shown and nothing is concluded, except for an order
+#   within the numbers.
+# - **opinion**: it is *shown* (•), not judged.
+#
+# Where a tier has no record, the verdict is *not yet run* (…), with the command that makes one.
+#
+# Three seeds are few. Student's factor for them is 4.3, so differences have to be large or steady to count.
+# "Undecided" means what it says: these runs cannot tell. A claim with many comparisons is hard to reproduce
+# under this rule, and easier to contradict by chance. That is why each comparison is written out.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% [markdown]
+# ## The table
+#
+# Where a claim speaks of "noisy inputs" or "smoother" without a number, the measure is fixed in [the
+# package](../book/api.md), for every tier alike: means over noise levels, areas over all fractions, never a
+# level picked afterwards.
+
+# %%
+from IPython.display import HTML, Markdown
+
+from companion import claims
+
+table = claims.table(tier, seed=seed)
+HTML(claims.html_table(table))
+
+# %% tags=["remove-cell"]
+from myst_nb import glue
+
+counts = claims.counts(table)
+for verdict, count in counts.items():
+    glue("claims_" + verdict.replace(" ", "_"), count, display=False)
+for kind in ("exact", "order", "number"):
+    glue(f"claims_kind_{kind}", int((table["kind"] == kind).sum()), display=False)
+glue("claims_total", len(table), display=False)
+glue("claims_tier", tier, display=False)
+
+# %% [markdown]
+# In numbers, at the tier {glue:text}`claims_tier`: of {glue:text}`claims_kind_exact` exact
+# claims, {glue:text}`claims_holds` hold and {glue:text}`claims_does_not_hold` do not. Of
+# {glue:text}`claims_kind_order` claims about an order, {glue:text}`claims_reproduced` are reproduced,
+# {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided. Of
+# {glue:text}`claims_kind_number` claims that print numbers, {glue:text}`claims_agrees` agree,
+# {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. Of all
+# {glue:text}`claims_total`, {glue:text}`claims_not_yet_run` have no record at this tier.
+#
+# ## What disagrees
+#
+# The following sentences are made from the table.
+
+# %%
+Markdown(claims.disagreements(table))
+
+# %% [markdown]
+# Two cautions. A claim contradicted on small pictures of digits may well be true of
+# photographs; the tiers `small` and `paper` ask the same questions of the paper's data ([how to run
+# them](../book/reproduce.md)). And an exact claim that holds may still be printed with a slip: the
+# corrections stand in the column "measured", and in full in the [errata](../book/errata.md).
+#
+# ## At the larger tiers
+#
+# Where records of other tiers lie in the repository, the same rule gives these verdicts.
+
+# %%
+kinds = ("number", "order")
+larger = {name: claims.table(name, seed=seed, kinds=kinds) for name in ("small", "paper") if name != tier}
+columns = {name: frame.set_index("id")["verdict"] for name, frame in larger.items()}
+beside = table[table["id"].isin(next(iter(larger.values()))["id"])].set_index("id")[["verdict"]]
+beside.rename(columns={"verdict": f"verdict ({tier})"}).assign(**columns)
+
+# %% [markdown]
+# ## What should I use?
+#
+# {cite:t}`srinivas2021rethinking` end with advice (section 6). "For practitioners, we believe it is best to
+# avoid usage of logit gradient-based tools, for interpretability. If unavoidable, it is recommended to use
+# only gradient-norm regularized or score-matched models", since their gradients "produce more reliable
+# estimates of the gradient of the underlying distribution". That is an opinion and has no verdict. But each
+# half rests on claims that have one.
+
+# %%
+claims.support(table).style.hide(axis="index")
+
+# %% [markdown]
+# And these are the numbers between which one chooses: means over seeds, with Student's 95 %
+# interval; with a single seed, the interval over its images. "Perturbation" is the area under the accuracy
+# curve while the least relevant pixels are removed, by each model's own gradient: from the model itself, and
+# from the baseline. The attack is one step of the fast gradient sign method of Goodfellow et al. (2015).
+# Seconds are those that each run's own machine took, and compare only if it was the same one.
+
+# %%
+choice = claims.advice(tier, seed=seed)
+claims.wide(choice)
+
+# %% [markdown]
+# How to read it. The rows on perturbation and samples speak of the gradient *as a picture of
+# the density*; the accuracy is what the regularisation costs. Neither says that the gradient explains a
+# decision: by [chapter 1](01_softmax_shift.ipynb) it cannot, whatever the model, because any function may be
+# added to all logits. So the order in which to decide is this.
+#
+# 1. If the question is *how does the classifier decide*, no row of the table matters. Use what depends on the
+#    probabilities alone, such as the change in probability or accuracy when something is removed
+#    ([chapter 9](09_density_ratio_test.ipynb)).
+# 2. If a gradient map is needed all the same, compare the columns for a network of your own kind, on your own
+#    data, with several seeds. The paper recommends the two regularised columns; the verdicts above say how
+#    far these runs support that.
+# 3. Whatever is used, quote an interval over seeds.
+#
+# The paper's own account of *why* the advice works, that the implicit density is closer to that of the data,
+# is tested by [chapter 10](10_density_ratios.ipynb) and [chapter 11](11_samples.ipynb).
+#
+# ## What the paper reports, what you just saw
+#
+# **The paper reports** that its experiments support its hypothesis on two data sets: better aligned densities
+# give better gradients, and worse ones worse. It prints no intervals and says nothing of seeds.
+#
+# **You just saw** {glue:text}`claims_total` claims under one rule, with the number of runs behind each. The
+# count of those that come out opposite at this tier is {glue:text}`claims_opposite`.

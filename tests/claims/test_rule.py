@@ -1,0 +1,105 @@
+"""The rule, on intervals made by hand: what each kind of claim needs for each verdict."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from companion.claims import Check, Comparison, Estimate, Finding, verdict
+from companion.claims.rule import deciding
+from companion.metrics.intervals import Interval
+
+NAN = math.nan
+
+
+def comparison(low: float, high: float) -> Comparison:
+    return Comparison(label="a - b", interval=Interval(value=(low + high) / 2, low=low, high=high, n=3))
+
+
+def estimate(reported: float, low: float, high: float) -> Estimate:
+    return Estimate(
+        label="accuracy", reported=reported, interval=Interval(value=low, low=low, high=high, n=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ([(0.1, 0.5)], "reproduced"),
+        ([(-0.5, -0.1)], "opposite"),
+        ([(-0.1, 0.5)], "undecided"),
+        ([(0.0, 0.5)], "undecided"),
+        ([(NAN, NAN)], "undecided"),
+        ([(0.1, 0.5), (0.2, 0.3)], "reproduced"),
+        ([(0.1, 0.5), (-0.1, 0.3)], "undecided"),
+        ([(0.1, 0.5), (-0.3, -0.1)], "opposite"),
+        ([(-0.1, 0.5), (-0.3, -0.1)], "opposite"),
+        ([(0.1, 0.5), (NAN, NAN)], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_an_order_needs_every_interval_above_zero(
+    intervals: list[tuple[float, float]], expected: str
+) -> None:
+    assert verdict("order", Finding(comparisons=[comparison(*ends) for ends in intervals])) == expected
+
+
+@pytest.mark.parametrize(
+    ("deviations", "expected"),
+    [([1e-12], "holds"), ([1e-12, 1e-3], "does not hold"), ([NAN], "does not hold"), ([], "does not hold")],
+)
+def test_an_exact_claim_holds_if_every_deviation_is_within_its_tolerance(
+    deviations: list[float], expected: str
+) -> None:
+    checks = [Check(label="c", deviation=d, allowed=1e-8, n=1) for d in deviations]
+    assert verdict("exact", Finding(checks=checks)) == expected
+
+
+def test_a_number_is_compared_only_on_the_papers_data() -> None:
+    inside, outside = estimate(78.0, 77.0, 79.0), estimate(80.0, 77.0, 79.0)
+    assert verdict("number", Finding(estimates=[inside], paper_data=True)) == "agrees"
+    assert verdict("number", Finding(estimates=[inside, outside], paper_data=True)) == "differs"
+    assert verdict("number", Finding(estimates=[inside])) == "other data"
+    assert verdict("number", Finding(estimates=[estimate(78.0, NAN, NAN)], paper_data=True)) == "differs"
+
+
+def test_an_order_within_numbers_is_judged_on_any_data() -> None:
+    finding = Finding(estimates=[estimate(78.0, 77.0, 79.0)], comparisons=[comparison(0.1, 0.2)])
+    assert verdict("number", finding) == "other data; order reproduced"
+
+
+@pytest.mark.parametrize("kind", ["exact", "order", "number"])
+def test_without_a_record_nothing_is_judged(kind: str) -> None:
+    assert (
+        verdict(kind, Finding(missing="companion train", comparisons=[comparison(0.1, 0.2)])) == "not yet run"
+    )
+
+
+def test_an_opinion_is_only_shown() -> None:
+    assert verdict("opinion", Finding(comparisons=[comparison(-2, -1)])) == "shown"
+
+
+def test_an_unknown_kind_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'exact', 'order', 'number', 'opinion'"):
+        verdict("fact", Finding())
+
+
+def test_a_monte_carlo_check_passes_exactly_where_the_interval_contains_the_value() -> None:
+    interval = Interval(value=1.0, low=0.8, high=1.2, n=100)
+    assert Check.monte_carlo("c", interval, 1.19).passed
+    assert not Check.monte_carlo("c", interval, 1.21).passed
+
+
+def test_the_weakest_comparison_decides() -> None:
+    strong, weak = comparison(10.0, 30.0), comparison(0.1, 0.5)
+    assert deciding(Finding(comparisons=[strong, weak])) is weak
+    missing = comparison(NAN, NAN)
+    assert deciding(Finding(comparisons=[strong, missing])) is missing
+    assert deciding(Finding()) is None
+
+
+def test_a_comparison_of_logarithms_is_written_as_a_ratio() -> None:
+    interval = Interval(value=math.log(3), low=math.log(2), high=math.log(4), n=3)
+    assert str(Comparison(label="a / b", interval=interval, ratio=True)) == "a / b ×3 (×2 to ×4)"
+    assert str(Comparison(label="a - b", interval=interval, scale=0.0)).startswith("a - b +0")

@@ -1,0 +1,252 @@
+"""The table: all 31 claims, records made by hand, and the verdicts that follow from them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from companion import claims, evaluation, presets, runs
+from companion.claims import assemble, networks, numbers, orders
+from companion.claims.records import NAMES, Shelf, compare, metric
+from companion.metrics.intervals import wilson
+from tests.claims.conftest import Maker
+
+SHELF = Shelf(tier="quick", dataset="mnist5k")
+BETTER = {"baseline": 0.6, "score_matching": 0.8, "gradient_norm": 0.9, "anti_score_matching": 0.3}
+
+OWN = ("perturbation_own_gradient", "relative_perturbation_own_gradient")
+
+
+def judged(name: str, shelf: Shelf = SHELF) -> dict[str, Any]:
+    (claim,) = (claim for claim in claims.claims() if claim["id"] == name)
+    return assemble.row(claim, shelf)
+
+
+def make_four(make_run: Maker, metrics: dict[str, dict[str, float]], seeds: int = 3) -> None:
+    """Write records whose seeds differ a little, by the same amount in each model but for a hundredth."""
+    for name in NAMES:
+        for seed in range(seeds):
+            jitter = 0.01 * seed + 0.0001 * (seed % 2) * len(name)
+            make_run(name, seed, {key: values[name] + jitter for key, values in metrics.items()})
+
+
+def test_every_claim_has_a_measure_and_every_measure_a_claim() -> None:
+    ids = [claim["id"] for claim in claims.claims()]
+    assert len(ids) == 31
+    assert list(assemble.MEASURES) == ids
+
+
+def test_every_chapter_exists_in_the_table_of_contents() -> None:
+    contents = (Path(claims.__file__).parents[2] / "_toc.yml").read_text()
+    assert all(f"_executed/{chapter}\n" in contents for chapter in claims.chapters().values())
+
+
+def test_the_printed_numbers_of_both_lists_agree() -> None:
+    printed = {claim["id"]: claim["value"] for claim in claims.claims() if claim["kind"] == "number"}
+    cifar100 = claims.reported()["cifar100"]
+    names = {"baseline": "baseline", "score-matching": "score_matching", "anti": "anti_score_matching"}
+    for claim, method in (names | {"gradient-norm": "gradient_norm"}).items():
+        assert printed[f"accuracy-{claim}"] == cifar100["accuracy"][method]
+    assert printed["gan-test"] == [cifar100["gan_test"][name] for name in numbers.TABLE_1]
+    column = cifar100["sweep"]["mu"].index(numbers.BEST[1])
+    assert printed["sweep"] == cifar100["sweep"]["1e-5"][column]
+    assert cifar100["sweep"]["mu"] == list(presets.SWEEP_MUS)
+
+
+def test_without_any_record_every_judged_claim_says_how_to_make_one(
+    make_run: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(networks.REPETITIONS, "small", 1)
+    frame = claims.table("small", kinds=["order", "number"])
+    timed = frame["id"] == "cost"
+    assert set(frame.loc[~timed, "verdict"]) == {"not yet run"}
+    commands = frame.loc[~timed, "measured"].str
+    assert (commands.contains("companion train --tier small") | commands.contains("companion evaluate")).all()
+
+
+def test_figure_3_is_reproduced_by_steady_differences_in_its_order(make_run: Maker) -> None:
+    make_four(make_run, dict.fromkeys(OWN, BETTER))
+    row = judged("perturbation-own")
+    assert row["verdict"] == "reproduced"
+    assert row["n"] == 3
+    # Percentage points; baseline - anti-score-matching, whose jitter is the largest for its size.
+    assert row["value"] == pytest.approx(30, abs=0.1)
+    assert "n = 3 seeds" in row["measured"]
+    assert row["records"].startswith("quick/mnist5k/baseline-seed0,1,2; ")
+
+
+def test_figure_3_is_opposite_where_anti_score_matching_beats_the_baseline(make_run: Maker) -> None:
+    turned = BETTER | {"anti_score_matching": 0.7}
+    make_four(make_run, dict.fromkeys(OWN, turned))
+    assert judged("perturbation-own")["verdict"] == "opposite"
+
+
+def test_one_seed_leaves_an_order_undecided(make_run: Maker) -> None:
+    make_four(make_run, {"perturbation_common_gradient": BETTER}, seeds=1)
+    row = judged("perturbation-baseline")
+    assert row["verdict"] == "undecided"
+    assert "no interval" in row["measured"]
+
+
+def test_only_seeds_that_both_models_have_are_compared(make_run: Maker) -> None:
+    first, second = {0: 1.0, 1: 2.0, 5: 100.0}, {0: 0.5, 1: 1.0, 7: -50.0}
+    assert compare("a - b", first, second).interval.value == pytest.approx(0.75)
+    assert compare("a - b", first, second).interval.n == 2
+    with pytest.raises(claims.NotYetRun, match="same seed"):
+        compare("a - b", {0: 1.0}, {1: 1.0})
+
+
+def test_a_run_that_was_not_evaluated_is_left_out(make_run: Maker) -> None:
+    make_run("baseline", 0, {"squared_norm": 2.0})
+    make_run("baseline", 1)
+    assert SHELF.values("baseline", metric("squared_norm")) == {0: 2.0}
+    with pytest.raises(claims.NotYetRun, match="companion evaluate _runs/quick/mnist5k/baseline-seed0"):
+        SHELF.values("baseline", metric("gan_test"))
+
+
+def test_density_ratios_are_averaged_over_levels_and_robust_means_close_to_zero(make_run: Maker) -> None:
+    levels = [f"log_ratio_{sigma:g}" for sigma in evaluation.SIGMAS]
+    ratios = {"baseline": -3.0, "score_matching": 0.5, "gradient_norm": -0.5, "anti_score_matching": 2.0}
+    make_four(make_run, {level: ratios for level in levels})
+    assert judged("density-baseline")["verdict"] == "opposite"
+    assert judged("density-anti")["verdict"] == "reproduced"
+    assert judged("density-regularised")["verdict"] == "reproduced"
+    assert levels == orders.SMALL_NOISE + orders.LARGE_NOISE
+
+
+def test_samples_are_smoother_where_less_is_measured(make_run: Maker) -> None:
+    rougher = {"baseline": 0.5, "score_matching": 0.2, "gradient_norm": 0.3, "anti_score_matching": 0.6}
+    make_four(make_run, {"sample_total_variation": rougher, "sample_high_frequency_share": rougher})
+    assert judged("samples")["verdict"] == "reproduced"
+    assert judged("samples")["measured"].count("baseline - score-matching +0.3") == 2
+
+
+def test_gan_test_shows_numbers_of_other_data_and_judges_their_order(make_run: Maker) -> None:
+    make_four(make_run, {"gan_test": BETTER})
+    row = judged("gan-test")
+    assert row["verdict"] == "other data; order reproduced"
+    assert row["reported"] == "59.47 %, 16.40 %, 80.07 %, 72.75 %"
+
+
+def test_an_accuracy_on_the_papers_data_agrees_or_differs(make_run: Maker) -> None:
+    shelf = Shelf(tier="small", dataset="cifar100")
+    for seed, value in enumerate((0.775, 0.780, 0.785)):
+        make_run("baseline", seed, {"test_accuracy": value}, tier="small", dataset="cifar100")
+        make_run("gradient_norm", seed, {"test_accuracy": value - 0.1}, tier="small", dataset="cifar100")
+    assert judged("accuracy-baseline", shelf)["verdict"] == "agrees"
+    assert judged("accuracy-gradient-norm", shelf)["verdict"] == "differs"
+    assert "resnet9 of width 16" in judged("accuracy-baseline", shelf)["measured"]
+
+
+def test_a_single_runs_accuracy_has_the_interval_over_its_images(make_run: Maker) -> None:
+    make_run("baseline", 0, {"test_accuracy": 0.97})
+    row = judged("accuracy-baseline")
+    assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((97.0, 95.0, 99.0, 1000))
+    assert "n = 1000 images" in row["measured"]
+
+
+def make_collapse(make_run: Maker, ends: dict[str, float]) -> None:
+    for name, end in ends.items():
+        for seed in range(3):
+            make_run(f"collapse-{name}", seed, history={"trace_train": [-10.0 - seed, end - seed]})
+
+
+def test_collapse_needs_a_fall_and_a_place_below_the_stabilised_runs(make_run: Maker) -> None:
+    make_collapse(make_run, {"naive": -5000.0, "noise": -4000.0, "stable": -20.0})
+    assert [judged(name)["verdict"] for name in ("collapse", "noise-does-not-help", "square-stabilises")] == [
+        "reproduced"
+    ] * 3
+
+
+def test_noise_that_cures_the_collapse_is_opposite(make_run: Maker) -> None:
+    make_collapse(make_run, {"naive": -5000.0, "noise": -5.0, "stable": -20.0})
+    assert judged("noise-does-not-help")["verdict"] == "opposite"
+
+
+def test_runs_that_diverge_at_once_count_as_collapsed(make_run: Maker) -> None:
+    make_collapse(make_run, {"stable": -20.0})
+    for seed in range(3):
+        make_run("collapse-naive", seed, status="diverged in epoch 1, step 7: trace nan")
+    row = judged("collapse")
+    assert row["verdict"] == "reproduced"
+    assert "3 of 3 collapse-naive runs stopped" in row["measured"]
+
+
+def test_small_gradients_compare_the_mean_over_epochs_as_a_ratio(make_run: Maker) -> None:
+    for seed in range(3):
+        for name, level in (("baseline", 20.0), ("score_matching", 2.0)):
+            norms = [level * (1 + 0.01 * seed), 3 * level * (1 + 0.01 * seed)]
+            make_run(name, seed, history={"squared_norm_validation": norms, "trace_validation": [-5.0, -5.0]})
+    row = judged("small-gradients-in-training")
+    assert row["verdict"] in ("reproduced", "undecided")  # a difference without any spread has no width
+    assert row["value"] == pytest.approx(10.0)
+    assert "a standard deviation of 402" in row["measured"]  # 2 sqrt(4.04) / 0.01
+
+
+def test_sweep_needs_every_cell(make_run: Maker) -> None:
+    for settings in presets.sweep():
+        best = (settings.penalty["weight"], settings.penalty["mu"]) == numbers.BEST
+        worst = (settings.penalty["weight"], settings.penalty["mu"]) == numbers.FAILING
+        assert judged("sweep")["verdict"] == "not yet run"
+        make_run(settings.name, 0, {"test_accuracy": 0.1 if worst else 0.9, "gan_test": 0.9 if best else 0.5})
+    assert judged("sweep")["verdict"] == "other data; order reproduced"
+
+
+def test_newcombe_of_equal_proportions_contains_zero_and_is_antisymmetric() -> None:
+    a, b = wilson(30, 100), wilson(45, 100)
+    forth, back = numbers.newcombe(a, b), numbers.newcombe(b, a)
+    assert (forth.value, forth.low, forth.high) == pytest.approx((-back.value, -back.high, -back.low))
+    assert numbers.newcombe(a, a).sign() == 0
+
+
+def test_cifar10_is_judged_at_the_largest_tier_that_has_it(make_run: Maker) -> None:
+    names = [*OWN, "perturbation_common_gradient", "map_spatial_smoothness", "map_edge_correlation"]
+    for method in NAMES:
+        for seed in range(3):
+            values = {name: BETTER[method] + 0.001 * seed * (1 + len(method) % 3) for name in names}
+            make_run(method, seed, values, tier="small", dataset="cifar10")
+    row = judged("cifar10")
+    assert row["verdict"] == "reproduced"
+    assert row["measured"].endswith("Tier small.")
+
+
+def test_a_damaged_record_is_reported_and_not_skipped(make_run: Maker) -> None:
+    (make_run("baseline", 0, {"test_accuracy": 0.9}) / "record.json").write_text("{")
+    with pytest.raises(runs.RecordError, match="not a whole record"):
+        judged("accuracy-baseline")
+
+
+def test_an_unknown_tier_or_kind_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'tiny', 'quick', 'small', 'paper'"):
+        claims.table("huge")
+    with pytest.raises(ValueError, match="'exact'"):
+        claims.table("tiny", kinds=["fact"])
+
+
+def test_advice_takes_means_over_seeds_and_leaves_out_what_has_no_weights(make_run: Maker) -> None:
+    make_four(make_run, {"test_accuracy": BETTER, "squared_norm": BETTER})
+    frame = claims.advice("quick")
+    assert set(frame["quantity"]) == {"test accuracy, %", "squared gradient norm", "training, seconds"}
+    rows = {(row["model"], row["quantity"]): row for row in frame.to_dict("records")}
+    seconds = rows["baseline", "training, seconds"]
+    assert seconds["value"] == pytest.approx(11.0)  # seeds 0, 1 and 2 took 10, 11 and 12 seconds
+    assert seconds["high"] == pytest.approx(11 + 4.302653 / math.sqrt(3))
+    assert "no record" in claims.wide(frame).loc["GAN-test, %"].tolist()
+
+
+def test_support_repeats_the_verdicts_of_the_table() -> None:
+    frame = pd.DataFrame({"id": ["bayes"], "verdict": ["holds"]})
+    rows = claims.support(frame).set_index("claim")["verdict"]
+    assert rows["bayes"] == "holds"
+    assert rows["samples"] == "not judged"
+
+
+def test_the_same_seed_gives_the_same_exact_row(make_run: Maker) -> None:
+    first, second = judged("hutchinson-variance"), judged("hutchinson-variance")
+    assert first["value"] == second["value"]
+    assert torch.isfinite(torch.tensor(first["value"]))
