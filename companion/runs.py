@@ -210,7 +210,7 @@ class Run:
         )
 
     def history(self) -> pd.DataFrame:
-        """Return the training curves, one row an epoch."""
+        """Return the training curves, one row a whole epoch; none if the run diverged in its first."""
         return self.table("history")
 
     def table(self, name: str) -> pd.DataFrame:
@@ -219,7 +219,10 @@ class Run:
         if not path.exists():
             have = sorted(p.stem for p in self.directory.glob("*.csv"))
             raise RecordError(f"{self.directory} has no table {name!r}; it has {', '.join(have) or 'none'}")
-        return pd.read_csv(path)
+        try:
+            return pd.read_csv(path)
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame()  # The history of a run that diverged in its first epoch.
 
     def pictures(self) -> dict[str, Tensor]:
         """Return the gradient maps and samples kept by the evaluation, in float32."""

@@ -230,8 +230,8 @@ display(widgets.VBox([choice, slider, album]))
 # - **minus the top logit**, $g = -\max_j f_j$, which makes the logit of the predicted class zero
 #   everywhere, and its map blank;
 # - **a swap**, $g = f_{(2)} - f_{(1)}$, where $(1)$ is the class that the network predicts and $(2)$ the
-#   runner-up. The predicted class now has the runner-up's old logit. Ask this network why it sees a 4, and
-#   it shows what the first one would have shown for a 9;
+#   runner-up. The predicted class now has the runner-up's old logit. Ask this network why it sees a 4, and it
+#   shows what the first one would have shown for, say, a 9;
 # - **a learned $g$**: a small network, trained on training images until its gradient and the classifier's
 #   add up to the picture.
 
@@ -342,8 +342,9 @@ glue("checked_images", few, display=False)
 #
 # The differences in probabilities and losses are rounding, and rounding has a known size. A number $a$ is
 # stored to within $u\,|a|$, where $u$ is {glue:text}`unit_double` in double and {glue:text}`unit_single` in
-# single precision. A shift that adds hundreds to every logit buries their last digits. If we keep turning
-# $s$ up, the probabilities must begin to suffer, in proportion.
+# single precision. With the face added the logits reach {glue:text}`largest_shift:.0f`, and the larger they
+# are, the coarser the steps in which they are stored. If we keep turning $s$ up, the probabilities must
+# begin to suffer, in proportion.
 
 # %%
 strengths = torch.logspace(-1, 6, 8).tolist()
@@ -460,10 +461,10 @@ glue("most_immune", f"{max(relative[name] for name in immune):.0e}", display=Fal
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
-# "It is trivial to manipulate input-gradients." Adding one function to all logits changes the
-# logit-gradients at will, and leaves losses and loss-gradients as they were (section 2; proof in appendix
-# A). Individual logits and their gradients are therefore "meaningless on their own". The paper shows no
-# pictures of this.
+# "It is trivial to manipulate input-gradients of standard classifiers." Adding one function to all logits
+# changes the logit-gradients at will, and leaves losses and loss-gradients as they were (section 2; proof
+# in appendix A). Individual logits and their gradients are therefore "meaningless on their own". The paper
+# shows no pictures of this.
 # :::
 #
 # :::{admonition} What you just saw

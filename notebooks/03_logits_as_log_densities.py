@@ -225,9 +225,10 @@ glue("common_above", float((cosines > 0.99).float().mean()), display=False)
 # In [](01_softmax_shift.ipynb) we added a function $g(\mathbf{x})$ to every logit and could make the gradient map any picture. Now we can say what happened. The first term depends on differences of logits, so $g$ drops out of it. The second gains exactly $\nabla g$:
 #
 # $$
-# \nabla_{\mathbf{x}} \log p_{\tilde\theta}(i \mid \mathbf{x}) = \nabla_{\mathbf{x}} \log p_\theta(i \mid \mathbf{x}),
-# \qquad
-# \nabla_{\mathbf{x}} \log \sum_j \exp \tilde f_j = \nabla_{\mathbf{x}} \log \sum_j \exp f_j + \nabla_{\mathbf{x}} g .
+# \begin{aligned}
+# \nabla_{\mathbf{x}} \log p_{\tilde\theta}(i \mid \mathbf{x}) &= \nabla_{\mathbf{x}} \log p_\theta(i \mid \mathbf{x}), \\
+# \nabla_{\mathbf{x}} \log \textstyle\sum_j \exp \tilde f_j &= \nabla_{\mathbf{x}} \log \textstyle\sum_j \exp f_j + \nabla_{\mathbf{x}} g .
+# \end{aligned}
 # $$ (eq-logits-shift)
 
 # %%

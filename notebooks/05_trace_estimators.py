@@ -30,6 +30,7 @@ from collections.abc import Callable
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
@@ -41,6 +42,8 @@ from companion.metrics import Interval, mean_interval
 
 plots.use_style()
 set_matplotlib_formats("svg")
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 VARIANTS = ("forward", "control", "central")
 STYLES = {
@@ -145,54 +148,72 @@ exact_quartic = float(hessian.trace() + 12 * point[0].square().sum())
 # %% [markdown]
 # Each estimator draws {glue:text}`polynomial_samples:,` samples in double precision, from the same random numbers. For the bias we move $\sigma$; for the variance we fix $\sigma = 0.5$ and move $N$.
 
+
 # %%
-sigma0, counts = 0.5, (1, 2, 4, 8, 16)
-
-
 def fresh() -> torch.Generator:
     """Return a generator in the same state each time: every estimator then sees the same noise."""
     return torch.Generator().manual_seed(seed)
 
 
+sigma0, counts = 0.5, (1, 2, 4, 8, 16)
 with torch.no_grad():
     biases = {
-        (variant, sigma): trace.taylor(quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=fresh())
+        (variant, sigma): trace.taylor(
+            quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=fresh()
+        )
         for variant in VARIANTS
         for sigma in (0.05, 0.1, 0.2, 0.4, 0.8)
     }
-    samples = {v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=fresh()) for v in VARIANTS}
+    samples = {
+        v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=fresh())
+        for v in VARIANTS
+    }
     for law in ("gaussian", "rademacher"):
         samples[law] = trace.hutchinson(quadratic, x0, num_probes=16, distribution=law, generator=fresh())
 
 
+# %%
 def variance(values: Tensor) -> Interval:
     """Return the variance of independent values with its 95 % interval."""
     return mean_interval((values - values.mean()).square() * len(values) / (len(values) - 1))
 
 
-# %% mystnb={"figure": {"name": "fig-trace-derived", "caption": "Left: bias on the quartic; the line is $\\frac{\\sigma^2}{4}\\Delta^2 f$, the dashed one has the slope of an error $\\mathcal{O}(\\sigma)$. Right: variance on the quadratic at $\\sigma = 0.5$; solid lines from {prf:ref}`prf-trace-variance`, the dashed one with the excess at appendix B's bound. Bars are 95 % intervals; one that runs off the bottom contains 0."}, "image": {"alt": "Two panels with logarithmic axes. Left, the measured biases of all variants lie on a line of slope two. Right, the measured variances fall along straight lines with the number of samples; the forward one is highest, and the dashed bound stays flat above it."}} tags=["hide-input"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
-for number, variant in enumerate(VARIANTS):
-    sigmas = [sigma for name, sigma in biases if name == variant]
-    ends = [mean_interval(biases[variant, sigma].flatten() - exact_quartic) for sigma in sigmas]
-    shown = [s * (0.93, 1.0, 1.07)[number] for s in sigmas]
-    style = STYLES[variant] | {"linestyle": "none", "capsize": 2}
-    left.errorbar(shown, [e.value for e in ends], yerr=[e.value - e.low for e in ends], **style)
-line = torch.logspace(-1.4, 0, 50)
-left.plot(line, line.square() / 4 * 144, color="black", linewidth=1, zorder=0)
-left.plot(line, line / 4 * 144 * 0.8, color="#8C8C8C", linestyle="--", linewidth=1, zorder=0)
-left.set(xscale="log", yscale="log", xlabel=r"$\sigma$", ylabel="bias", ylim=(0.03, 60), title="The bias is of second order")
+# %% tags=["hide-input"]
 hutchinson, excess = 2 * float(hessian.square().sum()), 4 * float(slope.square().sum()) / sigma0**2
 signs = hutchinson - 2 * float(hessian.diagonal().square().sum())
+grey = {"color": "#8C8C8C", "linestyle": "--", "linewidth": 1, "zorder": 0}
+
+
+def draw_biases(ax: Axes) -> None:
+    """Draw the measured biases, a little apart, and the derived line."""
+    for nudge, variant in zip((0.93, 1.0, 1.07), VARIANTS, strict=True):
+        for sigma in (sigma for name, sigma in biases if name == variant):
+            end = mean_interval(biases[variant, sigma].flatten() - exact_quartic)
+            style = STYLES[variant] | {"label": STYLES[variant]["label"] if sigma == 0.05 else None}
+            ax.errorbar(
+                nudge * sigma, end.value, yerr=end.value - end.low, capsize=2, linestyle="none", **style
+            )
+    line = torch.logspace(-1.4, 0, 50)
+    ax.plot(line, line.square() / 4 * 144, color="black", linewidth=1, zorder=0)
+    ax.plot(line, line / 4 * 144 * 0.8, **grey)
+    ax.set(xscale="log", yscale="log", ylim=(0.03, 60), xlabel=r"$\sigma$", ylabel="bias")
+    ax.set_title("The bias is of second order")
+    ax.legend(loc="upper left")
+
+
+# %% mystnb={"figure": {"name": "fig-trace-derived", "caption": "Left: bias on the quartic; the line is $\\frac{\\sigma^2}{4}\\Delta^2 f$, the dashed one has the slope of an error $\\mathcal{O}(\\sigma)$. Right: variance on the quadratic at $\\sigma = 0.5$; solid lines from {prf:ref}`prf-trace-variance`, the dashed one with the excess at appendix B's bound. Bars are 95 % intervals; one that runs off the bottom contains 0."}, "image": {"alt": "Two panels with logarithmic axes. Left, the measured biases of all variants lie on a line of slope two. Right, the measured variances fall along straight lines with the number of samples; the forward one is highest, and the dashed bound stays flat above it."}} tags=["hide-input"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
+draw_biases(left)
 for name, predicted in (("forward", hutchinson + excess), ("gaussian", hutchinson), ("rademacher", signs)):
     ends = [variance(samples[name][:n].mean(dim=0)) for n in counts]
-    right.errorbar(counts, [e.value for e in ends], yerr=[e.value - e.low for e in ends], **STYLES[name], linestyle="none")
+    bars = [end.value - end.low for end in ends]
+    right.errorbar(counts, [end.value for end in ends], yerr=bars, linestyle="none", **STYLES[name])
     right.plot(counts, [predicted / n for n in counts], color=STYLES[name]["color"], linewidth=1, zorder=0)
-right.plot(counts, [hutchinson / n + excess for n in counts], color="#8C8C8C", linestyle="--", linewidth=1, label="appendix B's bound")
-right.set(xscale="log", yscale="log", xlabel="samples N", ylabel="variance of the mean", title="The variance falls as 1/N, all of it")
+right.plot(counts, [hutchinson / n + excess for n in counts], **grey, label="appendix B's bound")
+right.set(xscale="log", yscale="log", xlabel="samples N", ylabel="variance of the mean")
+right.set_title("The variance falls as 1/N, all of it")
 right.set_xticks(counts, [str(n) for n in counts], minor=False)
 right.minorticks_off()
-left.legend(loc="upper left")
 right.legend(loc="lower left")
 plt.show()
 
@@ -209,7 +230,9 @@ pd.DataFrame(
             "measured": interval.value,
             "95 % low": interval.low,
             "95 % high": interval.high,
-            "largest difference from Gaussian Hutchinson": float((samples[name] - samples["gaussian"]).abs().max()),
+            "largest difference from Gaussian Hutchinson": float(
+                (samples[name] - samples["gaussian"]).abs().max()
+            ),
         }
         for name, interval in measured.items()
     }
@@ -244,7 +267,11 @@ with torch.no_grad(), trace.full_precision():
 exact_seconds = (time.perf_counter() - started) / count
 slopes = logit_gradient(model, x, y).flatten(1).square().sum(dim=1)
 pd.DataFrame(
-    {"class": [images.class_names[int(i)] for i in y], "exact trace": exact.tolist(), "squared gradient norm": slopes.tolist()},
+    {
+        "class": [images.class_names[int(i)] for i in y],
+        "exact trace": exact.tolist(),
+        "squared gradient norm": slopes.tolist(),
+    },
     index=pd.RangeIndex(1, count + 1, name="picture"),
 ).round(2)
 
@@ -271,6 +298,7 @@ def rounding_layers(network: nn.Module, bits: int) -> nn.Module:
     return network
 
 
+# %%
 def root_mean_square_error(network: nn.Module, sigma: float, variant: str) -> float:
     """Return the error of one Taylor sample: bias, variance and rounding together."""
     f = trace.logit(network, y)
@@ -313,7 +341,13 @@ looks = (("#000000", "v"), ("#CC79A7", "D"), (STYLES["central"]["color"], "^"), 
 for (name, values), (colour, mark) in zip(formats.items(), looks, strict=True):
     right.plot(SIGMAS, values, color=colour, marker=mark, label=name)
 for ax in (left, right):
-    ax.axhline(hutchinson_error, color=STYLES["rademacher"]["color"], linestyle="--", linewidth=1.2, label="Hutchinson, signs")
+    ax.axhline(
+        hutchinson_error,
+        color=STYLES["rademacher"]["color"],
+        linestyle="--",
+        linewidth=1.2,
+        label="Hutchinson, signs",
+    )
     ax.axhline(size, color="#8C8C8C", linewidth=1, label="size of the trace")
     ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$")
     ax.legend(fontsize=8)
@@ -337,13 +371,18 @@ for variant in VARIANTS:
     glue(f"{variant}_large", errors[variant][at[1e-1]], display=False)
 glue("ratio", errors["forward"][at[1e-2]] / errors["central"][at[1e-2]], display=False)
 glue("forward_derived", theory[at[1e-2]], display=False)
-for key, name in (("float64", "float64"), ("float32", "float32"), ("tf32", "TF32 factors"), ("bfloat16", "bfloat16 factors")):
+for key, name in (
+    ("float64", "float64"),
+    ("float32", "float32"),
+    ("tf32", "TF32 factors"),
+    ("bfloat16", "bfloat16 factors"),
+):
     glue(f"{key}_small", formats[name][0], display=False)
     glue(f"{key}_middle", formats[name][at[1e-2]], display=False)
     glue(f"{key}_thousandth", formats[name][at[1e-3]], display=False)
 
 # %% [markdown]
-# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's by {glue:text}`hutchinson_error:.1f`. For the price of one more forward pass the error is {glue:text}`ratio:.0f` times smaller.
+# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. For the price of one more forward pass the error is {glue:text}`ratio:.0f` times smaller.
 #
 # Going right, bias takes over: at $\sigma = 0.1$ the central error is {glue:text}`central_large:.1f`. Going left, digits run out. $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x})$ agree in all but their last places, the subtraction leaves rounding error, and $2/\sigma^2$ multiplies it. At $\sigma = 10^{-4}$ the central error is {glue:text}`float32_small:.1f` in float32 and {glue:text}`float64_small:.1f` in float64. So there is a valley with two walls, and the forward variant never sees its floor: its own noise is lowest where bias is already high. Of the $\sigma$ tried, the smallest error of the forward variant is {glue:text}`forward_best:.0f`, at $\sigma$ = {glue:text}`forward_best_sigma`; that of the central one is {glue:text}`central_best:.1f`, at {glue:text}`central_best_sigma`.
 #
@@ -354,7 +393,7 @@ for key, name in (("float64", "float64"), ("float32", "float32"), ("tf32", "TF32
 # One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" is the whole of what a penalty adds to a step: the estimate, its square, and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.
 
 # %%
-repeats, batch = 9, 8
+repeats, batch = 9, 4
 some = data.to_float(images.x_test[:batch]).to(device), images.y_test[:batch].to(device)
 f = trace.logit(model, some[1])
 estimators: dict[str, Callable[[], Tensor]] = {"the logit alone": lambda: f(some[0])[None]}
@@ -394,9 +433,15 @@ with trace.full_precision():
         for label, action in (("alone", alone), ("in training", in_training)):
             costs[name, label] = milliseconds(lambda act=action, est=estimate: act(est))
 model.zero_grad(set_to_none=True)
-table = pd.DataFrame({n: {label: costs[n, label].value for label in ("alone", "in training")} for n in estimators}).T
+
+# %%
+table = pd.DataFrame(
+    {n: {label: costs[n, label].value for label in ("alone", "in training")} for n in estimators}
+).T
 for label in ("alone", "in training"):
-    table[f"{label}, interval"] = [f"{costs[n, label].low:.2f} to {costs[n, label].high:.2f}" for n in estimators]
+    table[f"{label}, interval"] = [
+        f"{costs[n, label].low:.2f} to {costs[n, label].high:.2f}" for n in estimators
+    ]
 one = [None, *(errors[v][at[1e-2]] for v in VARIANTS), hutchinson_error]
 table["error of one sample"] = pd.Series(one, index=table.index, dtype=float)
 table["seconds for an error of 1"] = table["alone"] / 1e3 * table["error of one sample"] ** 2
@@ -407,6 +452,7 @@ plain = costs["the logit alone", "alone"].value
 forward, signs_cost = (costs[STYLES[name]["label"], "alone"] for name in ("forward", "rademacher"))
 training = {n: costs[STYLES[n]["label"], "in training"] for n in ("forward", "central", "rademacher")}
 glue("batch", batch, display=False)
+glue("trained_variant", str(presets.PRESETS["score_matching"].get("variant", "forward")), display=False)
 glue("repeats", repeats, display=False)
 glue("forward_ms", forward.value, display=False)
 glue("hutchinson_ms", signs_cost.value, display=False)
@@ -417,7 +463,11 @@ apart = "do not overlap" if training["forward"].high < training["rademacher"].lo
 glue("intervals", apart, display=False)
 glue("precise_forward", forward.value * errors["forward"][at[1e-2]] ** 2 / 1e3, display=False)
 glue("precise_hutchinson", signs_cost.value * hutchinson_error**2 / 1e3, display=False)
-glue("precise_central", costs[STYLES["central"]["label"], "alone"].value * errors["central"][at[1e-2]] ** 2 / 1e3, display=False)
+glue(
+    "precise_central",
+    costs[STYLES["central"]["label"], "alone"].value * errors["central"][at[1e-2]] ** 2 / 1e3,
+    display=False,
+)
 
 # %% [markdown]
 # A forward sample takes {glue:text}`forward_ms:.1f` ms, a Hutchinson sample {glue:text}`hutchinson_ms:.1f` ms; in training {glue:text}`forward_training:.1f` and {glue:text}`rademacher_training:.1f`, and those two intervals {glue:text}`intervals`. The exact trace took {glue:text}`exact_seconds:.1f` s a picture.
@@ -436,4 +486,4 @@ glue("precise_central", costs[STYLES["central"]["label"], "alone"].value * error
 #
 # **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
 #
-# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be had away, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains with the second.
+# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be had away, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.

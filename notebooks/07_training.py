@@ -30,6 +30,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
@@ -76,12 +77,10 @@ Markdown(f"```python\n{inspect.getsource(training.training_step)}```")
 # On the left, what trained the networks on this page. In the middle what the paper prints; where it prints nothing, the field is empty. On the right what the authors' released code does {cite:p}`srinivas2021code`. The coefficient of $h^2$ is $10^{-4}/\mu$.
 
 # %% tags=["hide-input"]
-common, (score, anti, norm) = (
-    presets.preset(tier, dataset, "baseline", seed),
-    (presets.preset(tier, dataset, name, seed).loss() for name in runs.METHODS[1:]),
-)
+common = presets.preset(tier, dataset, "baseline", seed)
+score, anti, norm = (presets.preset(tier, dataset, name, seed).loss() for name in runs.METHODS[1:])
 setup = tables.reported("setup")
-printed_score, printed_anti = setup["score_matching"], setup["anti_score_matching"]
+printed_score, printed_anti, printed_norm = (setup[name] for name in runs.METHODS[1:])
 settings = {
     "pictures": (dataset, ", ".join(setup["datasets"]), "cifar100, cifar10"),
     "network": (f"{common.network}, width {common.width}", setup["network"].split(",")[0], "resnet18, width 64"),
@@ -99,7 +98,7 @@ settings = {
     "τ": (f"{anti.tau:g}", f"{printed_anti['tau']:g}", "10000"),
     "σ and estimate of h": (f"{anti.sigma:g}, {anti.variant}", "forward", "0.001, forward"),
     "batch norm of x + v ": (anti.batch_norm, "", "separate"),
-    "gradient norm: λ": (f"{norm.weight:g}", f"{setup['gradient_norm']['lambda']:g}", "1e-05"),
+    "gradient norm: λ": (f"{norm.weight:g}", f"{printed_norm['lambda']:g}", "1e-05"),
 }
 pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astype(str)
 
@@ -114,7 +113,7 @@ pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astyp
 #
 # ## The search
 #
-# Each candidate is trained with one seed for a third of the epochs. Then 500 validation digits, which no training step sees, decide. Test digits do not come into it.
+# Each candidate is trained with one seed, for {glue:text}`search_epochs` of the quick tier's {glue:text}`quick_epochs` epochs. Then the validation digits, which no training step sees, decide. Test digits do not come into it.
 #
 # :::{admonition} The rule
 # A candidate is *admitted* if it gets at most one percentage point fewer of the validation digits right than the search's own baseline, counted in pictures. Among the admitted, we take
@@ -126,7 +125,7 @@ pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astyp
 # A run that diverges is not admitted. Its row stays.
 # :::
 #
-# Trace and gradient norm are measured on 64 validation digits at the end of training, in evaluation mode, where the batch norm's treatments coincide. So all candidates are measured alike, however they were trained.
+# Trace and gradient norm are measured on {glue:text}`probed` validation digits at the end of training, in evaluation mode, where the batch norm's treatments coincide. So all candidates are measured alike, however they were trained.
 
 # %%
 RULES = {"score_matching": ("objective", "idxmin"), "anti_score_matching": ("objective", "idxmax"), "gradient_norm": ("squared norm", "idxmin")}
@@ -193,25 +192,27 @@ styled = shown.style.apply(lambda row: [weight[row.name in chosen.values()] + pa
 styled.format("{:g}", subset=["λ", "μ"], na_rep="").format("{:.0f}", subset=["right", "trace", "objective"], na_rep="").format("{:.1f}", subset=["squared norm"], na_rep="")
 
 # %% mystnb={"figure": {"name": "fig-training-search", "caption": "The search. Across: validation digits classified wrongly. The shaded band is where the rule admits a candidate. Up: what the rule then compares, with an arrow for the better direction. Numbers are those of the table; a ring marks the choice; the grey line is the search's baseline."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation digits across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.5))
+figure, axes = plt.subplots(1, 3, figsize=(9, 4.2))
 wrong = search["of"] - search["right"]
 for ax, (method, (quantity, extreme)) in zip(axes, RULES.items(), strict=True):
     rows = search[(search["method"] == method) & finished]
-    style = plots.model_style(method)
-    ax.plot(wrong[rows.index], rows[quantity], linestyle="none", marker=style["marker"], color=style["color"])
-    for row in rows.index:
-        ax.annotate(search["name"][row][-2:], (wrong[row], rows[quantity][row]), xytext=(5, 4), textcoords="offset points", fontsize=8)
-    if method in chosen:
-        ax.plot(wrong[chosen[method]], rows[quantity][chosen[method]], "o", markersize=13, markerfacecolor="none", color="#222222")
-    ax.set(xscale="log", xlabel="validation digits wrong", title=plots.MODEL_LABELS[method])
+    ax.set(xlabel="validation digits wrong", title=plots.MODEL_LABELS[method])
     ax.set_ylabel(f"{quantity.replace('squared norm', 'squared gradient norm')} {'↓' if extreme == 'idxmin' else '↑'}")
     if not len(rows):
         ax.text(0.5, 0.5, "not run at this tier", transform=ax.transAxes, ha="center")
         continue
+    style = plots.model_style(method)
+    ax.plot(wrong[rows.index], rows[quantity], linestyle="none", marker=style["marker"], color=style["color"])
+    for place, row in enumerate(rows.sort_values(quantity).index):
+        end = {"xytext": (-6, -3), "ha": "right"} if place % 2 else {"xytext": (6, -3), "ha": "left"}
+        ax.annotate(search["name"][row][-2:], (wrong[row], rows[quantity][row]), textcoords="offset points", fontsize=8, **end)
+    if method in chosen:
+        ax.plot(wrong[chosen[method]], rows[quantity][chosen[method]], "o", markersize=13, markerfacecolor="none", color="#222222")
+    ends = (wrong[rows.index].min() * 0.8, max(wrong[rows.index].max() * 1.25, (reference["of"] - fewest) * 1.25))
     ax.axhline(reference[quantity], color="#8C8C8C", linewidth=1, zorder=0)
-    ax.axvspan(ax.get_xlim()[0], reference["of"] - fewest + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
-    ax.margins(x=0.15)
-    ticks = [t for t in (10, 20, 50, 100, 200, 450) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
+    ax.axvspan(ends[0], reference["of"] - fewest + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
+    ticks = [t for t in ((10, 15, 20, 25, 30) if ends[1] < 40 else (10, 20, 50, 100, 200, 450)) if ends[0] <= t <= ends[1]]
+    ax.set(xscale="log", xlim=ends)
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
 plt.show()
@@ -263,9 +264,12 @@ glue("fewest", digits(fewest), display=False)
 glue("validation_digits", digits(reference["of"]), display=False)
 glue("paper_score_outcome", outcome, display=False)
 glue("candidates", len(search) - 1, display=False)
+glue("search_epochs", presets.SEARCH_EPOCHS, display=False)
+glue("quick_epochs", presets.preset("quick", "mnist5k", "baseline").epochs, display=False)
+glue("probed", training.PROBED_IMAGES, display=False)
 
 # %% [markdown]
-# Four words of caution. There is one seed a candidate, and 64 digits for trace and norm, so close rivals may have changed places by luck. The candidates, {glue:text}`candidates` of them, are a short list, not a grid. They are trained for a third of the time. And where the chosen one lies at the edge of what was tried, there may be something better beyond.
+# Four words of caution. There is one seed a candidate, and few digits for trace and norm, so close rivals may have changed places by luck. The candidates, {glue:text}`candidates` of them, are a short list, not a grid. They are trained for a part of the time. And where the chosen one lies at the edge of what was tried, there may be something better beyond.
 #
 # ## What the paper's constants do, and whose statistics
 #
@@ -284,11 +288,11 @@ def differing_only_in(*names: str) -> pd.DataFrame:
     groups = [group.sort_values(list(names)) for _, group in twins.groupby(others, dropna=False, sort=False)]
     found = pd.concat([group for group in groups if len(group) > 1])
     found = found.assign(candidate=[f"{plots.MODEL_LABELS[m]} {n[-2:]}" for m, n in zip(found["method"], found["name"], strict=True)])
-    return found.set_index("candidate")[[*FIXED[1:], "right", "trace", "squared norm"]]
+    return found[["candidate", *FIXED[1:], "right", "trace", "squared norm"]]
 
 
 formats = {"λ": "{:g}", "μ": "{:g}", "right": "{:.0f}", "trace": "{:.0f}", "squared norm": "{:.1f}"}
-differing_only_in("batch norm").style.format(formats, na_rep="")
+differing_only_in("batch norm").style.hide(axis="index").format(formats, na_rep="")
 
 # %% tags=["remove-cell"]
 def found_with(**values: object) -> pd.Series:
@@ -321,7 +325,7 @@ glue("anti_joint", against_baseline(together), display=False)
 # And this holds the batch norm fixed while the estimate changes. For score-matching two things change at once: the forward candidates compute the gradient norm exactly, the central ones from the pair.
 
 # %% tags=["hide-input"]
-differing_only_in("h", "norm").style.format(formats, na_rep="")
+differing_only_in("h", "norm").style.hide(axis="index").format(formats, na_rep="")
 
 # %% [markdown]
 # Between two rows of these tables there is one seed and no interval. They show what can happen to a network, not how often.
@@ -335,6 +339,15 @@ found = [run for name in runs.METHODS for run in runs.find_all(tier, dataset, na
 whole = [run for run in found if run.record.status == "finished"]
 history = pd.concat([run.history().assign(method=run.record.name, seed=run.record.seed) for run in whole])
 history["wrong"] = 100 * (1 - history["validation_accuracy"])
+epochs = sorted(history["epoch"].unique())[:: max(1, common.epochs // 6)]
+
+
+def logarithmic(ax: plt.Axes) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2 and 5."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 # %% mystnb={"figure": {"name": "fig-training-learning", "caption": "Learning. Left: the cross-entropy of the training batches, averaged over an epoch; the penalty is not in it. Middle: that of the validation digits. Right: the share of validation digits classified wrongly."}, "image": {"alt": "Three panels of curves over the epochs, one curve a model: training cross-entropy, validation cross-entropy and validation errors, all falling."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
@@ -345,21 +358,23 @@ panels = {
 }
 for ax, (column, (label, title)) in zip(axes, panels.items(), strict=True):
     plots.training_curves(ax, history, y=column)
-    ax.set(yscale="log", ylabel=label, title=title, xticks=sorted(history["epoch"].unique())[:: max(1, common.epochs // 6)])
+    ax.set(ylabel=label, title=title, xticks=epochs)
+    logarithmic(ax)
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-training-density", "caption": "What the penalties act on, measured in evaluation mode on the same 64 pictures after each epoch, on training digits (left) and validation digits (right). Above: the mean squared norm of the true logit's gradient. Below: the mean trace of its Hessian, on an axis that is linear between -100 and 100 and logarithmic beyond."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training digits left and validation digits right, one curve a model over the epochs."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-density", "caption": "What the penalties act on, measured in evaluation mode on the same few pictures after each epoch, on training digits (left) and validation digits (right). Above: the mean squared norm of the true logit's gradient. Below: the mean trace of its Hessian, on an axis that is linear between -100 and 100 and logarithmic beyond."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training digits left and validation digits right, one curve a model over the epochs."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, sharey="row")
 for column, split in enumerate(("train", "validation")):
     for row, quantity in enumerate(("squared_norm", "trace")):
         ax = axes[row, column]
         plots.training_curves(ax, history, y=f"{quantity}_{split}")
         ax.set(xlabel="epoch" if row else "", ylabel="" if column else ("trace" if row else "squared gradient norm"))
-    axes[0, column].set(yscale="log", title=("Training digits", "Validation digits")[column])
+    axes[0, column].set_title(("Training digits", "Validation digits")[column])
+    logarithmic(axes[0, column])
     axes[1, column].set_yscale("symlog", linthresh=100)
     axes[1, column].axhline(0, color="#555555", linewidth=0.8, zorder=0)
-    axes[1, column].set_xticks(sorted(history["epoch"].unique())[:: max(1, common.epochs // 6)])
+    axes[1, column].set_xticks(epochs)
 figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
@@ -424,7 +439,7 @@ def costs(name: str) -> str:
     """Say whether a model is less accurate than the baseline, by the interval over seeds."""
     row = lost.loc[name]
     if math.isnan(row["low"]):
-        return "cannot be told without more seeds"
+        return "cannot be judged without more seeds"
     return tables.direction(row, "is more accurate than the baseline", "is less accurate", "is not clearly less or more accurate") + f": {tables.interval_text(row, '{:+.1f}', 100)} points"
 
 
@@ -447,12 +462,13 @@ history["noise"] = 2 * history["squared_norm_validation"].pow(0.5) / sigma
 history["relative noise"] = history["noise"] / history["trace_validation"].abs()
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
 plots.training_curves(left, history, y="noise")
-left.set(yscale="log", ylabel="standard deviation of h", title="Noise of one forward sample")
+left.set(ylabel="standard deviation of h", title="Noise of one forward sample")
 plots.training_curves(right, history, y="relative noise")
 right.axhline(1, color="#555555", linewidth=0.8, zorder=0)
-right.set(yscale="log", ylabel="standard deviation / |trace|", title="... beside what it estimates")
+right.set(ylabel="standard deviation / |trace|", title="... beside what it estimates")
 for ax in (left, right):
-    ax.set_xticks(sorted(history["epoch"].unique())[:: max(1, common.epochs // 6)])
+    ax.set_xticks(epochs)
+    logarithmic(ax)
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
@@ -503,7 +519,7 @@ glue("training_images", images, display=False)
 glue("training_probes", probes, display=False)
 
 # %% [markdown]
-# ({glue:text}`training_images` digits, {glue:text}`training_probes` samples each.) For the score-matched network the formula predicts {glue:text}`own_predicted:.0f`, the forward estimate has {glue:text}`own_forward:.0f`, the central one {glue:text}`own_central:.0f`, and the mean trace is {glue:text}`own_trace:.0f`. One forward sample is {glue:text}`own_ratio:.1f` times as noisy as the trace is large.
+# ({glue:text}`training_images` digits, {glue:text}`training_probes` samples each.) For the score-matched network the formula predicts {glue:text}`own_predicted:.0f`, the forward estimate has {glue:text}`own_forward:.0f`, the central one {glue:text}`own_central:.0f`, and the mean trace is {glue:text}`own_trace:.0f`. The standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
 #
 # Averaged over the epochs, score-matching's squared gradient norm on validation digits is {glue:text}`norm_ratio`. The remark's first half is {glue:text}`remark_b`. Its reason, that score-matching minimises the norm, leaves out the other term of the same sum. Where the trace weighs more than half the squared norm, curvature is what the objective pays for, and curvature needs slopes. Its second half, a small variance, depends on beside what. The right panel is the answer.
 #
@@ -519,4 +535,4 @@ glue("training_probes", probes, display=False)
 #
 # **The price.** Score-matching {glue:text}`costs_score`. Anti-score-matching {glue:text}`costs_anti`. Gradient norm {glue:text}`costs_norm`. In the paper all three lose accuracy.
 #
-# **Appendix B's remark** is {glue:text}`remark_b`. A forward sample is {glue:text}`own_ratio:.1f` times as noisy as the trace is large, in the very network that was trained to have a reliable one. That is why this book trains with the pair.
+# **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.

@@ -156,7 +156,7 @@ random_probability = {name: perturbed(networks[name], "probability", order="rand
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
 looks = dict(zip(networks, (("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":")), strict=True))
-titles = {"logit": "Logit: three verdicts", "probability": "Probability: one", "accuracy": "Accuracy: one"}
+titles = {"logit": "Logit: three curves", "probability": "Probability: one", "accuracy": "Accuracy: one"}
 for ax, (score, title) in zip(axes, titles.items(), strict=True):
     for name, (colour, marker, dashes) in looks.items():
         line = plots.curve_with_band(ax, curves[name, score].to_frame(), color=colour, label=name)
@@ -267,10 +267,10 @@ for score in ("logit", "probability"):
 # | grey | {glue:text}`grey_logit` | {glue:text}`grey_probability` | {glue:text}`grey_accuracy` |
 # | random values | {glue:text}`random_logit` | {glue:text}`random_probability` | {glue:text}`random_accuracy` |
 #
-# The replacement matters to every score ({numref}`fig-ratio-replacement`). Against the mean, grey gives
+# Against the mean, grey gives
 # {glue:text}`grey_against_mean_logit` density ratio and {glue:text}`grey_against_mean_probability`
 # probability; random values give {glue:text}`random_against_mean_logit` density ratio and
-# {glue:text}`random_against_mean_probability` probability.
+# {glue:text}`random_against_mean_probability` probability ({numref}`fig-ratio-replacement`).
 #
 # The table before it asks two questions of every image with a quarter of its pixels replaced. Is the damaged
 # picture denser than the whole one? Is the classifier surer of the class than it was? If the logit and the

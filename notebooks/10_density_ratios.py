@@ -191,6 +191,7 @@ glue("last_share", float(last["effective_sample_size"] / len(points)), display=F
 # is, a standard Gaussian of $D$ dimensions, with 1,000 points and $\sigma = 0.3$. The true mean ratio is 1 in
 # every row.
 
+
 # %%
 class StandardGaussian(nn.Module):
     """One class, whose logit is the log-density of a standard Gaussian, up to a constant."""
@@ -242,10 +243,18 @@ baseline = runs.find(tier, dataset, "baseline", seed)
 slope = math.sqrt(baseline.metric("squared_norm")["value"])
 linear = nn.Linear(784, 1, bias=False).double().requires_grad_(False)
 linear.weight.copy_(torch.nn.functional.normalize(torch.randn(1, 784, generator=generator).double()) * slope)
-noisy = density_ratio(linear, torch.zeros(5_000, 784).double(), 0, sigmas=(0.1, 0.2, 0.3, 0.5), generator=generator)
+noisy = density_ratio(
+    linear, torch.zeros(5_000, 784).double(), 0, sigmas=(0.1, 0.2, 0.3, 0.5), generator=generator
+)
 trap = noisy.to_frame().set_index("sigma")[["log_ratio", "median_ratio", "ratio", "effective_sample_size"]]
 trap.insert(3, "predicted mean ratio", np.exp(0.5 * (slope * trap.index) ** 2))
-trap.columns = ["mean log-ratio", "median ratio", "mean ratio", "predicted mean ratio", "effective sample size"]
+trap.columns = [
+    "mean log-ratio",
+    "median ratio",
+    "mean ratio",
+    "predicted mean ratio",
+    "effective sample size",
+]
 trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
 
 # %% tags=["remove-cell"]
@@ -277,7 +286,9 @@ first = data.to_float(images.x_test[:1])
 speckle = torch.randn(first.shape, generator=generator)
 shown = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 plots.image_grid(
-    torch.cat([first + level * speckle for level in shown]), columns=7, titles=[f"σ = {level:g}" for level in shown]
+    torch.cat([first + level * speckle for level in shown]),
+    columns=7,
+    titles=[f"σ = {level:g}" for level in shown],
 )
 plt.show()
 
@@ -338,6 +349,8 @@ glue("effective_high", float(effective.xs(top, level="sigma").max()), display=Fa
 means = over_seeds("log_mean_ratio").set_index(["model", "sigma"])["value"]
 logs = over_seeds("log_ratio").set_index(["model", "sigma"])["value"]
 disagree = [key for key in logs.index if means[key] > 0 > logs[key]]
+for model in ("baseline", "anti_score_matching"):
+    glue(f"{model}_mean_above", tables.listed(f"{s:g}" for s in SIGMAS if means[model, s] > 0), display=False)
 glue("disagreements", len(disagree), display=False)
 glue("cells", len(logs), display=False)
 
@@ -346,8 +359,9 @@ glue("cells", len(logs), display=False)
 # on {glue:text}`effective_low:.0f` to {glue:text}`effective_high:.0f` effective ones, depending on the model. That is the first panel's foundation.
 #
 # Jensen's trap is not a theoretical worry. Of the {glue:text}`cells` pairs of a model and a noise level,
-# {glue:text}`disagreements` have a mean ratio above 1 and a mean log-ratio below 0: Figure 1's curve would say
-# "higher", and the typical image says "lower".
+# {glue:text}`disagreements` have a mean ratio above 1 and a mean log-ratio below 0: there Figure 1's curve would say
+# "higher", and the typical image says "lower". The baseline's mean ratio is above 1 at $\sigma$ =
+# {glue:text}`baseline_mean_above`.
 #
 # Now the verdicts, by the interval over {glue:text}`seeds` seeds and never by eye. A triangle says that it excludes 0: ▲
 # noise raises the density, ▼ it lowers it. A dot: undecided.
@@ -394,7 +408,9 @@ local = pd.DataFrame(
     {
         "mean Hessian trace": [tables.interval_text(traces.loc[m], "{:.1f}") for m in runs.METHODS],
         "σ²/2 times it": [f"{small**2 / 2 * traces.loc[m, 'value']:+.3f}" for m in runs.METHODS],
-        f"log-ratio at σ = {small:g}": [tables.interval_text(at_small.loc[m], "{:+.3f}") for m in runs.METHODS],
+        f"log-ratio at σ = {small:g}": [
+            tables.interval_text(at_small.loc[m], "{:+.3f}") for m in runs.METHODS
+        ],
         "trace of a true density": [f"{-norms.loc[m, 'value']:.1f}" for m in runs.METHODS],
     },
     index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
@@ -402,10 +418,9 @@ local = pd.DataFrame(
 local
 
 # %% [markdown]
-# The last column is the other side of {eq}`eq-ratios-slope`: the mean trace that a density with these gradients
-# would have to have, minus the mean squared length of its score. The gap between the first column and the last is
-# how badly the model's density and the data disagree, on the measure that score-matching minimises. (The trace was
-# taken on fewer images than the log-ratio.)
+# The last column is the other side of {eq}`eq-ratios-slope`, minus the mean squared length of the gradient. If the
+# digits were samples of the model's density, the first column would equal the last. (The trace was taken on fewer
+# images than the log-ratio.)
 #
 # The paper's experiment says more where $\sigma$ is far from the scale at which the penalty was applied. For that
 # we average the log-ratio over noise levels, all of them, the lower half, the upper half, and compare run with run:
@@ -424,26 +439,41 @@ def per_seed(model, band, column="log_ratio"):
 
 def against_baseline(model, band, column="log_ratio"):
     """Return the interval of a model's difference from the baseline, paired by seed."""
-    both = pd.concat([per_seed(model, band, column), per_seed("baseline", band, column)], axis=1, join="inner")
+    both = pd.concat(
+        [per_seed(model, band, column), per_seed("baseline", band, column)], axis=1, join="inner"
+    )
     return paired_difference_interval(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
 
 
+# %%
 comparisons = {
     "baseline, all noise": seed_interval(per_seed("baseline", "all").tolist()),
     "anti-score-matching, small noise": seed_interval(per_seed("anti_score_matching", "small").tolist()),
     "anti-score-matching − baseline, small noise": against_baseline("anti_score_matching", "small"),
-    "score-matching − baseline, |log-ratio|, large noise": against_baseline("score_matching", "large", "absolute"),
-    "gradient norm − baseline, |log-ratio|, large noise": against_baseline("gradient_norm", "large", "absolute"),
+    "score-matching − baseline, |log-ratio|, large noise": against_baseline(
+        "score_matching", "large", "absolute"
+    ),
+    "gradient norm − baseline, |log-ratio|, large noise": against_baseline(
+        "gradient_norm", "large", "absolute"
+    ),
 }
 pd.DataFrame({name: asdict(interval) for name, interval in comparisons.items()}).T.round(3)
 
 # %% tags=["remove-cell"]
-for key, interval in zip(("base", "anti", "anti_less_base", "score", "norm"), comparisons.values(), strict=True):
+for key, interval in zip(
+    ("base", "anti", "anti_less_base", "score", "norm"), comparisons.values(), strict=True
+):
     glue(f"{key}_text", tables.interval_text(interval, "{:+.2f}"), display=False)
 raise_words = ("higher than", "lower than", "not clearly different from")
 glue("base_says", tables.direction(comparisons["baseline, all noise"], *raise_words), display=False)
-glue("anti_says", tables.direction(comparisons["anti-score-matching, small noise"], *raise_words), display=False)
-above = tables.direction(comparisons["anti-score-matching − baseline, small noise"], "above", "below", "not clearly apart from")
+glue(
+    "anti_says",
+    tables.direction(comparisons["anti-score-matching, small noise"], *raise_words),
+    display=False,
+)
+above = tables.direction(
+    comparisons["anti-score-matching − baseline, small noise"], "above", "below", "not clearly apart from"
+)
 glue("anti_than_base", above, display=False)
 steadier = ("moves more than", "moves less than", "does not move clearly more or less than")
 for key, name in (("score", "score-matching"), ("norm", "gradient norm")):
@@ -463,7 +493,9 @@ x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to
 model = baseline.model().to(device)
 recorded = baseline.metric(f"log_ratio_{level:g}")
 # The evaluation's own generator: 1000 times the seed, plus 3 for this experiment.
-again = density_ratio(model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(1000 * seed + 3))
+again = density_ratio(
+    model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(1000 * seed + 3)
+)
 fresh = density_ratio(model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(2000 + seed))
 pd.DataFrame(
     {
@@ -477,7 +509,12 @@ pd.DataFrame(
 glue("again_difference", f"{abs(float(again.log_ratio[0]) - recorded['value']):.0e}", display=False)
 glue("fresh_difference", abs(float(fresh.log_ratio[0]) - recorded["value"]), display=False)
 glue("record_width", (recorded["high"] - recorded["low"]) / 2, display=False)
-earlier = [f"{m}, seed {r.record.seed}" for m in runs.METHODS for r in runs.find_all(tier, dataset, m) if r.from_earlier_code]
+earlier = [
+    f"{m}, seed {r.record.seed}"
+    for m in runs.METHODS
+    for r in runs.find_all(tier, dataset, m)
+    if r.from_earlier_code
+]
 glue("earlier", tables.listed(earlier), display=False)
 
 # %% [markdown]
@@ -498,11 +535,13 @@ glue("earlier", tables.listed(earlier), display=False)
 # level ({prf:ref}`prf-ratios-ideal`), and no average over a test set will show it in 784 dimensions. What can be
 # said for certain is that the mean log-ratio of a true density does not rise.
 #
-# **The baseline.** Averaged over all noise levels its log-ratio is {glue:text}`base_text`. So, by the interval over
-# seeds, noisy digits have a density that is {glue:text}`base_says` that of clean ones.
+# **The baseline.** Its mean ratio, the paper's curve, is above 1 at $\sigma$ = {glue:text}`baseline_mean_above`.
+# Its log-ratio, averaged over all noise levels, is {glue:text}`base_text`. So, by the interval over
+# seeds, a noisy digit's density is typically {glue:text}`base_says` the clean one's.
 #
-# **Anti-score-matching, small noise.** Its log-ratio is {glue:text}`anti_text`: density of noisy digits
-# {glue:text}`anti_says` clean ones. The difference from the baseline is {glue:text}`anti_less_base_text`, which is
+# **Anti-score-matching, small noise.** Its mean ratio is above 1 at {glue:text}`anti_score_matching_mean_above`.
+# Its log-ratio at small noise is {glue:text}`anti_text`: a noisy digit's density is {glue:text}`anti_says` the clean
+# one's. The difference from the baseline's is {glue:text}`anti_less_base_text`, so it lies
 # {glue:text}`anti_than_base` it.
 #
 # **Robustness at large noise.** We compare the size of the log-ratio, whatever its sign. Score-matching's

@@ -111,8 +111,12 @@ spared = {
     name: mean_interval(1 - (gone & ink).flatten(1).sum(dim=1) / ink.flatten(1).sum(dim=1))
     for name, gone in removed.items()
 }
-table = pd.DataFrame({name: asdict(interval) for name, interval in spared.items()}).T.reset_index(names="model")
-tables.labelled(table).rename(columns={"value": "ink left"}).style.format("{:.1%}").format("{:.0f}", subset=["n"])
+table = pd.DataFrame({name: asdict(interval) for name, interval in spared.items()}).T.reset_index(
+    names="model"
+)
+tables.labelled(table).rename(columns={"value": "ink left"}).style.format("{:.1%}").format(
+    "{:.0f}", subset=["n"]
+)
 
 # %% tags=["remove-cell"]
 glue("ink_share", float(ink.float().mean()), display=False)
@@ -133,7 +137,7 @@ glue("few", few, display=False)
 # differ.
 #
 # A third reading discounts what the networks can do on clean images: each own curve divided by its first point.
-# All three are read from the runs' records, which were measured on all test images of the tier.
+# All three are read from the runs' records: {glue:text}`n_images` test images, {glue:text}`seeds` seeds.
 
 # %%
 curves = pd.concat(
@@ -142,7 +146,9 @@ curves = pd.concat(
     for run in runs.find_all(tier, dataset, name)
 )
 keys = ["experiment", "attribution", "model"]
-curves["relative"] = curves["value"] / curves.groupby([*keys, "seed"])["value"].transform("first").clip(lower=1e-9)
+curves["relative"] = curves["value"] / curves.groupby([*keys, "seed"])["value"].transform("first").clip(
+    lower=1e-9
+)
 summaries = {
     column: pd.DataFrame(
         {**dict(zip([*keys, "fraction"], key, strict=True)), **asdict(seed_interval(values.tolist()))}
@@ -181,10 +187,9 @@ glue("end_low", float(ends.loc[ends["fraction"] == 1, "value"].min()), display=F
 glue("end_high", float(ends.loc[ends["fraction"] == 1, "value"].max()), display=False)
 
 # %% [markdown]
-# Accuracy on clean images is between {glue:text}`clean_lowest:.1%` and {glue:text}`clean_highest:.1%`, so that
-# dividing by it is a correction of that order. At the right end every pixel has been removed. Each network then sees one flat
-# colour and says what it always says to one: {glue:text}`end_low:.0%` to {glue:text}`end_high:.0%` are right by
-# accident.
+# Accuracy on clean images is between {glue:text}`clean_lowest:.1%` and {glue:text}`clean_highest:.1%`, and that
+# is all that the middle panel can correct. At the right end every pixel has been removed. A network then sees a flat
+# grey picture; {glue:text}`end_low:.0%` to {glue:text}`end_high:.0%` of its answers are right by accident.
 #
 # ## Is it the map, or the reader?
 #
@@ -203,7 +208,9 @@ looks = {
 for ax, model in zip(axes, runs.METHODS, strict=True):
     for (attribution, look), dashes in zip(looks.items(), ("-", "--", ":"), strict=True):
         frame = summaries["value"].loc[("own", attribution, model)]
-        plots.curve_with_band(ax, frame, **({"color": plots.MODEL_COLOURS[model]} | look)).set_linestyle(dashes)
+        plots.curve_with_band(ax, frame, **({"color": plots.MODEL_COLOURS[model]} | look)).set_linestyle(
+            dashes
+        )
     ax.set(title=plots.MODEL_LABELS[model], xlabel="fraction removed", ylim=(0, 1.04))
 axes[0].set_ylabel("accuracy")
 axes[0].legend(loc="lower left")
@@ -231,7 +238,10 @@ areas = {
 areas["gain over random"] = areas["own"] - areas["random order"]
 shown = pd.DataFrame(
     {
-        title: [tables.interval_text(seed_interval(values.loc[m].tolist()), "{:.1f}", scale=100) for m in runs.METHODS]
+        title: [
+            tables.interval_text(seed_interval(values.loc[m].tolist()), "{:.1f}", scale=100)
+            for m in runs.METHODS
+        ]
         for title, values in areas.items()
         if len(values)
     },
@@ -251,10 +261,12 @@ differences = {}
 for title in judged:
     for model in others:
         pair = pd.concat([areas[title].loc[model], areas[title].loc["baseline"]], axis=1, join="inner")
-        differences[title, model] = paired_difference_interval(pair.iloc[:, 0].tolist(), pair.iloc[:, 1].tolist())
+        differences[title, model] = paired_difference_interval(
+            pair.iloc[:, 0].tolist(), pair.iloc[:, 1].tolist()
+        )
 
 # %% mystnb={"figure": {"name": "fig-perturbation-differences", "caption": "Difference in area from the baseline, in percentage points, paired by seed, with 95 % t-intervals. Right of the dotted line: better than the baseline. An interval that holds 0 decides nothing."}, "image": {"alt": "Four panels with three horizontal intervals each, for score-matching, anti-score-matching and gradient norm, around a dotted line at zero."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), sharey=True)
+figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), sharex=True, sharey=True)
 for ax, title in zip(axes, judged, strict=True):
     ax.axvline(0.0, color="#8C8C8C", linestyle=":")
     for height, model in enumerate(reversed(others)):
@@ -270,7 +282,7 @@ for title, key in zip(judged, ("own", "relative", "gain", "common"), strict=True
     for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
         names = [plots.MODEL_LABELS[m].lower() for m in others if differences[title, m].sign() == sign]
         glue(f"{key}_{word}", tables.listed(names), display=False)
-    for model in others:
+    for model in others if key != "relative" else ():
         text = tables.interval_text(differences[title, model], "{:+.1f}", scale=100)
         glue(f"{key}_{model}", text, display=False)
 
@@ -327,6 +339,7 @@ plt.show()
 # channels it averages first. All three channels then have the same gradient, which is the case in which the spread
 # calls a pixel irrelevant however large its gradient is.
 
+
 # %%
 def colour_reader(network):
     """Return a network that reads pictures of three equal channels; one that reads colour already as it is."""
@@ -335,6 +348,7 @@ def colour_reader(network):
     return nn.Sequential(average, network) if x.shape[1] == 1 else network
 
 
+# %%
 reader, colour = colour_reader(models["baseline"]), x.expand(-1, 3, -1, -1)
 pixels = x[0, 0].numel()
 one_fewer = [max(round(f * pixels) - 1, 0) / pixels for f in fractions]
@@ -348,25 +362,32 @@ variants = {
         reader, colour, y, gradient, fractions=fractions, relevance="channel_std"
     ),
 }
-rows = {}
-for name, curve in variants.items():
-    change = mean_interval(curve.per_sample[3] - as_here.per_sample[3])
-    rows[name] = {"accuracy, half removed": float(curve.value[3]), **asdict(change)}
-pd.DataFrame(rows).T.rename(columns={"value": "change"}).drop(columns="n").style.format("{:+.1%}").format(
-    "{:.1%}", subset=["accuracy, half removed"]
-)
+
+# %%
+half = fractions.index(0.5)
+changes = {
+    name: mean_interval(curve.per_sample[half] - as_here.per_sample[half]) for name, curve in variants.items()
+}
+table = pd.DataFrame({name: asdict(interval) for name, interval in changes.items()}).T.drop(columns="n")
+table.columns = ["change in accuracy", "low", "high"]
+table.insert(0, "accuracy, half removed", [float(curve.value[half]) for curve in variants.values()])
+table.style.format("{:+.1%}").format("{:.1%}", subset=["accuracy, half removed"])
 
 # %% tags=["remove-cell"]
+glue("pixels", pixels, display=False)
 glue("order_mean", order["mean"], display=False)
 glue("order_grey", order["grey"], display=False)
 glue("mean_pixel", float(x.mean()), display=False)
 spread, size = gradient.std(dim=1, correction=0), gradient.abs().sum(dim=1)
-glue("largest_spread", f"{float(spread.max()):.0e}", display=False)
+glue("largest_spread", f"{float(spread.max()):.0e}" if spread.any() else "0", display=False)
 glue("largest_size", float(size.max()), display=False)
-outcomes = {name: mean_interval(curve.per_sample[3] - as_here.per_sample[3]) for name, curve in variants.items()}
-for key, name in (("grey", "grey for the mean"), ("fewer", "k − 1 pixels"), ("spread", "spread over channels")):
-    glue(f"{key}_change", 100 * outcomes[name].value, display=False)
-    says = tables.direction(outcomes[name], "higher", "lower", "not clearly different")
+for key, name in (
+    ("grey", "grey for the mean"),
+    ("fewer", "k − 1 pixels"),
+    ("spread", "spread over channels"),
+):
+    glue(f"{key}_change", 100 * changes[name].value, display=False)
+    says = tables.direction(changes[name], "higher", "lower", "not clearly different")
     glue(f"{key}_says", says, display=False)
 
 # %% [markdown]
@@ -374,8 +395,9 @@ for key, name in (("grey", "grey for the mean"), ("fewer", "k − 1 pixels"), ("
 # points with grey ({glue:text}`grey_says`), by {glue:text}`spread_change:+.0f` with the spread over channels
 # ({glue:text}`spread_says`), and by {glue:text}`fewer_change:+.1f` with one pixel fewer
 # ({glue:text}`fewer_says`). The largest spread of any pixel is {glue:text}`largest_spread`, where the largest
-# gradient is {glue:text}`largest_size:.1f`: what is left to rank by is rounding. The one pixel shows at the ends of the
-# curve alone, where "everything removed" leaves one pixel, and "nothing removed" makes the released code fail.
+# gradient is {glue:text}`largest_size:.1f`: all that is left to rank by is rounding, and the order of the rows. One pixel of
+# {glue:text}`pixels` is little. It matters at the ends of the curve, where "everything removed" leaves one pixel, and
+# "nothing removed" makes the released code fail.
 #
 # ## What the paper reports, what you just saw
 #

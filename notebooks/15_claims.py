@@ -94,11 +94,9 @@ Markdown(claims.disagreements(table))
 # Where records of other tiers lie in the repository, the same rule gives these verdicts.
 
 # %%
-kinds = ("number", "order")
-larger = {name: claims.table(name, seed=seed, kinds=kinds) for name in ("small", "paper") if name != tier}
-columns = {name: frame.set_index("id")["verdict"] for name, frame in larger.items()}
-beside = table[table["id"].isin(next(iter(larger.values()))["id"])].set_index("id")[["verdict"]]
-beside.rename(columns={"verdict": f"verdict ({tier})"}).assign(**columns)
+larger = claims.by_tier(("small", "paper"), seed=seed)
+own = table.set_index("id")["verdict"].reindex(larger.index)
+HTML(claims.html_verdicts(larger.assign(**{tier: own})[[*dict.fromkeys([tier, *larger])]].reset_index()))
 
 # %% [markdown]
 # ## What should I use?
@@ -110,7 +108,7 @@ beside.rename(columns={"verdict": f"verdict ({tier})"}).assign(**columns)
 # half rests on claims that have one.
 
 # %%
-claims.support(table).style.hide(axis="index")
+HTML(claims.html_verdicts(claims.support(table)))
 
 # %% [markdown]
 # And these are the numbers between which one chooses: means over seeds, with Student's 95 %

@@ -7,7 +7,7 @@ import sys
 
 import pytask
 
-from pipeline import notebooks, project
+from pipeline import notebooks, paths, project
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
             notebooks.check_parameters(notebooks.read_source(path), request.parameters, path.name)
     except ValueError as error:
         sys.exit(str(error))
-    os.chdir(project.ROOT)
+    os.chdir(paths.ROOT)
     workers = min(4, os.cpu_count() or 1)
     parallel = ["-n", str(workers), "--parallel-backend", "threads"] if workers > 1 else []
     try:
@@ -31,7 +31,7 @@ def main() -> None:
         if end.code:
             raise
     if len(sys.argv) == 1:
-        print(f"The book (tier {request.tier}): {project.HTML / 'index.html'}")
+        print(f"The book (tier {request.tier}): {paths.HTML / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from companion.runs import source_hash
 from pipeline.imports import reachable
 
 VERSIONED = ("torch", "torchvision", "numpy", "matplotlib", "mlxtend")
@@ -55,6 +54,8 @@ def code_of(notebook: NotebookNode) -> list[str]:
 
 def key(notebook: NotebookNode, parameters: Mapping[str, Any], root: Path) -> str:
     """Return what decides a chapter's outputs, except the records it reads: cells, parameters, modules."""
+    from companion.runs import source_hash  # Here, since it imports PyTorch, which executing does not need.
+
     code = code_of(notebook)
     files = reachable(code, root)
     data = {str(path.relative_to(root)): _sha256(path.read_bytes()) for path in files if path.suffix != ".py"}

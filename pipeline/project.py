@@ -1,4 +1,4 @@
-"""Where things lie, and what this build was asked for: TIER, SEED and FRESH from the environment."""
+"""What this build was asked for: TIER, SEED and FRESH from the environment, and the runs that follow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from pathlib import Path
 
 from companion import presets, runs
 from companion.runs import Settings
-
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "notebooks"
-EXECUTED = ROOT / "_executed"
-HTML = ROOT / "_build" / "html"
+from pipeline.paths import NOTEBOOKS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,17 @@ from typing import Annotated
 import nbformat
 from pytask import Product
 
-from pipeline import project, worker
+from pipeline import paths, project, worker
 
-PAGES = [project.EXECUTED / f"{path.stem}.ipynb" for path in project.notebook_sources()]
-STATUS = project.EXECUTED / "status.md"
+PAGES = [paths.EXECUTED / f"{path.stem}.ipynb" for path in project.notebook_sources()]
+STATUS = paths.EXECUTED / "status.md"
 
 
 def hand_written() -> list[Path]:
     """Return what the book is made of besides the chapters: its own files, and the package's docstrings."""
-    files = [project.ROOT / "_config.yml", project.ROOT / "_toc.yml"]
+    files = [paths.ROOT / "_config.yml", paths.ROOT / "_toc.yml"]
     for folder in ("book", "companion"):
-        files += (p for p in (project.ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc")
+        files += (p for p in (paths.ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc")
     return sorted(files)
 
 
@@ -52,7 +52,7 @@ def task_book(
     pages: tuple[Path, ...] = tuple(PAGES),
     status: Path = STATUS,
     written: tuple[Path, ...] = tuple(hand_written()),
-    index: Annotated[Path, Product] = project.HTML / "index.html",
+    index: Annotated[Path, Product] = paths.HTML / "index.html",
 ) -> None:
     """Build the HTML."""
     worker.run("build the book", "book")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, task
 
-from pipeline import notebooks, project, worker
+from pipeline import notebooks, paths, project, worker
 
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
@@ -22,8 +22,8 @@ def earlier_results() -> str:
     """
     digest = hashlib.sha256()
     for place in ("results", "_runs"):
-        for path in sorted((project.ROOT / place).rglob("*")):
-            name = path.relative_to(project.ROOT / place)
+        for path in sorted((paths.ROOT / place).rglob("*")):
+            name = path.relative_to(paths.ROOT / place)
             if name.parts[0] == "tiny" != request.tier or path.parent in folders:
                 continue
             if path.suffix in (".json", ".csv", ".toml"):
@@ -38,11 +38,11 @@ def define(source: Path) -> None:
     """Add the two tasks of one chapter."""
     chapter = notebooks.read_source(source)
     notebooks.check_parameters(chapter, request.parameters, source.name)
-    decides = notebooks.key(chapter, request.parameters, project.ROOT)
+    decides = notebooks.key(chapter, request.parameters, paths.ROOT)
     reads: object = PythonNode(value="nothing", hash=True)
-    if notebooks.reads_records(chapter, project.ROOT):
+    if notebooks.reads_records(chapter, paths.ROOT):
         decides, reads = decides + results, list(ours)
-    kept = project.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
+    kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
     @task(id=f"{source.stem}-{request.label}")
     def task_execute(
@@ -58,7 +58,7 @@ def define(source: Path) -> None:
     def task_page(
         source: Path = source,
         executed: Path = kept,
-        page: Annotated[Path, Product] = project.EXECUTED / f"{source.stem}.ipynb",
+        page: Annotated[Path, Product] = paths.EXECUTED / f"{source.stem}.ipynb",
     ) -> None:
         """Carry the chapter's present prose into its executed copy."""
         notebooks.merge(source, executed, page)

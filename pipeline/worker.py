@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
-from pipeline.project import ROOT
+from pipeline.paths import ROOT
 
 if TYPE_CHECKING:
     from companion.runs import Settings

@@ -174,6 +174,25 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def by_tier(tiers: Sequence[str], seed: int = 0) -> pd.DataFrame:
+    """Set the verdicts of several tiers side by side, for the claims that their records decide.
+
+    Args:
+        tiers: each one of `TIERS`.
+        seed: as in `table`.
+
+    Returns:
+        A row a claim and a column a tier, indexed by the claim's id. Exact claims, opinions and times are left
+        out: they are the same question at every tier.
+    """
+    judged = [c for c in claims() if c["kind"] in ("order", "number") and c["id"] != "cost"]
+    columns = {}
+    for tier in tiers:
+        shelf = Shelf(tier=tier, dataset=presets.DATASETS[choose("tier", tier, TIERS)][0], seed=seed)
+        columns[tier] = [row(claim, shelf)["verdict"] for claim in judged]
+    return pd.DataFrame(columns, index=pd.Index([c["id"] for c in judged], name="claim"))
+
+
 def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
     """Measure and judge one claim."""
     chapter, measure = MEASURES[claim["id"]]

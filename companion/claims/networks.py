@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import cache
@@ -33,15 +34,16 @@ RIPPLE = (0.01, 1.0)
 
 @cache
 def images_of(dataset: str) -> data.ImageData:
-    """Return a data set, read once.
+    """Return a data set, read once; nothing is downloaded for a table.
 
     Raises:
         NotYetRun: it is not on this machine.
     """
-    try:
-        return data.load(dataset)
-    except data.DataError as error:
-        raise NotYetRun(str(error)) from error
+    root = Path(os.environ.get("COMPANION_DATA") or "data").expanduser()
+    folders = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+    if dataset in folders and not any((root / n).exists() for n in (f"{dataset}.npz", folders[dataset])):
+        raise NotYetRun(f'python -c "from companion import data; data.load({dataset!r})"')
+    return data.load(dataset)
 
 
 def first_images(dataset: str, count: int) -> tuple[Tensor, Tensor]:

@@ -245,7 +245,7 @@ def confident_loss_gradients(shelf: Shelf) -> Finding:
             compare("share drowned - 50 %", by_seed("drowned_confident"), half, scale=100),
         ],
         note=(
-            f"Confident: probability of the label at least {networks.CONFIDENT:g} ({share:.0%} of them). "
+            f"Confident: probability of the label at least {networks.CONFIDENT:g} ({share:.0%}). "
             f"Noise: a ripple in the loss, amplitude {networks.RIPPLE[0]:g}, m = {networks.RIPPLE[1]:g}; in a "
             "real classifier, with the ripple in one logit, both gradients shrink together."
         ),

@@ -76,6 +76,23 @@ def _cells(row: dict[str, str]) -> str:
     return "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
 
 
+def html_verdicts(frame: pd.DataFrame) -> str:
+    """Return any frame as HTML, its verdicts with their signs, in the manner of `html_table`.
+
+    Example:
+        >>> "✓ holds" in html_verdicts(pd.DataFrame({"claim": ["a"], "verdict": ["holds"]}))
+        True
+    """
+    head = "".join(f'<th style="{_CELL}">{escape(str(name))}</th>' for name in frame.columns)
+    rows = [[str(value) for value in row] for row in frame.to_numpy(dtype=object)]
+    cells = [[mark(v) if v.split(";")[0] in MARKS else escape(v) for v in row] for row in rows]
+    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{c}</td>' for c in row) + "</tr>" for row in cells)
+    return (
+        '<div style="overflow-x: auto; max-width: 100%"><table class="dataframe">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
 def link(chapter: str) -> str:
     """Return a link to a chapter's page, which lies beside the page of the table.
 

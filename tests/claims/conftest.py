@@ -34,8 +34,8 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         folder = runs.directory(settings)
         record = runs.Record(
             tier=tier, dataset=dataset, method=method, name=name, seed=seed,
-            settings=asdict(settings), status=status, commit="unknown", source_hash={}, versions={}, device="by hand", seconds={"train": 10.0 + seed},
-            weights_sha256="", metrics={
+            settings=asdict(settings), status=status, commit="unknown", source_hash={}, versions={},
+            device="by hand", seconds={"train": 10.0 + seed}, weights_sha256="", metrics={
                 key: {"value": value, "low": value - 0.02, "high": value + 0.02, "n": 1000}
                 for key, value in (metrics or {}).items()
             },

@@ -12,8 +12,8 @@ from companion.claims import page
 
 ROW = {
     "id": "a", "where": "section 1", "kind": "order", "text": "a < b", "reported": "", "value": 1.0,
-    "low": 0.5, "high": 1.5, "n": 3, "measured": "a - b +1.", "verdict": "opposite", "chapter": "05_trace_estimators",
-    "records": "quick/mnist5k/baseline-seed0",
+    "low": 0.5, "high": 1.5, "n": 3, "measured": "a - b +1.", "verdict": "opposite",
+    "chapter": "05_trace_estimators", "records": "quick/mnist5k/baseline-seed0",
 }  # fmt: skip
 
 

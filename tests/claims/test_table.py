@@ -241,9 +241,18 @@ def test_advice_takes_means_over_seeds_and_leaves_out_what_has_no_weights(make_r
 
 def test_support_repeats_the_verdicts_of_the_table() -> None:
     frame = pd.DataFrame({"id": ["bayes"], "verdict": ["holds"]})
-    rows = claims.support(frame).set_index("claim")["verdict"]
-    assert rows["bayes"] == "holds"
-    assert rows["samples"] == "not judged"
+    support = claims.support(frame)
+    rows = dict(zip(support["claim"], support["verdict"], strict=True))
+    assert (rows["bayes"], rows["samples"]) == ("holds", "not judged")
+
+
+def test_tiers_side_by_side_leave_out_what_no_record_decides(make_run: Maker) -> None:
+    make_run("baseline", 0, {"test_accuracy": 0.78}, tier="small", dataset="cifar100")
+    frame = claims.by_tier(("tiny", "small"))
+    assert frame.loc["accuracy-baseline"].tolist() == ["not yet run", "agrees"]
+    assert not {"cost", "bayes", "advice"} & set(frame.index)
+    with pytest.raises(ValueError, match="'paper'"):
+        claims.by_tier(("huge",))
 
 
 def test_the_same_seed_gives_the_same_exact_row(make_run: Maker) -> None:

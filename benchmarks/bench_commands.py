@@ -1,0 +1,70 @@
+"""Time the README's commands in a fresh clone, each as a whole process, and write the table beside this file.
+
+    python benchmarks/bench_commands.py [FOLDER]
+
+clones the repository's HEAD into FOLDER (a temporary one by default) and runs there, in this order: `make
+setup`, `make book`, the same again, the same after one changed paragraph of a page and of a chapter, `make
+test`. Nothing is averaged: a first build happens once. Peak memory is that of the largest single process.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PAGE, CHAPTER = Path("book/index.md"), Path("notebooks/05_trace_estimators.py")
+
+
+def main() -> None:
+    """Run every step and write `commands.csv`."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()) / "companion"
+    subprocess.run(["git", "clone", "--quiet", str(HERE.parent), str(folder)], check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    rows = ["step,seconds,peak_memory_mb,bar_seconds,commit,machine"]
+    for step, command, bar in (
+        ("install", "make setup", None),
+        ("first build", "make book", 720),
+        ("nothing changed", "make book", 15),
+        ("a page's paragraph changed", "make book", 30),
+        ("a chapter's paragraph changed", "make book", 30),
+        ("tests", "make test", 600),
+    ):
+        if "paragraph" in step:
+            change_a_paragraph(folder / (PAGE if "page" in step else CHAPTER))
+        seconds, peak = measure(command, folder)
+        rows.append(f"{step},{seconds:.1f},{peak:.0f},{bar or ''},{commit},{machine()}")
+        print(rows[-1], flush=True)
+    (HERE / "commands.csv").write_text("\n".join(rows) + "\n")
+
+
+def measure(command: str, folder: Path) -> tuple[float, float]:
+    """Return a command's wall time in seconds and its largest process's peak memory in MB."""
+    started = time.monotonic()
+    process = subprocess.Popen(command.split(), cwd=folder)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} failed; its folder is {folder}")
+    return time.monotonic() - started, usage.ru_maxrss / 1024
+
+
+def change_a_paragraph(path: Path) -> None:
+    """Add a sentence to the first paragraph that has one."""
+    text = path.read_text()
+    path.write_text(text.replace(". ", ". This sentence is new. ", 1))
+
+
+def machine() -> str:
+    """Name the machine as the table does."""
+    return f"{platform.machine()} {os.cpu_count()} cores Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()

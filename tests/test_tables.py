@@ -1,0 +1,114 @@
+"""Tables over seeds, on records written by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from companion import runs, tables
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, whose runs are those that a test writes."""
+    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    return tmp_path
+
+
+def write_run(project: Path, name: str, seed: int, value: float | None, place: str = "results") -> Path:
+    """Write a record with one metric, `score`, and return its folder."""
+    folder = project / place / "quick" / "mnist5k" / f"{name}-seed{seed}"
+    metric = {"value": value, "low": None, "high": 0.5, "n": 7}
+    runs.Record(
+        tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings={}, status="finished",
+        commit="", source_hash={}, versions={}, device="", seconds={}, weights_sha256="",
+        metrics={"score": metric},  # type: ignore[arg-type]
+    ).write(folder / "record.json")  # fmt: skip
+    return folder
+
+
+def test_seed_table_has_the_mean_students_interval_and_every_seed(shelf: Path) -> None:
+    for seed, value in enumerate((0.97, 0.98, 0.99)):
+        write_run(shelf, "baseline", seed, value)
+    row = tables.seed_table("quick", "mnist5k", "score", ["baseline"]).iloc[0]
+    assert row["value"] == pytest.approx(0.98)
+    # t = 4.3027 with two degrees of freedom, s = 0.01.
+    assert row["high"] - row["value"] == pytest.approx(4.3027 * 0.01 / math.sqrt(3), rel=1e-4)
+    assert (row["n"], row["seed 0"], row["seed 2"]) == (3, 0.97, 0.99)
+
+
+def test_seed_table_of_one_seed_has_no_interval_and_of_none_no_value(shelf: Path) -> None:
+    write_run(shelf, "baseline", 4, 0.5)
+    table = tables.seed_table("quick", "mnist5k", "score", ["baseline", "gradient_norm"])
+    assert table["value"].isna().tolist() == [False, True]
+    assert table["low"].isna().all()
+    assert table["n"].tolist() == [1, 0]
+    assert "no interval" in tables.interval_text(table.iloc[0])
+    assert tables.interval_text(table.iloc[1]) == "not measured"
+    assert tables.direction(table.iloc[0]) == "not clearly different"
+
+
+def test_run_table_keeps_the_records_own_interval_and_reads_null_as_nan(shelf: Path) -> None:
+    write_run(shelf, "baseline", 0, 0.25)
+    row = tables.run_table("quick", "mnist5k", "score", ["baseline"]).iloc[0]
+    assert (row["value"], row["high"], row["n"]) == (0.25, 0.5, 7)
+    assert math.isnan(row["low"])
+    assert tables.run_table("quick", "mnist5k", "other", ["baseline"]).empty
+
+
+def test_paired_differences_take_the_seeds_in_common_only(shelf: Path) -> None:
+    for seed, value in ((0, 0.1), (1, 0.2), (2, 0.4)):
+        write_run(shelf, "baseline", seed, value)
+    for seed, value in ((1, 0.3), (2, 0.7), (3, 9.0)):
+        write_run(shelf, "gradient_norm", seed, value)
+    write_run(shelf, "gradient_norm", 0, None)
+    (row,) = tables.paired_differences("quick", "mnist5k", "score", ["baseline", "gradient_norm"]).to_dict(
+        "records"
+    )
+    # Differences 0.1 and 0.3: s = 0.1414, standard error 0.1, t = 12.706 with one degree of freedom.
+    assert row["value"] == pytest.approx(0.2)
+    assert row["low"] == pytest.approx(0.2 - 1.2706, abs=1e-3)
+    assert (row["n"], row["sign"]) == (2, 0)
+
+
+def test_seed_curves_average_at_each_abscissa_the_rows_that_were_asked_for(shelf: Path) -> None:
+    for seed, height in ((0, 1.0), (1, 3.0)):
+        folder = write_run(shelf, "baseline", seed, 0.0)
+        table = pd.DataFrame(
+            {"sigma": [0.1, 0.2, 0.1], "ratio": [height, 10 * height, 99.0], "kind": ["a", "a", "b"]}
+        )
+        table.to_csv(folder / "curve.csv", index=False)
+    found = tables.seed_curves("quick", "mnist5k", "curve", x="sigma", y="ratio", where={"kind": "a"})
+    assert found["sigma"].tolist() == [0.1, 0.2]
+    assert found["value"].tolist() == [2.0, 20.0]
+    assert found["n"].tolist() == [2, 2]
+    with pytest.raises(ValueError, match="'sigma', 'ratio', 'kind'"):
+        tables.seed_curves("quick", "mnist5k", "curve", x="noise", y="ratio")
+
+
+def test_an_interval_decides_a_direction_only_if_it_excludes_nought() -> None:
+    words = [tables.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
+    assert words == ["higher", "not clearly different", "lower"]
+
+
+def test_an_unknown_section_or_tier_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"cifar100\.gan_test"):
+        tables.reported("table1")
+    with pytest.raises(ValueError, match="'tiny', 'quick', 'small', 'paper'"):
+        tables.seed_table("huge", "mnist5k", "gan_test")
+
+
+def test_the_papers_table_1_is_read_as_printed() -> None:
+    printed = {
+        "baseline": 59.47,
+        "anti_score_matching": 16.40,
+        "gradient_norm": 80.07,
+        "score_matching": 72.75,
+    }
+    assert tables.reported("cifar100.gan_test") == printed
+    beside = tables.beside_reported(pd.DataFrame({"model": ["score_matching", "judge"]}), "cifar100.gan_test")
+    assert beside["paper"].iloc[0] == pytest.approx(0.7275)
+    assert math.isnan(beside["paper"].iloc[1])
