@@ -91,14 +91,14 @@ for name, temperature in (("T = 1", 1.0), ("T = 0.1", 0.1), ("T = 0", 0.0)):
     places = path[name] = []
     sampling.langevin(
         bayes, 0, steps=5, step_size=0.1, start=torch.tensor([[0.2, 2.0]], dtype=torch.float64), clamp=None,
-        temperature=temperature, generator=fresh(1), callback=lambda _, x: places.append(x[0]),
+        temperature=temperature, generator=fresh(1), callback=lambda _, x, places=places: places.append(x[0]),
     )  # fmt: skip
 
 # %%
 places = path["activation maximisation"] = []
 sampling.activation_maximisation(
     bayes, 0, steps=5, step_size=0.05, start=torch.tensor([[0.2, 2.0]], dtype=torch.float64), clamp=None,
-    callback=lambda _, x: places.append(x[0]),
+    callback=lambda _, x, places=places: places.append(x[0]),
 )  # fmt: skip
 apart = max(float((a - b).abs().max()) for a, b in zip(path["T = 0"], places, strict=True))
 table = pd.DataFrame({name: ["({:.3f}, {:.3f})".format(*x.tolist()) for x in rows] for name, rows in path.items()})
@@ -289,7 +289,7 @@ for name, network in networks.items():
     frames = [noise]
     sampling.activation_maximisation(
         network, targets, steps=steps, step_size=0.1, weight_decay=0.01, start=noise,
-        callback=lambda _, x: frames.append(x),
+        callback=lambda _, x, frames=frames: frames.append(x),
     )  # fmt: skip
     climbs[name] = torch.stack(frames)
 

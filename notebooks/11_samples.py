@@ -236,10 +236,15 @@ stages = sorted({1, 5, 10, 20, 50, 100, 200, 500, sizes.sample_steps} & set(rang
 judged, made = {}, {}
 for name in ("baseline", "score_matching"):
     tests = judged[name] = []
+
+    def look(step, x, tests=tests):
+        if step in stages:
+            tests.append(metrics.gan_test(x, targets, expert))
+
     made[name] = sampling.activation_maximisation(
         models[name].model().to(device), targets, steps=sizes.sample_steps, step_size=0.1, weight_decay=0.01,
         shape=images.x_test.shape[1:], generator=torch.Generator(device).manual_seed(1000 * seed + 77),
-        callback=lambda step, x: tests.append(metrics.gan_test(x, targets, expert)) if step in stages else None,
+        callback=look,
     )  # fmt: skip
 
 # %% mystnb={"figure": {"name": "fig-samples-live", "caption": "Samples judged on the way: the share in which the judge sees the class asked for, with Wilson intervals."}, "image": {"alt": "Two curves over the number of steps, on a logarithmic axis."}} tags=["hide-input"]

@@ -182,8 +182,8 @@ def by_tier(tiers: Sequence[str], seed: int = 0) -> pd.DataFrame:
         seed: as in `table`.
 
     Returns:
-        A row a claim and a column a tier, indexed by the claim's id. Exact claims, opinions and times are left
-        out: they are the same question at every tier.
+        A row a claim and a column a tier, indexed by the claim's id. Exact claims, opinions and times are
+        left out: they are the same question at every tier.
     """
     judged = [c for c in claims() if c["kind"] in ("order", "number") and c["id"] != "cost"]
     columns = {}

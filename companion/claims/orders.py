@@ -246,8 +246,8 @@ def confident_loss_gradients(shelf: Shelf) -> Finding:
         ],
         note=(
             f"Confident: probability of the label at least {networks.CONFIDENT:g} ({share:.0%}). "
-            f"Noise: a ripple in the loss, amplitude {networks.RIPPLE[0]:g}, m = {networks.RIPPLE[1]:g}; in a "
-            "real classifier, with the ripple in one logit, both gradients shrink together."
+            f"Noise: a ripple in the loss, amplitude {networks.RIPPLE[0]:g}, m = {networks.RIPPLE[1]:g}; in "
+            "a real classifier, with the ripple in one logit, both gradients shrink together."
         ),
         runs=found,
     )

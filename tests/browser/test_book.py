@@ -30,6 +30,7 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Visit]:
     context = browser.new_context()
+    context.set_default_timeout(180_000)  # For busy machines.
     page = context.new_page()
     result = Visit(page, address)
     page.on("pageerror", lambda error: result.trouble.append(f"error: {error}"))

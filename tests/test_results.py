@@ -1,0 +1,51 @@
+"""The committed records: whole, where they say they are, and what the same code computes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from companion import presets, runs, training
+
+RECORDS = sorted((runs.PROJECT / "results").glob("*/*/*/record.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: "/".join(path.parts[-4:-1]))
+def test_committed_record_is_whole_and_lies_where_it_says(path: Path) -> None:
+    run = runs.load(path.parent)
+    assert run.settings.run_id == "/".join(path.parts[-4:-1])
+    run.history()
+    for name, metric in run.record.metrics.items():
+        assert set(metric) == {"value", "low", "high", "n"}, name
+        assert metric["low"] is None or metric["low"] <= metric["value"] <= metric["high"], name
+    if (path.parent / "weights.safetensors").exists():
+        run.model()
+
+
+def test_every_run_of_the_quick_tier_is_committed() -> None:
+    missing = [
+        settings.run_id
+        for settings in presets.committed_plan("quick")
+        if not (runs.committed_directory(settings) / "record.json").exists()
+    ]
+    assert not missing
+
+
+def test_committed_settings_are_those_of_the_presets() -> None:
+    for settings in presets.committed_plan("quick"):
+        assert runs.load(runs.committed_directory(settings)).settings == settings
+
+
+def test_committed_record_is_computed_again(tmp_path: Path) -> None:
+    (settings,) = (s for s in presets.search() if s.method == "baseline")
+    committed = runs.load(runs.committed_directory(settings))
+    again = training.train(settings, directory=tmp_path, progress=False)
+    # Another processor rounds otherwise, and training amplifies it: equal to within 15 of 1,000 digits.
+    assert again.metric("test_accuracy")["value"] == pytest.approx(
+        committed.metric("test_accuracy")["value"], abs=0.015
+    )
+    for column in ("loss", "validation_loss"):
+        assert again.history()[column].tolist() == pytest.approx(
+            committed.history()[column].tolist(), rel=0.15
+        )
