@@ -5,10 +5,14 @@ Colours are Okabe and Ito's, told apart by colour-blind readers; markers and das
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -197,6 +201,27 @@ def image_grid(
     for ax in panels[len(images) :]:
         ax.set_axis_off()
     return figure
+
+
+def figure_widget(figure: Figure, *, alt: str, dpi: int = 110) -> widgets.HTML:
+    """Turn a figure into a widget, and close it.
+
+    Unlike `ipywidgets.Image`, it has a text for those who cannot see it.
+
+    Args:
+        figure: drawn, and not needed any more.
+        alt: what is to be seen.
+        dpi: its resolution.
+
+    Example:
+        >>> figure_widget(plt.figure(figsize=(1, 1)), alt="Nothing at all.").value[:40]
+        '<img alt="Nothing at all." src="data:ima'
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    plt.close(figure)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return widgets.HTML(f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{content}">')
 
 
 def curve_with_band(

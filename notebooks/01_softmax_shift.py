@@ -28,7 +28,6 @@ seed = 0
 device = "cpu"
 
 # %%
-import io
 from functools import partial
 
 import ipywidgets as widgets
@@ -184,8 +183,9 @@ glue("strength", strength, display=False)
 # pixel. The images were computed beforehand, so it works on this page as it does in a running notebook.
 
 # %% tags=["hide-input"]
-def frame(picture: Tensor, multiple: float) -> bytes:
-    """Render the map and the answer of one altered classifier as the bytes of a PNG file."""
+def answer_and_map(name: str, multiple: float) -> widgets.HTML:
+    """Return the map and the answer of one altered classifier as a widget."""
+    picture = targets[name]
     classifier = fooling.shift_logits(model, fooling.linear_shift(picture, multiple * strength / 2))
     with torch.no_grad():
         answer = classifier(one).softmax(dim=1)[0].cpu()
@@ -196,10 +196,8 @@ def frame(picture: Tensor, multiple: float) -> bytes:
     axes[2].bar(range(len(answer)), answer, color="#555555")
     axes[2].set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
     axes[2].set_title("probability of each class", fontsize=9, loc="center")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
-    return buffer.getvalue()
+    alt = f"A digit, its gradient map with {name} at {multiple:g} x, and unchanged bars of probability."
+    return plots.figure_widget(figure, alt=alt)
 
 
 multiples = (0.0, 2.0) if tier == "tiny" else (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -208,8 +206,8 @@ multiples = (0.0, 2.0) if tier == "tiny" else (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2
 slider = widgets.SelectionSlider(options=[(f"{m:g} x", i) for i, m in enumerate(multiples)])
 choice = widgets.ToggleButtons(options=list(targets))
 stacks = []
-for picture in targets.values():
-    stack = widgets.Stack([widgets.Image(value=frame(picture, m), format="png") for m in multiples])
+for name in targets:
+    stack = widgets.Stack([answer_and_map(name, m) for m in multiples])
     widgets.jslink((slider, "index"), (stack, "selected_index"))
     stacks.append(stack)
 album = widgets.Stack(stacks)

@@ -150,7 +150,7 @@ exact_quartic = float(hessian.trace() + 12 * point[0].square().sum())
 
 
 # %%
-def fresh() -> torch.Generator:
+def same_noise() -> torch.Generator:
     """Return a generator in the same state each time: every estimator then sees the same noise."""
     return torch.Generator().manual_seed(seed)
 
@@ -159,17 +159,17 @@ sigma0, counts = 0.5, (1, 2, 4, 8, 16)
 with torch.no_grad():
     biases = {
         (variant, sigma): trace.taylor(
-            quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=fresh()
+            quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=same_noise()
         )
         for variant in VARIANTS
         for sigma in (0.05, 0.1, 0.2, 0.4, 0.8)
     }
     samples = {
-        v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=fresh())
+        v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=same_noise())
         for v in VARIANTS
     }
     for law in ("gaussian", "rademacher"):
-        samples[law] = trace.hutchinson(quadratic, x0, num_probes=16, distribution=law, generator=fresh())
+        samples[law] = trace.hutchinson(quadratic, x0, num_probes=16, distribution=law, generator=same_noise())
 
 
 # %%
@@ -310,7 +310,7 @@ def root_mean_square_error(network: nn.Module, sigma: float, variant: str) -> fl
             sigma=sigma,
             variant=variant,
             num_probes=probes,
-            generator=fresh(),
+            generator=same_noise(),
             chunk_size=16,
         )
     return float((drawn - exact).square().mean().sqrt())
@@ -327,7 +327,7 @@ formats = {
     "float64": [root_mean_square_error(double, s, "central") for s in SIGMAS],
 }
 with torch.no_grad():
-    drawn = trace.hutchinson(trace.logit(model, y), x, num_probes=probes, generator=fresh(), chunk_size=16)
+    drawn = trace.hutchinson(trace.logit(model, y), x, num_probes=probes, generator=same_noise(), chunk_size=16)
 hutchinson_error = float((drawn - exact).square().mean().sqrt())
 size = float(exact.square().mean().sqrt())
 

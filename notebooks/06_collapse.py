@@ -129,7 +129,7 @@ glue("best_fresh", on_fresh[lowest].value, display=False)
 noise_width, c_line, steps = 0.3, 0.05, {"tiny": 20}.get(tier, 600)
 
 
-def small_network() -> nn.Module:
+def line_network() -> nn.Module:
     """Return an untrained f on the line, the same each time."""
     source = torch.Generator().manual_seed(seed)
     network = nn.Sequential(
@@ -150,7 +150,7 @@ def mean_trace(network: nn.Module, x: Tensor) -> float:
 # %%
 def train_on_line(noise: float = 0.0, c: float = 0.0) -> tuple[nn.Module, pd.DataFrame]:
     """Train on the ten points; return the network and its mean trace at them and at fresh points."""
-    network, rows, source = small_network(), [], torch.Generator().manual_seed(seed)
+    network, rows, source = line_network(), [], torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for step in range(1, steps + 1):
         x = points + noise * torch.randn(points.shape, generator=source, dtype=points.dtype)

@@ -27,7 +27,6 @@ seed = 0
 device = "cpu"
 
 # %% tags=["hide-input"]
-import io
 
 import ipywidgets as widgets
 import pandas as pd
@@ -300,20 +299,17 @@ for name, network in networks.items():
 stops = sorted({s for s in (0, 1, 2, 4, 8, 15, 30, 50, 80, 120, 200) if s <= steps})
 
 
-def frame(step):
-    """Render the pictures after some steps, as the bytes of a PNG file."""
+def pictures_after(step):
+    """Return the pictures after some steps, as a widget."""
     figure, axes = plt.subplots(2, 10, figsize=(7.6, 1.75))
     for row, name in zip(axes, names, strict=True):
         plots.show_images(row, climbs[name][step])
         row[0].set_ylabel(plots.MODEL_LABELS[name], rotation=0, ha="right", va="center", fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    plt.close(figure)
-    return buffer.getvalue()
+    return plots.figure_widget(figure, alt=f"Ten pictures by each of the two networks, after {step} steps.", dpi=90)
 
 
 slider = widgets.SelectionSlider(options=[(str(stop), i) for i, stop in enumerate(stops)], description="steps")
-stack = widgets.Stack([widgets.Image(value=frame(stop), format="png") for stop in stops], selected_index=0)
+stack = widgets.Stack([pictures_after(stop) for stop in stops], selected_index=0)
 widgets.jslink((slider, "index"), (stack, "selected_index"))
 display(widgets.VBox([slider, stack]))
 

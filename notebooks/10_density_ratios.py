@@ -437,7 +437,7 @@ def per_seed(model, band, column="log_ratio"):
     return rows.assign(absolute=rows["log_ratio"].abs()).groupby("seed")[column].mean()
 
 
-def against_baseline(model, band, column="log_ratio"):
+def difference_from_baseline(model, band, column="log_ratio"):
     """Return the interval of a model's difference from the baseline, paired by seed."""
     both = pd.concat(
         [per_seed(model, band, column), per_seed("baseline", band, column)], axis=1, join="inner"
@@ -449,11 +449,11 @@ def against_baseline(model, band, column="log_ratio"):
 comparisons = {
     "baseline, all noise": seed_interval(per_seed("baseline", "all").tolist()),
     "anti-score-matching, small noise": seed_interval(per_seed("anti_score_matching", "small").tolist()),
-    "anti-score-matching − baseline, small noise": against_baseline("anti_score_matching", "small"),
-    "score-matching − baseline, |log-ratio|, large noise": against_baseline(
+    "anti-score-matching − baseline, small noise": difference_from_baseline("anti_score_matching", "small"),
+    "score-matching − baseline, |log-ratio|, large noise": difference_from_baseline(
         "score_matching", "large", "absolute"
     ),
-    "gradient norm − baseline, |log-ratio|, large noise": against_baseline(
+    "gradient norm − baseline, |log-ratio|, large noise": difference_from_baseline(
         "gradient_norm", "large", "absolute"
     ),
 }

@@ -128,6 +128,8 @@ def order(values):
 
 glue("our_order", order(dict(zip(table["model"], table["value"], strict=True))), display=False)
 glue("paper_order", order({k: v for k, v in reported("cifar100.gan_test").items() if k in runs.METHODS}), display=False)
+
+# %% tags=["remove-cell"]
 verdicts = {"higher": [], "lower": [], "not clearly different": []}
 for row in gaps.to_dict("records"):
     verdicts[direction(row)].append(f"{plots.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.1f}', 100)}")

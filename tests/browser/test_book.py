@@ -40,7 +40,14 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
             result.trouble.append(f"console: {message.text}") if message.type == "error" else None
         ),
     )
-    page.on("requestfailed", lambda request: result.trouble.append(f"failed: {request.url}"))
+    page.on(
+        "requestfailed",
+        lambda request: (
+            None  # The next page was opened meanwhile.
+            if request.failure == "net::ERR_ABORTED"
+            else result.trouble.append(f"failed: {request.url}")
+        ),
+    )
 
     def check(request: object) -> None:
         url = request.url  # pyright: ignore[reportAttributeAccessIssue]

@@ -53,4 +53,4 @@ import pandas as pd
 pd.DataFrame({f"a rather long column {i}": [0.123456789] * 3 for i in range(12)})
 
 # %% [markdown]
-# Accuracy {glue:text}`accuracy:.2f`.
+# Accuracy {glue:text}`accuracy:.2f`, with $x \ge 0$.
