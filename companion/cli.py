@@ -23,7 +23,7 @@ EXPECTED = (ValueError, TypeError, RecordError, WeightsError, data.DataError, OS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 refused with a sentence, 3 out of its time budget."""
+    """Run a command; return its exit status: 0 done, 1 refused with a sentence, 3 out of its time budget."""
     options = _parser().parse_args(arguments)
     if getattr(options, "threads", None):
         torch.set_num_threads(options.threads)
@@ -116,8 +116,8 @@ def claims(options: argparse.Namespace) -> int:
         runs.write_table(frame, options.csv)
         print(f"{len(frame)} claims written to {options.csv}")
         return 0
-    for row in frame.itertuples():
-        print(f"{row.id:32} {row.verdict:12} {row.measured}")
+    for row in frame.to_dict("records"):
+        print(f"{row['id']:32} {row['verdict']:12} {row['measured']}")
     return 0
 
 

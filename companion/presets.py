@@ -1,7 +1,8 @@
 """The experiments: which runs each tier has, with settings chosen on validation data.
 
 `PRESETS` holds what the search over validation data chose (chapter 07 shows the search); `PAPER` holds the
-constants that the paper prints. The quick tier's names are also its folders' names below `results/quick/mnist5k/`.
+constants that the paper prints. The quick tier's names are also its folders' names below
+`results/quick/mnist5k/`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 SWEEP_MUS = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
-def preset(tier: str, dataset: str, method: str, seed: int = 0, **changes: Any) -> Settings:
+def preset(tier: str, dataset: str, method: str, seed: int = 0, **changes: Any) -> Settings:  # noqa: ANN401
     """Return the validated settings of one method at one tier, with some of them changed.
 
     Args:
@@ -99,7 +100,7 @@ def preset(tier: str, dataset: str, method: str, seed: int = 0, **changes: Any) 
 
 
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
-    """Return Table 2's 20 runs, every lambda with every mu, at half the preset's width and a third of its epochs."""
+    """Return Table 2's 20 runs, every lambda with every mu, at half the width and a third of the epochs."""
     base = preset(tier, dataset, "score_matching", seed)
     return [
         replace(

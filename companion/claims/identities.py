@@ -53,7 +53,8 @@ def scipy_joint(mixture: Mixture, x: Tensor) -> Tensor:
     for mean, covariance, weight, label in zip(
         mixture.means, mixture.covariances, mixture.weights, mixture.labels, strict=True
     ):
-        density = multivariate_normal(mean.numpy(), covariance.numpy()).pdf(x.numpy())
+        gaussian = multivariate_normal(mean.numpy(), covariance.numpy())  # pyright: ignore[reportArgumentType]
+        density = gaussian.pdf(x.numpy())
         joint[:, int(label)] += float(weight) * torch.as_tensor(density).reshape(len(x))
     return joint
 
