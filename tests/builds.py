@@ -39,6 +39,9 @@ def copy_toy(target: Path) -> Path:
     shutil.copytree(TOY, target, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "pipeline", *BOOK_FILES):
         _copy(ROOT / name, target / name)
+    left_by_a_tool = target / ".pytest_cache" / "README.md"  # pytest writes one where it is run
+    left_by_a_tool.parent.mkdir()
+    left_by_a_tool.write_text("# Not a page\n")
     return target
 
 
