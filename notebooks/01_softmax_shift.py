@@ -30,17 +30,15 @@ device = "cpu"
 # %%
 from functools import partial
 
-import ipywidgets as widgets
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, fooling, pictures, plots, presets, runs
+from companion import data, fooling, live, pictures, plots, presets, runs
 from companion.gradients import log_probability_gradient, logit_gradient, loss_gradient
 
 plots.use_style()
@@ -179,40 +177,18 @@ glue("strength", strength, display=False)
 # Of the {glue:text}`test_images` test images, the number that the second network classifies differently
 # from the first is {glue:text}`predictions_changed`.
 #
-# You can turn the picture up yourself. The slider sets $s$ as a multiple of the network's own largest
-# pixel. The images were computed beforehand, so it works on this page as it does in a running notebook.
+# Now do it yourself. Below, your browser computes this very network, in double precision, whenever you move
+# something; there is no server behind the page. Choose an image or draw one, choose the class to be explained and
+# the function $g$, and draw your own $T$. What is called "unchanged" is computed through $f + g$ like everything
+# else, so that the table shows what rounding leaves of it. Set the precision to float32 and turn the strength up,
+# and you will see rounding get the better of the softmax.
 
 # %% tags=["hide-input"]
-def answer_and_map(name: str, multiple: float) -> widgets.HTML:
-    """Return the map and the answer of one altered classifier as a widget."""
-    picture = targets[name]
-    classifier = fooling.shift_logits(model, fooling.linear_shift(picture, multiple * strength / 2))
-    with torch.no_grad():
-        answer = classifier(one).softmax(dim=1)[0].cpu()
-    figure, axes = plt.subplots(1, 3, figsize=(6.0, 2.2), width_ratios=[1, 1, 1.2])
-    plots.show_images(axes[0], one, titles=["the input"])
-    title = f"gradient map, {multiple:g} x"
-    plots.signed_maps(axes[1], logit_gradient(classifier, one, label), titles=[title])
-    axes[2].bar(range(len(answer)), answer, color="#555555")
-    axes[2].set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
-    axes[2].set_title("probability of each class", fontsize=9, loc="center")
-    alt = f"A digit, its gradient map with {name} at {multiple:g} x, and unchanged bars of probability."
-    return plots.figure_widget(figure, alt=alt)
-
-
-multiples = (0.0, 2.0) if tier == "tiny" else (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
-
-# %%
-slider = widgets.SelectionSlider(options=[(f"{m:g} x", i) for i, m in enumerate(multiples)])
-choice = widgets.ToggleButtons(options=list(targets))
-stacks = []
-for name in targets:
-    stack = widgets.Stack([answer_and_map(name, m) for m in multiples])
-    widgets.jslink((slider, "index"), (stack, "selected_index"))
-    stacks.append(stack)
-album = widgets.Stack(stacks)
-widgets.jslink((choice, "index"), (album, "selected_index"))
-display(widgets.VBox([choice, slider, album]))
+picked = [hesitant] + [int((y == label).nonzero()[0]) for label in range(min(10, images.num_classes))]
+live.fooling(
+    model, x[picked], y[picked], images.class_names,
+    run=runs.find(tier, dataset, "baseline", seed), indices=picked,
+)  # fmt: skip
 
 # %% [markdown]
 # ## How exactly are the answers unchanged?

@@ -40,7 +40,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, fooling, pictures, plots, presets, runs
+from companion import data, fooling, live, pictures, plots, presets, runs
 from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
@@ -344,6 +344,15 @@ plt.show()
 # negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain.
 # But so does the map that it covers.
 #
+# Here are both ripples to play with, on images from uncertain to confident. The bounds are printed beside what is
+# measured. Take the ripple on the loss, a confident image and a "peak", and turn the height up and down: the sum of
+# $\exp(-\tilde\ell_i)$ gives the game away.
+
+# %% tags=["hide-input"]
+offered = torch.stack([by_confidence[int(q * (count - 1))] for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)])
+live.ripple(model, x[offered], y[offered], images.class_names)
+
+# %% [markdown]
 # ## Confident samples
 #
 # The appendix ends with a second remark. On confident samples loss and loss-gradient are close to zero, so

@@ -35,7 +35,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, plots, presets, runs, trace
+from companion import data, live, plots, presets, runs, trace
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import Interval, mean_interval
@@ -388,6 +388,16 @@ for key, name in (
 #
 # The right panel is a warning. With TF32's factors the wall moves right: the error is {glue:text}`tf32_middle:.1f` at $\sigma = 0.01$ and {glue:text}`tf32_thousandth:.0f` at $0.001$. With bfloat16's it is {glue:text}`bfloat16_middle:.0f` at $0.01$. That is why `trace.taylor` refuses to run under autocast, or on a GPU with TF32 switched on, unless it is told that you want to measure the damage.
 #
+# Here you can draw estimates yourself. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. For all pixels at once the exact trace comes from the cell below. Try the forward estimator first, then the central one, and see the axis of the histogram shrink.
+
+# %% tags=["hide-input"]
+offered = {"tiny": 1}.get(tier, 4)
+x_live, y_live = data.to_float(images.x_test[:offered]).to(device), images.y_test[:offered].to(device)
+with torch.no_grad(), trace.full_precision():
+    more = [trace.exact(trace.logit(model, y_live[count:]), x_live[count:], chunk_size=64)] if offered > count else []
+live.traces(model, x_live, y_live, images.class_names, exact=torch.cat([exact, *more]))
+
+# %% [markdown]
 # ## What it costs
 #
 # One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" is the whole of what a penalty adds to a step: the estimate, its square, and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.

@@ -37,7 +37,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, fooling, pictures, plots, presets, runs, sampling
+from companion import data, fooling, live, pictures, plots, presets, runs, sampling
 from companion._support import choose
 from companion.metrics import mean_interval, paired_difference_interval, total_variation
 from companion.tables import direction, interval_text
@@ -312,6 +312,16 @@ slider = widgets.SelectionSlider(options=[(str(stop), i) for i, stop in enumerat
 stack = widgets.Stack([pictures_after(stop) for stop in stops], selected_index=0)
 widgets.jslink((slider, "index"), (stack, "selected_index"))
 display(widgets.VBox([slider, stack]))
+
+# %% [markdown]
+# And here you hold the brush. Both networks run in your browser; choose a class and press "Run", or take single
+# steps. With Langevin dynamics, turn the temperature up towards 1 and watch the picture dissolve.
+
+# %% tags=["hide-input"]
+live.sampling(
+    {plots.MODEL_LABELS[name]: network for name, network in networks.items()}, shape, data.load(dataset).class_names,
+    target=3,
+)  # fmt: skip
 
 # %% [markdown]
 # What do the numbers do meanwhile? The logit has two parts

@@ -32,7 +32,7 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import data, evaluation, metrics, plots, presets, runs, sampling
+from companion import data, evaluation, live, metrics, plots, presets, runs, sampling
 from companion._support import choose
 from companion.tables import (
     beside_reported, direction, interval_text, labelled, listed, paired_differences, reported, run_table, seed_table,
@@ -79,6 +79,16 @@ glue("chance", 100 / images.num_classes, display=False)
 # %% [markdown]
 # Look for yourself in {numref}`fig-samples-grid` before you read on. Which rows would you know the classes in?
 #
+# You can make more of them, step by step, with the baseline and the network that was trained with a gradient norm
+# side by side. Both start from the same noise.
+
+# %% tags=["hide-input"]
+live.sampling(
+    {plots.MODEL_LABELS[name]: models[name].model() for name in ("baseline", "gradient_norm")},
+    images.x_test.shape[1:], images.class_names, target=5,
+)  # fmt: skip
+
+# %% [markdown]
 # ## The judge
 #
 # Eyes are easily led. The *GAN-test* {cite:p}`shmelkov2018how` replaces them by a network that is trained on its

@@ -33,6 +33,7 @@ def run(label: str, command: str, **arguments: object) -> None:
         "MKL_NUM_THREADS": "1",
         "NO_COLOR": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "COMPANION_BOOK": "1",  # live figures are made for a page, which has no kernel
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
     process = subprocess.Popen(

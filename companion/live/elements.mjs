@@ -1,0 +1,66 @@
+// The parts of a page that everything else is made of, and how numbers are written.
+
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function drawn(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+let identities = 0;
+export const freshId = (stem) => `live-${stem}-${++identities}`;
+
+// Numbers as they are read: those from 0.01 to 10000 plainly, others with a power of ten.
+export function number(value, digits = 2) {
+  if (value === 0) return "0";
+  const magnitude = Math.abs(value);
+  if (!Number.isFinite(value)) return String(value);
+  const text =
+    magnitude >= 1e-2 && magnitude < 1e4
+      ? value.toPrecision(Math.max(digits, Math.ceil(Math.log10(magnitude) + 1e-9)))
+      : value.toExponential(digits - 1);
+  return text.replaceAll("-", "−");
+}
+
+// The two ends of an axis, with as many digits as tell them apart.
+export function axisEnds(low, high) {
+  const digits = Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(high - low) || 1))));
+  const large = Math.max(Math.abs(low), Math.abs(high)) >= 1e4;
+  return [low, high].map((end) => [
+    end,
+    large ? number(end) : Number(end.toFixed(digits)).toString().replace("-", "−"),
+  ]);
+}
+
+// Says what has changed, once the changes have paused: to a screen reader alone, or also in sight.
+export class Announcer {
+  constructor({ visible = false } = {}) {
+    this.node = element("p", { class: visible ? "live-summary" : "live-unseen", role: "status" });
+  }
+
+  say(text, wait = 600) {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => (this.node.textContent = text), wait);
+  }
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // Not allowed here, for example on a page opened from the disk: the text is shown instead.
+  }
+}

@@ -1,0 +1,286 @@
+"""The four live figures: what each one is given, and its still picture."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from companion import pictures
+from companion._support import at_least
+from companion.live import stills
+from companion.live.hosts import Figure, Widget, in_book, on_page
+from companion.live.packing import UnsupportedNetwork, pack, pack_array
+from companion.runs import Run
+
+INDEX = "INDEX"
+
+
+def fooling(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    class_names: Sequence[str] | None = None,
+    *,
+    run: Run | None = None,
+    indices: Sequence[int] | None = None,
+) -> Figure:
+    r"""Show a classifier beside f + g, with g of the reader's choice (section 2).
+
+    Probabilities, loss and loss-gradient stay what they are, the logit-gradient becomes any picture. All are
+    computed through the sum f + g.
+
+    Args:
+        model: any classifier, (B, channels, H, W) -> (B, C) logits. One whose layers the page's engine does
+            not know (see `UnsupportedNetwork`) is computed by the kernel.
+        x: (N, channels, H, W) images to choose from, in [0, 1]; a dozen is plenty.
+        y: (N,) their classes.
+        class_names: C names; the numbers 0 to C-1 if None.
+        run: where the model came from, so that "Copy as PyTorch" can say it.
+        indices: the rows of the run's test images that x holds, for the same purpose.
+
+    Returns:
+        A figure; the last line of a cell shows it.
+
+    Raises:
+        ValueError: images, classes or names that do not fit together.
+        UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        >>> fooling(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])).payload["kind"]
+        'fooling'
+    """
+    names = _checked(model, x, y, class_names)
+    chosen = _pictures(*x.shape[-2:])
+    payload = {
+        "kind": "fooling",
+        "classes": names,
+        "images": _images(x, y, indices),
+        "pictures": chosen,
+        "code": _code(run),
+        "view": {
+            "image": 0, "drawing": "", "y": int(y[0]),
+            "g": "picture", "picture": chosen[0]["name"], "own": "", "strength": 10.0,
+            "epsilon": 0.01, "frequency": 1000.0, "rival": (int(y[0]) + 1) % len(names),
+            "precision": "float64", "ownScale": False,
+        },
+    }  # fmt: skip
+    return _figure(payload, {"model": model}, x, lambda: stills.fooling(model, x, y, names))
+
+
+def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None = None) -> Figure:
+    r"""Show a ripple, :math:`\epsilon \sin(m \langle x, T \rangle)`, on the loss or on one logit (A.1).
+
+    Args:
+        model: any classifier, (B, channels, H, W) -> (B, C) logits.
+        x: (N, channels, H, W) images to choose from, in [0, 1].
+        y: (N,) their classes, whose loss is looked at.
+        class_names: C names; the numbers 0 to C-1 if None.
+
+    Returns:
+        A figure; the last line of a cell shows it.
+
+    Raises:
+        ValueError: images, classes or names that do not fit together.
+        UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+    """
+    names = _checked(model, x, y, class_names)
+    payload = {
+        "kind": "ripple",
+        "classes": names,
+        "images": _images(x, y, None),
+        "face": pack_array(_face(x)),
+        "view": {
+            "image": 0, "where": "logit", "picture": "face", "place": "slope",
+            "epsilon": 0.01, "frequency": 500.0,
+        },
+    }  # fmt: skip
+    return _figure(payload, {"model": model}, x, lambda: stills.ripple(model, x, y, names, _face(x)))
+
+
+def traces(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    class_names: Sequence[str] | None = None,
+    *,
+    exact: Tensor | None = None,
+) -> Figure:
+    r"""Show estimates of the trace of a logit's Hessian against the exact trace (eq. 3, 7 and 8).
+
+    The exact trace is computed in the page for a patch of 8 x 8 pixels. For all pixels it takes too long
+    there; it is offered where `exact` is given.
+
+    Args:
+        model: any smooth classifier, (B, channels, H, W) -> (B, C) logits.
+        x: (N, channels, H, W) images to choose from, at least 8 x 8 pixels, in [0, 1].
+        y: (N,) the classes whose logit is looked at.
+        class_names: C names; the numbers 0 to C-1 if None.
+        exact: (N,) traces over all pixels, from `trace.exact`.
+
+    Returns:
+        A figure; the last line of a cell shows it.
+
+    Raises:
+        ValueError: images, classes, names or traces that do not fit together.
+        UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+    """
+    names = _checked(model, x, y, class_names)
+    if min(x.shape[-2:]) < 8:
+        raise ValueError(f"the patch has 8 x 8 pixels; the images have {x.shape[-2]} x {x.shape[-1]}")
+    if exact is not None and exact.shape != (len(x),):
+        raise ValueError(f"exact must hold {len(x)} traces, one an image; got shape {tuple(exact.shape)}")
+    payload = {
+        "kind": "traces",
+        "classes": names,
+        "images": _images(x, y, None),
+        "exact": None if exact is None else exact.double().tolist(),
+        "view": {
+            "image": 0, "region": "patch", "row": (x.shape[-2] - 8) // 2, "column": (x.shape[-1] - 8) // 2,
+            "variant": "forward", "sigma": 0.01, "probes": 64, "precision": "float64", "seed": 1,
+        },
+    }  # fmt: skip
+    return _figure(payload, {"model": model}, x, lambda: stills.traces(model, x, y, names))
+
+
+def sampling(
+    models: Mapping[str, nn.Module],
+    shape: Sequence[int],
+    class_names: Sequence[str] | None = None,
+    *,
+    target: int = 0,
+) -> Figure:
+    r"""Climb a logit, or follow Langevin dynamics, with several networks side by side (section 4.1).
+
+    Args:
+        models: name -> classifier, (B, channels, H, W) -> (B, C) logits. Two fit beside each other.
+        shape: of one image, (channels, H, W).
+        class_names: C names; the numbers 0 to C-1 if None.
+        target: the class whose logit is climbed first.
+
+    Returns:
+        A figure; the last line of a cell shows it.
+
+    Raises:
+        ValueError: no model, or names or a target that do not fit.
+        UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+    """
+    if not models:
+        raise ValueError("models is empty; give at least one, for example {'mine': model}")
+    x = torch.full((1, *shape), 0.5)
+    for model in models.values():
+        names = _checked(model, x, torch.tensor([target]), class_names)
+    payload = {
+        "kind": "sampling",
+        "classes": names,
+        "labels": {f"model{k}": label for k, label in enumerate(models)},
+        "shape": list(shape),
+        "view": {
+            "y": target, "method": "climb", "stepSize": 0.1, "temperature": 0.001, "pull": 0.01,
+            "clamp": True, "seed": 1,
+        },
+    }  # fmt: skip
+    networks = {f"model{k}": model for k, model in enumerate(models.values())}
+    return _figure(payload, networks, x, lambda: stills.sampling(models, tuple(shape), names, target))
+
+
+def drawing(text: str, shape: Sequence[int]) -> Tensor:
+    """Return the drawing that a live figure writes as text: 16 shades, four bits a pixel, in base64.
+
+    Args:
+        text: from "Copy as PyTorch", or from a link.
+        shape: of the tensor, such as (1, 1, 28, 28).
+
+    Returns:
+        float64 values in [0, 1].
+
+    Raises:
+        ValueError: a text that does not hold that many pixels.
+
+    Example:
+        >>> drawing("8A", (1, 2))
+        tensor([[1., 0.]], dtype=torch.float64)
+    """
+    count = int(torch.tensor(list(shape)).prod())
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(data) != (count + 1) // 2:
+        raise ValueError(f"the text holds {2 * len(data)} pixels; shape {tuple(shape)} has {count}")
+    shades = [shade for byte in data for shade in (byte >> 4, byte & 15)]
+    return torch.tensor(shades[:count], dtype=torch.float64).reshape(tuple(shape)) / 15
+
+
+def _figure(
+    payload: dict[str, Any], models: Mapping[str, nn.Module], x: Tensor, still: stills.Still
+) -> Figure:
+    """Return the figure for a page, or the widget for Jupyter, with each network as the engine reads it."""
+    networks: dict[str, dict[str, Any]] = {}
+    for name, model in models.items():
+        try:
+            networks[name] = pack(model, tuple(x.shape[1:]))
+        except UnsupportedNetwork:
+            if in_book():
+                raise
+            networks[name] = {"name": name}
+    if in_book():
+        return on_page(payload, networks, still())
+    return Widget(payload={**payload, "networks": networks}, models=models, shape=tuple(x.shape[1:]))
+
+
+def _checked(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None) -> list[str]:
+    """Return the names of the classes, after a look at everything."""
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x) or not x.is_floating_point():
+        raise ValueError(f"x must be (N, 1 or 3, H, W) images in [0, 1]; got {tuple(x.shape)} of {x.dtype}")
+    if y.shape != (len(x),):
+        raise ValueError(f"y must hold {len(x)} classes, one an image; got shape {tuple(y.shape)}")
+    with torch.no_grad():
+        classes = stills.evaluated(model, x[:1]).shape[1]
+    names = [str(k) for k in range(classes)] if class_names is None else [str(name) for name in class_names]
+    if len(names) != classes:
+        raise ValueError(f"the model has {classes} classes, class_names has {len(names)}")
+    for label in y.tolist():
+        if not 0 <= at_least("a class in y", label, 0) < classes:
+            raise ValueError(f"y holds the class {label}; this model's classes are 0 to {classes - 1}")
+    return names
+
+
+def _images(x: Tensor, y: Tensor, indices: Sequence[int] | None) -> dict[str, Any]:
+    rows = list(range(len(x))) if indices is None else [int(index) for index in indices]
+    if len(rows) != len(x):
+        raise ValueError(f"there are {len(x)} images but {len(rows)} indices")
+    return {"array": pack_array(x), "labels": [int(label) for label in y], "indices": rows}
+
+
+def _pictures(height: int, width: int) -> list[dict[str, Any]]:
+    """Return the pictures T that fit: name, label, the code that makes it, the pixels."""
+    made = []
+    size = min(height, width) if height == width else 0
+    for name, label, code, smallest, make in (
+        ("smiley", "smiling face", f"pictures.smiley({size})", 8, pictures.smiley),
+        ("word", "HI", f'pictures.word("HI", {size})', 11, lambda size: pictures.word("HI", size)),
+        ("checkerboard", "checkerboard", f"pictures.checkerboard({size})", 4, pictures.checkerboard),
+    ):
+        if size >= smallest:
+            made.append({"name": name, "label": label, "code": code, "array": pack_array(make(size))})
+    plain = {"name": "plain", "label": "all pixels", "code": f"torch.ones(1, {height}, {width})"}
+    return made or [{**plain, "array": pack_array(torch.ones(1, height, width))}]
+
+
+def _face(x: Tensor) -> Tensor:
+    height, width = x.shape[-2:]
+    return pictures.smiley(height) if height == width and height >= 8 else torch.ones(1, height, width)
+
+
+def _code(run: Run | None) -> dict[str, str]:
+    """Return what "Copy as PyTorch" writes for the model and for an image."""
+    if run is None:
+        return {"model": "model.double()  # yours", "image": f"x[[{INDEX}]]"}
+    settings = run.settings
+    found = ", ".join(f'"{part}"' for part in (settings.tier, settings.dataset, settings.name))
+    return {
+        "model": f"runs.find({found}, {settings.seed}).model().double()",
+        "image": f'data.to_float(data.load("{settings.dataset}").x_test[[{INDEX}]])',
+    }

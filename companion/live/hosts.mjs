@@ -1,0 +1,81 @@
+// Where a live figure lives. A host has the figure's `payload` (networks, images, start of the view), keeps the
+// `view` (what the reader has chosen), and, in Jupyter, can `ask` the kernel.
+
+import { decode } from "./arrays.mjs";
+
+// On a page there is no kernel. The view is kept in the address, so that a link shows what its sender saw.
+export class PageHost {
+  constructor(payload) {
+    this.payload = payload;
+    this.ask = null;
+    this.mark = `#live-${payload.kind}?`;
+  }
+
+  // `options` has the values that a name may take, where they are few. What does not fit is left out: a link may be
+  // old, or mistyped.
+  loadView(options) {
+    if (!location.hash.startsWith(this.mark)) return {};
+    const given = Object.fromEntries(new URLSearchParams(location.hash.slice(this.mark.length)));
+    const view = {};
+    for (const [name, start] of Object.entries(this.payload.view)) {
+      if (!(name in given)) continue;
+      const text = given[name];
+      const allowed = options[name]?.find((option) => String(option) === text);
+      if (name in options) {
+        if (allowed !== undefined) view[name] = allowed;
+      } else if (typeof start === "number") {
+        if (text !== "" && Number.isFinite(Number(text))) view[name] = Number(text);
+      } else if (/^[\w-]*$/.test(text)) view[name] = text;
+    }
+    return view;
+  }
+
+  saveView(view) {
+    history.replaceState(history.state, "", this.linkTo(view));
+  }
+
+  // What equals the start of the view is left out.
+  linkTo(view) {
+    const changed = Object.entries(view).filter(([name, value]) => value !== this.payload.view[name]);
+    return `${location.href.split("#")[0]}${this.mark}${new URLSearchParams(changed)}`;
+  }
+}
+
+// In Jupyter the view is a trait of the widget, and questions are messages to it.
+export class JupyterHost {
+  constructor(model) {
+    this.model = model;
+    this.payload = model.get("payload");
+    this.waiting = new Map();
+    this.questions = 0;
+    model.on("msg:custom", (answer) => {
+      const { resolve, reject } = this.waiting.get(answer.question) ?? {};
+      this.waiting.delete(answer.question);
+      if (answer.error) reject?.(new Error(answer.error));
+      else resolve?.(answer);
+    });
+  }
+
+  loadView() {
+    return this.model.get("view");
+  }
+
+  saveView(view) {
+    this.model.set("view", { ...view });
+    this.model.save_changes();
+  }
+
+  ask(question) {
+    this.questions += 1;
+    this.model.send({ ...question, question: this.questions });
+    return new Promise((resolve, reject) => this.waiting.set(this.questions, { resolve, reject }));
+  }
+}
+
+// The images of a payload, as one array of pixels each.
+export function openImages({ array, ...rest }) {
+  const all = decode(array);
+  const length = all.length / array.shape[0];
+  const pixels = Array.from({ length: array.shape[0] }, (_, k) => all.slice(k * length, (k + 1) * length));
+  return { ...rest, shape: array.shape.slice(1), pixels };
+}

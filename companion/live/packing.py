@@ -1,0 +1,167 @@
+"""From a PyTorch network to the description that the page's engine reads: steps, shapes, exact weights."""
+
+from __future__ import annotations
+
+import base64
+import operator
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from companion._support import evaluation_mode
+from companion.models import _checked
+
+Step = dict[str, Any]
+
+
+class UnsupportedNetwork(ValueError):
+    """The network has a step that the page's engine does not know; in Jupyter the kernel computes it."""
+
+
+def pack_array(values: Tensor) -> dict[str, Any]:
+    """Return {type, shape, data}: the values in the smallest type that holds them exactly, in base64.
+
+    Example:
+        >>> pack_array(torch.tensor([0.5, -2.0]))["type"]
+        'float16'
+        >>> pack_array(torch.tensor([0.1], dtype=torch.float64))["type"]
+        'float64'
+    """
+    values = values.detach().cpu().double().contiguous()
+    whole = bool(((values >= 0) & (values <= 255)).all()) and torch.equal(values.round(), values)
+    kinds = [torch.uint8] if whole else []
+    for kind in (*kinds, torch.float16, torch.float32, torch.float64):
+        if torch.equal(values.to(kind).double(), values) or kind == torch.float64:
+            data = base64.b64encode(values.to(kind).numpy().tobytes()).decode()
+            return {"type": str(kind).removeprefix("torch."), "shape": list(values.shape), "data": data}
+    raise AssertionError("float64 holds every value")
+
+
+def unpack_array(array: dict[str, Any]) -> Tensor:
+    """Return the float64 tensor that `pack_array` was given.
+
+    Example:
+        >>> unpack_array(pack_array(torch.tensor([[0.5], [-2.0]])))
+        tensor([[ 0.5000],
+                [-2.0000]], dtype=torch.float64)
+    """
+    kind = cast("torch.dtype", getattr(torch, array["type"]))
+    values = torch.frombuffer(bytearray(base64.b64decode(array["data"])), dtype=kind)
+    return values.double().reshape(array["shape"])
+
+
+def pack(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Describe a network, in evaluation mode, as the list of steps that `engine.mjs` computes.
+
+    Known are convolutions, batch norms, softplus, ReLU, linear layers, sums of two branches, the mean over an
+    image's pixels, flattening; dropout and identities are left out.
+
+    Args:
+        model: a module that torch.fx can trace.
+        input_shape: of one input, (channels, height, width).
+
+    Returns:
+        {input, steps}; every weight is exact.
+
+    Raises:
+        UnsupportedNetwork: the model cannot be traced, or has another step.
+
+    Example:
+        >>> description = pack(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), (1, 2, 2))
+        >>> [step["op"] for step in description["steps"]]
+        ['input', 'flatten', 'linear']
+    """
+    whole: nn.Module = nn.Sequential(model)  # A model that is itself a layer of torch stays one step.
+    with evaluation_mode(model):
+        try:
+            graph = fx.Tracer().trace(whole)
+        except Exception as error:
+            raise UnsupportedNetwork(f"torch.fx cannot trace {type(model).__name__}: {error}") from error
+    modules: dict[str, nn.Module] = dict(whole.named_modules())
+    steps: list[Step] = []
+    place: dict[fx.Node, int] = {}
+    for node in graph.nodes:
+        if node.op == "output":
+            if place.get(node.args[0]) != len(steps) - 1:
+                raise UnsupportedNetwork("the model must return the logits alone, as one tensor")
+            break
+        inputs = [place[arg] for arg in node.args if isinstance(arg, fx.Node)]
+        step = _step(node, modules)
+        if step is None:
+            place[node] = inputs[0]
+            continue
+        place[node] = len(steps)
+        steps.append({**step, "inputs": inputs})
+    return {"input": list(input_shape), "steps": steps}
+
+
+def _step(node: fx.Node, modules: dict[str, nn.Module]) -> Step | None:
+    """Return what a node computes, or None if it hands its input on."""
+    if node.op == "placeholder":
+        return {"op": "input"}
+    if node.op == "call_module":
+        return _of_module(modules[str(node.target)])
+    if node.target in (operator.add, torch.add) and all(isinstance(arg, fx.Node) for arg in node.args):
+        return {"op": "add"}
+    if node.target in (F.relu, torch.relu, "relu"):
+        return {"op": "relu"}
+    if node.target in (torch.flatten, "flatten") and _option(node, 1, "start_dim", 0) == 1:
+        return {"op": "flatten"}
+    if node.target in (torch.mean, "mean") and _is_spatial(_option(node, 1, "dim", None)):
+        return {"op": "spatial_mean"}
+    if node.target is _checked:
+        return None
+    raise UnsupportedNetwork(f"the page's engine does not know the step {node.format_node()}")
+
+
+def _option(node: fx.Node, position: int, name: str, default: object) -> object:
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+
+
+def _is_spatial(dim: object) -> bool:
+    return isinstance(dim, tuple | list) and sorted(d % 4 for d in cast("list[int]", dim)) == [2, 3]
+
+
+def _of_module(module: nn.Module) -> Step | None:
+    if isinstance(module, nn.Identity | nn.Dropout | nn.Dropout2d):
+        return None
+    if isinstance(module, nn.Conv2d):
+        return _conv(module)
+    if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.affine:
+        arrays = {"mean": module.running_mean, "variance": module.running_var}
+        arrays |= {"weight": module.weight, "bias": module.bias}
+        return {"op": "batch_norm", "epsilon": module.eps, "arrays": _packed(arrays)}
+    if isinstance(module, nn.Softplus):
+        return {"op": "softplus", "beta": module.beta, "threshold": module.threshold}
+    if isinstance(module, nn.ReLU):
+        return {"op": "relu"}
+    if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1):
+        return {"op": "flatten"}
+    if isinstance(module, nn.Linear):
+        return {"op": "linear", "arrays": _packed({"weight": module.weight, "bias": module.bias})}
+    if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
+        return {"op": "spatial_mean"}
+    raise UnsupportedNetwork(f"the page's engine does not know the layer {module}")
+
+
+def _conv(module: nn.Conv2d) -> Step:
+    (kernel, *_), (stride, *_) = module.kernel_size, module.stride
+    padding = module.padding[0]
+    plain = (
+        module.kernel_size == (kernel, kernel)
+        and module.stride == (stride, stride)
+        and module.padding == (padding, padding)
+        and module.dilation == (1, 1)
+        and module.groups == 1
+        and module.padding_mode == "zeros"
+    )
+    if not plain:
+        raise UnsupportedNetwork(f"the page's engine does not know the layer {module}")
+    arrays = _packed({"weight": module.weight, "bias": module.bias})
+    return {"op": "conv", "kernel": kernel, "stride": stride, "padding": padding, "arrays": arrays}
+
+
+def _packed(arrays: dict[str, Tensor | None]) -> dict[str, Any]:
+    return {name: pack_array(values) for name, values in arrays.items() if values is not None}
