@@ -1,8 +1,8 @@
 """Sphinx extension: the live figures of the chapters.
 
 Beside the HTML of a figure, a chapter's output holds what its script has to load
-(`companion.live.hosts.PARTS`). The parts become scripts below `_static/live/`, which a page loads when a figure
-comes into view; the JavaScript itself is named on the pages that have a figure, and on no others.
+(`companion.live.hosts.PARTS`). The parts become scripts below `_static/live/`, which a page loads when a
+figure comes into view; the JavaScript itself is named on the pages that have a figure, and on no others.
 """
 
 from __future__ import annotations

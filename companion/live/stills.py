@@ -47,7 +47,7 @@ def fooling(model: nn.Module, x: Tensor, y: Tensor, names: Sequence[str]) -> Pic
     ):
         probabilities = evaluated(classifier, one).softmax(dim=1)[0].cpu()
         shown = probabilities.topk(min(10, len(probabilities))).indices.sort().values
-        axes[5].bar(range(len(shown)), probabilities[shown], width=width, color=colour, label=name)
+        axes[5].bar(range(len(shown)), probabilities[shown].tolist(), width=width, color=colour, label=name)
     axes[5].set(ylim=(0, 1), xticks=[], xlabel="class")
     axes[5].set_title("probabilities", fontsize=9, loc="center")
     return plots.picture_source(figure), (

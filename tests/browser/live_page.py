@@ -1,0 +1,72 @@
+"""A page with the four live figures, outside the book: the figures' own HTML, parts and script."""
+
+from __future__ import annotations
+
+import html
+import os
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import nn
+
+from companion import data, live, models, trace
+from companion.live import bundle, hosts
+
+
+def networks() -> dict[str, nn.Module]:
+    """Return two untrained networks of the book's size, in evaluation mode, whose weights are half precision.
+
+    Their batch norms have seen a few digits, so that logits and gradients are of a usual size.
+    """
+    made = {}
+    x = data.to_float(data.load("mnist5k").x_train[:64])
+    for seed, name in enumerate(("Baseline", "Regularised")):
+        network = models.resnet9(10, in_channels=1, width=16, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            for _ in range(20):
+                network.train()(x)
+        made[name] = models.round_to_half(network).eval()
+    return made
+
+
+def images() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return four test digits and their classes."""
+    digits = data.load("mnist5k")
+    return data.to_float(digits.x_test[:4]), digits.y_test[:4]
+
+
+def write(folder: Path) -> Path:
+    """Write the page; return its file."""
+    both = networks()
+    model = both["Baseline"]
+    x, y = images()
+    names = data.load("mnist5k").class_names
+    with mock.patch.dict(os.environ, {hosts.BOOK: "1"}):
+        with torch.no_grad():
+            exact = trace.exact(trace.logit(model, y[:1]), x[:1], chunk_size=64)
+        figures = [
+            live.fooling(model, x, y, names),
+            live.ripple(model, x, y, names),
+            live.traces(model, x[:1], y[:1], names, exact=exact),
+            live.sampling(both, (1, 28, 28), names, target=3),
+        ]
+    place = folder / "_static" / "live"
+    place.mkdir(parents=True)
+    (place / "live.js").write_text(bundle.page_script())
+    (place / "live.css").write_text(bundle.style())
+    body = []
+    for figure in figures:
+        output, metadata = figure._repr_mimebundle_()  # pyright: ignore[reportAttributeAccessIssue]
+        hosts.write_parts(metadata[hosts.PARTS], place)
+        body.append(f'<section style="min-height: 60rem">{output["text/html"]}</section>')
+    title = html.escape("Live figures")
+    page = folder / "index.html"
+    page.write_text(
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        '<link rel="stylesheet" href="_static/live/live.css"><script defer src="_static/live/live.js"></script>'
+        '<style>html[data-theme="dark"] { background: #14181e; color: #ced6dd }</style>'
+        f"</head><body><main><h1>{title}</h1>{''.join(body)}</main></body></html>"
+    )
+    return page

@@ -1,0 +1,25 @@
+"""The modules as one script: each before those that need it, and nothing left for a module loader."""
+
+from __future__ import annotations
+
+import re
+
+from companion.live import bundle
+
+
+def test_each_module_comes_after_those_it_imports() -> None:
+    script = bundle.page_script()
+    places = {
+        name: script.index(f"modules.{name} = ") for name in re.findall(r"^modules\.(\w+) = ", script, re.M)
+    }
+    assert set(places) == {path.stem for path in bundle.FOLDER.glob("*.mjs")}
+    for name, place in places.items():
+        for needed in re.findall(r'from "\./(\w+)\.mjs"', (bundle.FOLDER / f"{name}.mjs").read_text()):
+            assert places[needed] < place
+
+
+def test_the_page_has_a_classic_script_and_jupyter_a_module() -> None:
+    assert not re.search(r"^(import|export)\b", bundle.page_script(), re.M)
+    assert re.findall(r"^export .*", bundle.jupyter_module(), re.M) == [
+        "export default { render: companionLive.render };"
+    ]
