@@ -19,8 +19,10 @@ export function drawn(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Each widget in Jupyter loads its own copy of this module, on one page: hence the random part.
+const copyOfModule = Math.random().toString(36).slice(2, 10);
 let identities = 0;
-export const freshId = (stem) => `live-${stem}-${++identities}`;
+export const freshId = (stem) => `live-${copyOfModule}-${stem}-${++identities}`;
 
 // Numbers as they are read: those from 0.01 to 10000 plainly, others with a power of ten.
 export function number(value, digits = 2) {

@@ -116,8 +116,7 @@ export function renderFooling(host, root) {
     Object.assign(view, changes);
     for (const [name, control] of Object.entries(controls)) control.set(view[name]);
     for (const [name, node] of Object.entries(settingsOf)) node.hidden = name !== view.g;
-    clearTimeout(set.saving);
-    set.saving = setTimeout(() => host.saveView(view), 300);
+    if (Object.keys(changes).length) host.saveView(view);
     answer.replaceChildren();
     update();
   }

@@ -3,9 +3,18 @@
 
 import { decode } from "./arrays.mjs";
 
+// Saves once the reader has paused.
+class Host {
+  saveView(view) {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.save(view), 300);
+  }
+}
+
 // On a page there is no kernel. The view is kept in the address, so that a link shows what its sender saw.
-export class PageHost {
+export class PageHost extends Host {
   constructor(payload) {
+    super();
     this.payload = payload;
     this.ask = null;
     this.mark = `#live-${payload.kind}?`;
@@ -30,7 +39,7 @@ export class PageHost {
     return view;
   }
 
-  saveView(view) {
+  save(view) {
     history.replaceState(history.state, "", this.linkTo(view));
   }
 
@@ -42,8 +51,9 @@ export class PageHost {
 }
 
 // In Jupyter the view is a trait of the widget, and questions are messages to it.
-export class JupyterHost {
+export class JupyterHost extends Host {
   constructor(model) {
+    super();
     this.model = model;
     this.payload = model.get("payload");
     this.waiting = new Map();
@@ -60,7 +70,7 @@ export class JupyterHost {
     return this.model.get("view");
   }
 
-  saveView(view) {
+  save(view) {
     this.model.set("view", { ...view });
     this.model.save_changes();
   }

@@ -155,8 +155,7 @@ export function renderRipple(host, root) {
   function set(changes) {
     Object.assign(view, changes);
     for (const [name, control] of Object.entries(controls)) control.set(view[name]);
-    clearTimeout(set.saving);
-    set.saving = setTimeout(() => host.saveView(view), 300);
+    if (Object.keys(changes).length) host.saveView(view);
     update();
   }
 

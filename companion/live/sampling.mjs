@@ -102,8 +102,7 @@ export function renderSampling(host, root) {
     Object.assign(view, changes);
     for (const [name, control] of Object.entries(controls)) control.set(view[name]);
     controls.temperature.node.hidden = view.method !== "langevin";
-    clearTimeout(set.saving);
-    set.saving = setTimeout(() => host.saveView(view), 300);
+    if (Object.keys(changes).length) host.saveView(view);
     return restart ? reset() : Promise.resolve();
   }
 

@@ -195,8 +195,7 @@ export function renderTraces(host, root) {
   function set(changes) {
     Object.assign(view, changes);
     for (const [name, control] of Object.entries(controls)) control.set(view[name]);
-    clearTimeout(set.saving);
-    set.saving = setTimeout(() => host.saveView(view), 300);
+    if (Object.keys(changes).length) host.saveView(view);
     run();
   }
 

@@ -63,9 +63,11 @@ def write(folder: Path) -> Path:
     title = html.escape("Live figures")
     page = folder / "index.html"
     page.write_text(
-        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
+        f"<title>{title}</title>"
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        '<link rel="stylesheet" href="_static/live/live.css"><script defer src="_static/live/live.js"></script>'
+        '<link rel="stylesheet" href="_static/live/live.css">'
+        '<script defer src="_static/live/live.js"></script>'
         '<style>html[data-theme="dark"] { background: #14181e; color: #ced6dd }</style>'
         f"</head><body><main><h1>{title}</h1>{''.join(body)}</main></body></html>"
     )

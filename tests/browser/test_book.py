@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Page
+
+from companion.gradients import logit_gradient
 
 
 @dataclass
@@ -198,4 +202,44 @@ def test_static_widget_answers_without_a_kernel(visit: Visit, html: Path) -> Non
     handle.focus()
     handle.press("ArrowRight")
     page.get_by_text("one", exact=True).wait_for(state="visible")
+    assert visit.trouble == []
+
+
+def test_the_live_figure_of_chapter_1_computes_the_books_own_network(visit: Visit, html: Path) -> None:
+    name = "_executed/01_softmax_shift.html"
+    if not (html / name).exists():
+        pytest.skip("the toy book has no live figure")
+    place = visit.open(name).locator(".live-figure")
+    place.scroll_into_view_if_needed()
+    place.locator(".live-summary", has_text="Class").wait_for()
+    found = place.evaluate(
+        "async (place) => { const f = place.companion; await f.set({ image: 2, y: 4, strength: 30 });"
+        " const { x, after } = f.results();"
+        " return [f.asPyTorch(), ...[x, after.logits, after.logitGradient].map((v) => Array.from(v))]; }"
+    )
+    code, *arrays = found
+    x, logits, gradient = (torch.tensor(array, dtype=torch.float64) for array in arrays)
+    names: dict[str, Any] = {"print": lambda *_: None}
+    exec(compile(code, "copied", "exec"), names)  # It loads the network of the record that the page names.
+    assert torch.equal(names["x"].flatten(), x)
+    scale = 1e-12 * max(1.0, float(logits.abs().max()))
+    with torch.no_grad():
+        assert float((names["fooled"](names["x"])[0] - logits).abs().max()) < scale
+    expected = logit_gradient(names["fooled"], names["x"], 4).flatten()
+    assert float((expected - gradient).abs().max()) < scale
+    assert visit.trouble == []
+
+
+def test_every_live_figure_comes_alive(visit: Visit, page_names: list[str]) -> None:
+    found = []
+    for name in page_names:
+        page = visit.open(name)
+        for place in page.locator(".live-figure").all():
+            place.scroll_into_view_if_needed()
+            place.locator(".live-summary", has_text=re.compile(r"Class|Step|Taylor")).wait_for()
+            found.append((name, place.get_attribute("data-kind")))
+    chapters = [name for name in page_names if name.startswith("_executed/01_softmax")]
+    assert [kind for _, kind in found] == (
+        ["fooling", "ripple", "traces", "sampling", "sampling"] if chapters else []
+    )
     assert visit.trouble == []

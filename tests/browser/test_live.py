@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +72,26 @@ class Reader:
         return self.ask(kind, f"(await f.set({json.dumps(view)}), f.results())")
 
 
-@pytest.fixture(params=["file", "http"])
-def reader(request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Any) -> Iterator[Reader]:  # noqa: ANN401
-    address = page_file.as_uri() if request.param == "file" else f"{serve(page_file.parent)}/index.html"
+def _reader(browser: Browser, address: str) -> Iterator[Reader]:
     context = browser.new_context()
     context.set_default_timeout(120_000)
     yield Reader(context.new_page(), address)
     context.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, page_file: Path) -> Iterator[Reader]:
+    """Return the page, opened from the disk: the harder case, where a page may fetch nothing."""
+    yield from _reader(browser, page_file.as_uri())
+
+
+@pytest.fixture(params=["file", "http"])
+def reader_everywhere(
+    request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Callable[[Path], str]
+) -> Iterator[Reader]:
+    """Return the page opened from the disk, and from a server."""
+    server = request.param == "http"
+    yield from _reader(browser, f"{serve(page_file.parent)}/index.html" if server else page_file.as_uri())
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +116,9 @@ SHIFTS = [
 
 @pytest.mark.parametrize("view", SHIFTS, ids=lambda view: f"{view['g']}-{view.get('strength', '')}")
 def test_the_page_computes_what_pytorch_computes_through_f_plus_g(
-    reader: Reader, model: torch.nn.Module, view: dict[str, Any]
+    reader_everywhere: Reader, model: torch.nn.Module, view: dict[str, Any]
 ) -> None:
-    y = 3
+    reader, y = reader_everywhere, 3
     found = reader.open().set("fooling", image=1, y=y, **view)
     x = torch.tensor(found["x"], dtype=torch.float64).reshape(1, 1, 28, 28)
     assert torch.equal(x, live_page.images()[0][1:2].double())
@@ -127,7 +139,6 @@ def test_the_page_computes_what_pytorch_computes_through_f_plus_g(
             close(found[key]["probabilities"], classifier(x).softmax(dim=1), scale)
         close(found[key]["logitGradient"], logit_gradient(classifier, x, y), scale)
         close(found[key]["lossGradient"], loss_gradient(classifier, x, y), scale)
-    assert found["before"] is not found["after"]
     assert reader.trouble == []
 
 
@@ -170,12 +181,8 @@ def test_a_slider_a_key_and_a_drawing_change_the_gradient(reader: Reader) -> Non
     slider = place.get_by_label("Strength s")
     slider.focus()
     slider.press("ArrowRight")
-    reader.page.wait_for_function(
-        XX
-        " > 0 || document.querySelector('.live-figure').companion.view.strength > 10",
-        arg=before[300],
-    )
     assert reader.ask("fooling", "f.view.strength") > 10
+    assert reader.set("fooling")["after"]["logitGradient"] != before
 
     canvas = place.get_by_role("application", name=re.compile("input"))
     canvas.focus()
@@ -215,9 +222,12 @@ def test_pointing_at_a_map_reads_the_same_pixel_in_all(reader: Reader) -> None:
     assert place.locator(".live-marker:not([hidden])").count() == maps.count()
 
 
-def test_a_link_restores_the_view_and_a_mistyped_one_does_no_harm(reader: Reader) -> None:
+def test_a_link_restores_the_view_and_a_mistyped_one_does_no_harm(
+    reader_everywhere: Reader,
+) -> None:
+    reader = reader_everywhere
     reader.open().set("fooling", g="sine", epsilon=0.1, y=6, image="drawing", drawing="_" * 523)
-    reader.page.wait_for_function("() => location.hash.includes('live-fooling')")
+    reader.page.wait_for_function("() => location.hash.includes('sine')")
     link = reader.page.evaluate("() => location.hash")
     x = reader.ask("fooling", "f.results().x")
     reader.open(link)
@@ -225,7 +235,6 @@ def test_a_link_restores_the_view_and_a_mistyped_one_does_no_harm(reader: Reader
     assert (view["g"], view["epsilon"], view["y"]) == ("sine", 0.1, 6)
     assert reader.ask("fooling", "f.results().x") == x
     reader.open("#live-fooling?image=99&g=none&strength=much&y=-1&drawing=%3Cb%3E&unknown=1")
-    assert reader.ask("fooling", "f.view") == reader.ask("fooling", "({ ...f.view })")
     assert reader.ask("fooling", "f.view.image") == 0
     assert reader.ask("fooling", "f.view.g") == "picture"
     assert reader.trouble == []
@@ -256,9 +265,8 @@ def test_the_ripple_is_pytorchs_and_stays_within_its_bounds(
         loss = torch.nn.functional.cross_entropy(model(leaf), target) + g(leaf).sum()
     (gradient,) = torch.autograd.grad(loss, leaf)
     scale = m * epsilon
-    # The phase, about a thousand, is what the two sums can differ in.
-    assert abs(found["after"]["loss"] - float(loss)) < 1e-11
-    assert float((torch.tensor(found["after"]["gradient"]) - gradient.flatten()).abs().max()) < 1e-10 * scale
+    close([found["after"]["loss"]], loss, scale)
+    close(found["after"]["gradient"], gradient, scale)
     assert abs(found["after"]["loss"] - found["before"]["loss"]) <= epsilon
     assert found["change"] <= found["ripple"] + found["gap"] + 1e-9
     if where == "loss":
@@ -396,7 +404,7 @@ def test_a_chapter_loads_no_more_than_it_may(page_file: Path) -> None:
     for kind in KINDS:
         (payload,) = folder.glob(f"{kind}-*.js")
         networks = set(re.findall(r"network-\w+", payload.read_text()))
-        size = shared + sum(os.stat(folder / f"{name}.js").st_size for name in (payload.stem, *networks))
+        size = shared + sum((folder / f"{name}.js").stat().st_size for name in (payload.stem, *networks))
         assert size < 2.5e6, kind
 
 
