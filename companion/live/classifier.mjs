@@ -161,9 +161,11 @@ export const linearShift = (picture, strength) => ({
   gradient: () => ({ byInput: picture.map((value) => strength * value), byLogits: null }),
 });
 
-// g = epsilon sin(m <x, T>), never above epsilon and as steep as you like. Without a picture T is one everywhere.
+// g = epsilon sin(m <x, T>), never above epsilon and as steep as you like. Without a picture T is one everywhere. m
+// multiplies every error of the sum, which is therefore compensated.
 export const sineShift = (epsilon, frequency, picture = null) => {
-  const phase = (x) => frequency * (picture ? inner(x, picture) : x.reduce((sum, value) => sum + value, 0));
+  const phase = (x) =>
+    frequency * compensatedSum(picture ? Float64Array.from(x, (value, j) => value * picture[j]) : x);
   return {
     value: (x) => epsilon * Math.sin(phase(x)),
     gradient(x) {
@@ -172,6 +174,17 @@ export const sineShift = (epsilon, frequency, picture = null) => {
     },
   };
 };
+
+// Neumaier's sum: what each addition rounds off is added up on its own.
+function compensatedSum(values) {
+  let [sum, lost] = [0, 0];
+  for (const value of values) {
+    const next = sum + value;
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+    sum = next;
+  }
+  return sum + lost;
+}
 
 // g = -(1/C) sum_j f_j centres the logits.
 export const meanLogitShift = () => ({

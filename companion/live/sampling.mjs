@@ -197,8 +197,8 @@ export function renderSampling(host, root) {
     ),
     element(
       "div",
-      { class: "live-maps" },
-      ...models.map(({ picture, note }) => element("div", { class: "live-alone" }, picture.node, note)),
+      { class: "live-pair live-beside" },
+      ...models.map(({ picture, note }) => element("div", {}, picture.node, note)),
     ),
     element("div", { class: "live-columns" }, logits.node, probabilities.node),
     summary.node,

@@ -29,25 +29,36 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
-@pytest.fixture(scope="session", params=["toy", "chapters"])
-def html(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a built book: the toy's, and the chapters' at the tiny tier (or the one that BOOK names)."""
-    folder = tmp_path_factory.mktemp(request.param) / "project"
-    if request.param == "toy":
-        root = builds.copy_toy(folder)
-        done = builds.pipeline(root)
-        assert done.returncode == 0, done.stdout
-        return root / "_build" / "html"
-    if os.environ.get("BOOK"):
-        return Path(os.environ["BOOK"]).resolve()
-    kept, _ = builds.execute_chapters()
-    root = builds.copy_book(folder)
-    pages = root / "_executed"
-    pages.mkdir()
-    for source in project.notebook_sources():
-        notebooks.merge(source, kept / f"{source.stem}.ipynb", pages / f"{source.stem}.ipynb")
-    task_status(tuple(sorted(pages.glob("*.ipynb"))), pages / "status.md")
-    return builds.build_html(root)
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that builds a book once: the toy's, or the chapters' (tiny, or what BOOK names)."""
+
+    @functools.cache
+    def build(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name) / "project"
+        if name == "toy":
+            root = builds.copy_toy(folder)
+            done = builds.pipeline(root)
+            assert done.returncode == 0, done.stdout
+            return root / "_build" / "html"
+        if os.environ.get("BOOK"):
+            return Path(os.environ["BOOK"]).resolve()
+        kept, _ = builds.execute_chapters()
+        root = builds.copy_book(folder)
+        pages = root / "_executed"
+        pages.mkdir()
+        for source in project.notebook_sources():
+            notebooks.merge(source, kept / f"{source.stem}.ipynb", pages / f"{source.stem}.ipynb")
+        task_status(tuple(sorted(pages.glob("*.ipynb"))), pages / "status.md")
+        return builds.build_html(root)
+
+    return build
+
+
+@pytest.fixture(params=["toy", "chapters"])
+def html(request: pytest.FixtureRequest, browser: Browser, built: Callable[[str], Path]) -> Path:
+    """Return a built book's folder."""
+    return built(request.param)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -60,6 +71,7 @@ def serve() -> Iterator[Callable[[Path], str]]:
     """Return a function that serves a folder from this machine and returns the address."""
     servers = []
 
+    @functools.cache
     def start(folder: Path) -> str:
         server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -72,13 +84,13 @@ def serve() -> Iterator[Callable[[Path], str]]:
         server.server_close()
 
 
-@pytest.fixture(scope="session", params=["http", "file"])
+@pytest.fixture(params=["http", "file"])
 def address(request: pytest.FixtureRequest, html: Path, serve: Callable[[Path], str]) -> str:
     """Return the book's address, over http from this machine or as files."""
     return html.as_uri() if request.param == "file" else serve(html)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def page_names(html: Path) -> list[str]:
     """Return the pages that the table of contents names."""
     return sorted(

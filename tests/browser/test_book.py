@@ -32,7 +32,18 @@ class Visit:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
+def visit(browser: Browser, html: Path) -> Iterator[Visit]:
+    """Return the book, opened from the disk: the harder case, where a page may fetch nothing."""
+    yield from _visit(browser, html.as_uri())
+
+
+@pytest.fixture
+def visit_everywhere(browser: Browser, address: str) -> Iterator[Visit]:
+    """Return the book, opened from the disk and from a server."""
+    yield from _visit(browser, address)
+
+
+def _visit(browser: Browser, address: str) -> Iterator[Visit]:
     context = browser.new_context()
     context.set_default_timeout(180_000)  # For busy machines.
     page = context.new_page()
@@ -63,7 +74,10 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     context.close()
 
 
-def test_pages_load_nothing_from_elsewhere_and_report_no_error(visit: Visit, page_names: list[str]) -> None:
+def test_pages_load_nothing_from_elsewhere_and_report_no_error(
+    visit_everywhere: Visit, page_names: list[str]
+) -> None:
+    visit = visit_everywhere
     assert page_names
     for name in page_names:
         visit.open(name)
@@ -165,7 +179,8 @@ def test_dark_mode_is_dark_and_readable(visit: Visit, page_names: list[str]) -> 
                     assert (text + 0.05) / (ground + 0.05) > 4.5, (name, selector)
 
 
-def test_search_finds_a_page_by_its_words(visit: Visit, html: Path) -> None:
+def test_search_finds_a_page_by_its_words(visit_everywhere: Visit, html: Path) -> None:
+    visit = visit_everywhere
     word = "unfindableword" if "Unfindableword" in (html / "book" / "index.html").read_text() else "gradient"
     page = visit.open(f"search.html?q={word}")
     page.wait_for_selector("#search-results li a")
@@ -191,7 +206,8 @@ def test_every_chapter_offers_its_notebook_and_its_source(
         assert "# %%" in next(path for path in files if path.suffix == ".py").read_text()
 
 
-def test_static_widget_answers_without_a_kernel(visit: Visit, html: Path) -> None:
+def test_static_widget_answers_without_a_kernel(visit_everywhere: Visit, html: Path) -> None:
+    visit = visit_everywhere
     name = "_executed/02_second.html"
     if not (html / name).exists():
         pytest.skip("only the toy book has a widget whose behaviour is known")
@@ -205,7 +221,10 @@ def test_static_widget_answers_without_a_kernel(visit: Visit, html: Path) -> Non
     assert visit.trouble == []
 
 
-def test_the_live_figure_of_chapter_1_computes_the_books_own_network(visit: Visit, html: Path) -> None:
+def test_the_live_figure_of_chapter_1_computes_the_books_own_network(
+    visit_everywhere: Visit, html: Path
+) -> None:
+    visit = visit_everywhere
     name = "_executed/01_softmax_shift.html"
     if not (html / name).exists():
         pytest.skip("the toy book has no live figure")

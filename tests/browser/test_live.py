@@ -294,7 +294,8 @@ def test_the_patchs_exact_trace_is_pytorchs_and_the_estimates_surround_it(
     def of_patch(patch: Tensor) -> Tensor:
         return f(base + torch.nn.functional.pad(patch, (column, 20 - column, row, 20 - row)))
 
-    exact = float(trace.exact(of_patch, torch.zeros(1, 1, 8, 8, dtype=torch.float64)))
+    with torch.no_grad():
+        exact = float(trace.exact(of_patch, torch.zeros(1, 1, 8, 8, dtype=torch.float64)))
     assert math.isclose(found["exact"], exact, rel_tol=1e-5, abs_tol=1e-5)
     samples = torch.tensor(found["samples"])
     assert len(samples) == 32
@@ -311,7 +312,8 @@ def test_all_pixels_are_compared_with_the_exact_trace_of_pytorch(
 ) -> None:
     found = reader.open().set("traces", region="whole", variant="hutchinson", probes=8)
     x, y = live_page.images()
-    exact = float(trace.exact(trace.logit(model, y[:1]), x[:1].double(), chunk_size=64))
+    with torch.no_grad():
+        exact = float(trace.exact(trace.logit(model, y[:1]), x[:1].double(), chunk_size=64))
     assert math.isclose(found["exact"], exact, rel_tol=1e-3)
     samples = torch.tensor(found["samples"])
     assert abs(float(samples.mean()) - exact) < 6 * float(samples.std()) / 8**0.5
