@@ -318,11 +318,12 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
     for place in ("_runs", "results"):
         if (PROJECT / place / run_id / "record.json").exists():
             return load(PROJECT / place / run_id)
+    from companion import presets  # Here, since presets are built from this module.
+
     have = sorted({p.parent.name for p in PROJECT.glob(f"*/{tier}/{dataset}/*/record.json")})
     raise RecordError(
         f"there is no run {run_id}. Known here: {', '.join(have) or 'none'}. "
-        f"Make it with: companion train --tier {tier} --dataset {dataset} --method {name} "
-        f"--seed {seed} --evaluate"
+        f"{presets.how_to_make(tier, dataset, name, seed)}"
     )
 
 
@@ -334,6 +335,32 @@ def find_all(tier: str, dataset: str, name: str) -> list[Run]:
             found[path.parent.name] = path.parent
     runs = [load(path) for path in found.values()]
     return sorted(runs, key=lambda run: run.record.seed)
+
+
+def is_finished(settings: Settings, folder: Path | None = None) -> bool:
+    """Say whether a folder holds the run that these settings and this code make, whole.
+
+    Args:
+        settings: of the run.
+        folder: where it would lie; `directory(settings)` if None.
+    """
+    folder = directory(settings) if folder is None else folder
+    try:
+        run = load(folder)
+        return (
+            run.settings == settings
+            and run.record.source_hash["train"] == source_hash(source_files("train", settings))
+            and run.record.weights_sha256 == sha256(folder / "weights.safetensors")
+            and (folder / "history.csv").exists()
+        )
+    except (RecordError, OSError, KeyError):
+        return False
+
+
+def remove_evaluation(folder: Path) -> None:
+    """Remove the tables and pictures of an evaluation: they belong to weights that were there before."""
+    for name in EVALUATION_FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def source_files(kind: str, settings: Settings) -> list[Path]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
-from companion import data, presets, runs, training
+from companion import cli, data, presets, runs, training
 from companion.runs import RecordError, Settings
 
 STEPS = 4
@@ -233,6 +234,24 @@ def test_find_names_the_runs_that_exist(tmp_path: Path, monkeypatch: pytest.Monk
         runs.find("tiny", "mnist5k", "baseline", 6)
     with pytest.raises(ValueError, match="'quik' does not exist.*'quick'"):
         runs.find("quik", "mnist5k", "baseline", 5)
+
+
+def test_the_command_for_a_missing_run_makes_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    wanted = presets.committed_plan("quick") + presets.sweep("small", "cifar100")
+    for settings in wanted:
+        with pytest.raises(RecordError, match="Make it with: companion train") as refused:
+            runs.find(settings.tier, settings.dataset, settings.name, settings.seed)
+        printed = str(refused.value).partition("Make it with: ")[2].split(" && ")
+        words = [shlex.split(command) for command in printed]
+        assert cli.chosen_settings(cli.parser().parse_args(words[0][1:])) == settings
+        for other in words[1:]:
+            (folder,) = cli.parser().parse_args(other[1:]).directory
+            assert tmp_path / folder == runs.directory(settings)
+    with pytest.raises(RecordError, match="--set name=mine, where METHOD is one of baseline, score_matching"):
+        runs.find("quick", "mnist5k", "mine", 0)
 
 
 def test_source_hash_ignores_comments_and_docstrings_but_not_code(tmp_path: Path) -> None:
