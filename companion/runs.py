@@ -31,8 +31,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from companion import models
-from companion._support import at_least, choose, positive
+from companion import _checks, data, models
+from companion._support import choose
 from companion.losses import AntiScoreMatching, GradientNorm, ScoreMatching
 
 PACKAGE = Path(__file__).resolve().parent
@@ -48,6 +48,14 @@ PENALTIES = {
     "gradient_norm": GradientNorm,
 }
 METHODS = tuple(PENALTIES)
+LARGEST_SEED = 2**32 - 1
+EVALUATION_FILES = (
+    "density_ratio.csv",
+    "pixel_perturbation.csv",
+    "samples.csv",
+    "trace.csv",
+    "pictures.safetensors",
+)
 VERSIONED = ("torch", "torchvision", "numpy", "mlxtend")
 
 
@@ -101,21 +109,30 @@ class Settings:
     def __post_init__(self) -> None:
         """Check every setting."""
         choose("tier", self.tier, TIERS)
+        choose("dataset", self.dataset, data.NAMES)
         choose("method", self.method, METHODS)
         choose("network", self.network, NETWORKS)
         choose("schedule", self.schedule, ("one_cycle", "step"))
         choose("precision", self.precision, ("float32", "bfloat16"))
-        at_least("seed", self.seed, 0)
-        at_least("epochs", self.epochs, 1)
-        at_least("batch_size", self.batch_size, 2)
-        at_least("width", self.width, 1)
-        positive("learning_rate", self.learning_rate)
-        if self.input_noise < 0:
-            raise ValueError(f"input_noise must not be negative; got {self.input_noise}")
-        if not self.name:
+        _checks.whole_number("seed", self.seed, 0, LARGEST_SEED)
+        _checks.whole_number("epochs", self.epochs, 1)
+        _checks.whole_number("batch_size", self.batch_size, 2)
+        _checks.whole_number("width", self.width, 1)
+        if self.train_size is not None:
+            _checks.whole_number("train_size", self.train_size, 1)
+        _checks.positive_number("learning_rate", self.learning_rate)
+        _checks.number_from_zero("momentum", self.momentum, below=1)
+        _checks.number_from_zero("weight_decay", self.weight_decay)
+        _checks.number_from_zero("input_noise", self.input_noise)
+        _checks.truth("augment", self.augment)
+        if self.name == "":
             object.__setattr__(self, "name", self.method)
-        if self.method == "baseline" and self.penalty:
-            raise ValueError(f"the baseline has no penalty; got {dict(self.penalty)}")
+        _checks.folder_name("name", self.name)
+        kind = PENALTIES[self.method]
+        if kind is not None:
+            _checks.keyword_arguments("penalty", self.penalty, kind)
+        elif self.penalty:
+            raise ValueError(f"the baseline has no penalty; got {self.penalty!r}")
         loss = self.loss()
         if self.precision != "float32" and has_differences(loss):
             raise ValueError(
@@ -180,9 +197,16 @@ class Record:
         if not path.exists():
             raise RecordError(f"there is no record at {path}: train the run first (companion train --help)")
         try:
-            values = json.loads(path.read_text())
-            return cls(**values)
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+            record = cls(
+                **_checks.record_contents(json.loads(path.read_text()), [f.name for f in fields(cls)])
+            )
+            settings = Settings.from_dict(record.settings)
+            for name in ("tier", "dataset", "method", "name", "seed"):
+                said, set_ = getattr(record, name), getattr(settings, name)
+                if said != set_:
+                    raise ValueError(f"{name} is {said!r}, but its settings say {set_!r}")
+            return record
+        except (ValueError, TypeError) as error:
             raise RecordError(
                 f"{path} is not a whole record ({error}); restore it from the repository, "
                 "or delete its folder and train the run again"
@@ -223,6 +247,10 @@ class Run:
             return pd.read_csv(path)
         except pd.errors.EmptyDataError:
             return pd.DataFrame()  # The history of a run that diverged in its first epoch.
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise RecordError(
+                f"{path} is damaged ({error}); restore it from the repository, or make the run again"
+            ) from error
 
     def pictures(self) -> dict[str, Tensor]:
         """Return the gradient maps and samples kept by the evaluation, in float32."""
@@ -290,11 +318,12 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
     for place in ("_runs", "results"):
         if (PROJECT / place / run_id / "record.json").exists():
             return load(PROJECT / place / run_id)
+    from companion import presets  # Here, since presets are built from this module.
+
     have = sorted({p.parent.name for p in PROJECT.glob(f"*/{tier}/{dataset}/*/record.json")})
     raise RecordError(
         f"there is no run {run_id}. Known here: {', '.join(have) or 'none'}. "
-        f"Make it with: companion train --tier {tier} --dataset {dataset} --method {name} "
-        f"--seed {seed} --evaluate"
+        f"{presets.how_to_make(tier, dataset, name, seed)}"
     )
 
 
@@ -306,6 +335,32 @@ def find_all(tier: str, dataset: str, name: str) -> list[Run]:
             found[path.parent.name] = path.parent
     runs = [load(path) for path in found.values()]
     return sorted(runs, key=lambda run: run.record.seed)
+
+
+def is_finished(settings: Settings, folder: Path | None = None) -> bool:
+    """Say whether a folder holds the run that these settings and this code make, whole.
+
+    Args:
+        settings: of the run.
+        folder: where it would lie; `directory(settings)` if None.
+    """
+    folder = directory(settings) if folder is None else folder
+    try:
+        run = load(folder)
+        return (
+            run.settings == settings
+            and run.record.source_hash["train"] == source_hash(source_files("train", settings))
+            and run.record.weights_sha256 == sha256(folder / "weights.safetensors")
+            and (folder / "history.csv").exists()
+        )
+    except (RecordError, OSError, KeyError):
+        return False
+
+
+def remove_evaluation(folder: Path) -> None:
+    """Remove the tables and pictures of an evaluation: they belong to weights that were there before."""
+    for name in EVALUATION_FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def source_files(kind: str, settings: Settings) -> list[Path]:

@@ -28,6 +28,11 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
+# %% tags=["remove-cell"]
+from companion.parameters import refuse_unknown
+
+refuse_unknown(globals(), ("tier", "seed", "device"))
+
 # %%
 import math
 from collections.abc import Callable

@@ -21,6 +21,11 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
+from companion.parameters import refuse_unknown
+
+refuse_unknown(globals(), ("tier", "seed", "device"))
+
+# %% tags=["remove-cell"]
 import math
 
 import numpy as np

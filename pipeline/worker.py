@@ -13,13 +13,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import progress
 from pipeline.paths import ROOT
-
-if TYPE_CHECKING:
-    from companion.runs import Settings
 
 
 def run(label: str, command: str, **arguments: object) -> None:
@@ -61,7 +58,7 @@ def train(settings: dict[str, Any]) -> None:
     from companion import runs, training
 
     wanted = runs.Settings.from_dict(settings)
-    if not _is_finished(wanted):
+    if not runs.is_finished(wanted):
         checkpoint = runs.directory(wanted) / training.CHECKPOINT
         there = checkpoint.exists()
         try:
@@ -70,23 +67,6 @@ def train(settings: dict[str, Any]) -> None:
             if not there or checkpoint.exists():
                 raise
             training.train(wanted)  # The checkpoint was other code's, and is gone now.
-
-
-def _is_finished(settings: Settings) -> bool:
-    from companion import runs
-
-    folder = runs.directory(settings)
-    try:
-        run_there = runs.load(folder)
-        return (
-            run_there.settings == settings
-            and run_there.record.source_hash["train"]
-            == runs.source_hash(runs.source_files("train", settings))
-            and run_there.record.weights_sha256 == runs.sha256(folder / "weights.safetensors")
-            and (folder / "history.csv").exists()
-        )
-    except (runs.RecordError, OSError, KeyError):
-        return False
 
 
 def evaluate(directory: str, brief: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
-from companion import data, presets, runs, training
+from companion import cli, data, presets, runs, training
 from companion.runs import RecordError, Settings
 
 STEPS = 4
@@ -169,12 +170,43 @@ def test_autocast_with_a_taylor_estimate_is_refused() -> None:
         ("", "is not a whole record"),
         ('{"tier": "quick"', "is not a whole record"),
         ('{"tier": "quick"}', "missing"),
+        ("[]", "holds list, not an object"),
     ],
 )
 def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(RecordError, match=message):
         runs.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tier": "huge"}, "tier is 'huge', but its settings say 'quick'"),
+        ({"dataset": "mnist"}, "dataset is 'mnist', but its settings say 'mnist5k'"),
+        ({"seed": 1}, "seed is 1, but its settings say 0"),
+        ({"settings": []}, "settings must be an object"),
+        ({"settings": {"tier": "quick"}}, "missing"),
+        ({"metrics": None}, "metrics must be an object"),
+        ({"metrics": {"test_accuracy": 0.5}}, "metric test_accuracy must have value, low, high and n"),
+        ({"metrics": {"a": {"value": "x", "low": 0, "high": 1, "n": 1}}}, "value must be a number or null"),
+        ({"source_hash": "abc"}, "source_hash must be an object"),
+        ({"seconds": {"train": "long"}}, "seconds.train must be"),
+        ({"status": None}, "status must be a text"),
+        ({"extra": 1}, "unknown: extra"),
+    ],
+)
+def test_a_record_with_wrong_contents_names_the_file_and_what_to_do(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    committed = runs.PROJECT / "results" / "quick" / "mnist5k" / "baseline-seed0" / "record.json"
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(json.loads(committed.read_text()) | change))
+    with pytest.raises(RecordError) as refused:
+        runs.load(tmp_path)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith(f"{path} is not a whole record")
+    assert "delete its folder and train the run again" in str(refused.value)
 
 
 def test_weights_that_do_not_match_their_record_are_refused(settings: Settings, tmp_path: Path) -> None:
@@ -202,6 +234,24 @@ def test_find_names_the_runs_that_exist(tmp_path: Path, monkeypatch: pytest.Monk
         runs.find("tiny", "mnist5k", "baseline", 6)
     with pytest.raises(ValueError, match="'quik' does not exist.*'quick'"):
         runs.find("quik", "mnist5k", "baseline", 5)
+
+
+def test_the_command_for_a_missing_run_makes_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    wanted = presets.committed_plan("quick") + presets.sweep("small", "cifar100")
+    for settings in wanted:
+        with pytest.raises(RecordError, match="Make it with: companion train") as refused:
+            runs.find(settings.tier, settings.dataset, settings.name, settings.seed)
+        printed = str(refused.value).partition("Make it with: ")[2].split(" && ")
+        words = [shlex.split(command) for command in printed]
+        assert cli.chosen_settings(cli.parser().parse_args(words[0][1:])) == settings
+        for other in words[1:]:
+            (folder,) = cli.parser().parse_args(other[1:]).directory
+            assert tmp_path / folder == runs.directory(settings)
+    with pytest.raises(RecordError, match="--set name=mine, where METHOD is one of baseline, score_matching"):
+        runs.find("quick", "mnist5k", "mine", 0)
 
 
 def test_source_hash_ignores_comments_and_docstrings_but_not_code(tmp_path: Path) -> None:

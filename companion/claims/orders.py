@@ -19,7 +19,7 @@ from companion import evaluation, presets
 from companion.claims import networks
 from companion.claims.records import NAMES, Quantity, Shelf, against_zero, compare, mean_metric, metric
 from companion.claims.rule import Comparison, Finding, NotYetRun
-from companion.runs import TIERS, Run
+from companion.runs import TIERS, RecordError, Run
 
 ORDER_FIGURE_3 = (
     ("score_matching", "baseline"),
@@ -28,6 +28,8 @@ ORDER_FIGURE_3 = (
 )
 """Score-matching and gradient norm above the baseline, anti-score-matching below it: the order of figures 3
 to 6."""
+SIGNS = {1: "above 0", 0: "undecided", -1: "below 0"}
+"""What an interval says of a difference."""
 HALF = len(evaluation.SIGMAS) // 2
 ALL_NOISE = [f"log_ratio_{sigma:g}" for sigma in evaluation.SIGMAS]
 SMALL_NOISE, LARGE_NOISE = ALL_NOISE[:HALF], ALL_NOISE[HALF:]
@@ -109,10 +111,8 @@ def perturbation(shelf: Shelf, experiment: str) -> Finding:
     note = "Areas in percentage points."
     if experiment == "own":
         relative = ordering(shelf, ORDER_FIGURE_3, "area", metric("relative_perturbation_own_gradient"))
-        ends = "; ".join(f"{c.label.removeprefix('area, ')} {c.interval.sign():+d}" for c in relative)
-        note += (
-            f" Divided by each model's clean accuracy, the signs of the intervals are: {ends} (0: undecided)."
-        )
+        ends = "; ".join(f"{c.label.removeprefix('area, ')} {SIGNS[c.interval.sign()]}" for c in relative)
+        note += f" Divided by each model's clean accuracy: {ends}."
     return Finding(comparisons=found, note=note, runs=used(shelf, *NAMES))
 
 
@@ -182,7 +182,16 @@ def _stopped_at_once(run: Run) -> bool:
 
 
 def _column(run: Run, column: str) -> tuple[float, float, float]:
-    values = [float(value) for value in run.history()[column]]
+    """Return the mean of a column of the history, its last value, and its first minus its last."""
+    history = run.history()
+    if history.empty:
+        return math.nan, math.nan, math.nan
+    if column not in history:
+        raise RecordError(
+            f"{run.directory / 'history.csv'} has no column {column!r}; it has {', '.join(history)}. Restore "
+            "it from the repository, or train the run again"
+        )
+    values = [float(value) for value in history[column]]
     return math.fsum(values) / len(values), values[-1], values[0] - values[-1]
 
 

@@ -215,6 +215,30 @@ def test_cifar10_is_judged_at_the_largest_tier_that_has_it(make_run: Maker) -> N
     assert row["measured"].endswith("Tier small.")
 
 
+def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> None:
+    run = runs.load(make_run("score_matching", 0, status="diverged in epoch 1, step 2: loss nan"))
+    assert math.isnan(orders.curve_mean("trace_train")(run))
+    assert orders.curve_end("trace_train")(run) == -math.inf
+    make_run("score_matching", 1, history={"trace_train": [1.0, 3.0]})
+    assert SHELF.values("score_matching", orders.curve_mean("trace_train")) == {1: 2.0}
+
+
+def test_a_history_without_the_column_names_the_file_and_the_column(make_run: Maker) -> None:
+    run = runs.load(make_run("baseline", 0, history={"epoch": [1.0], "loss": [2.0]}))
+    with pytest.raises(runs.RecordError, match=r"history\.csv has no column 'trace_train'; it has epoch"):
+        orders.curve_mean("trace_train")(run)
+
+
+def test_the_note_on_relative_areas_says_what_each_interval_shows(make_run: Maker) -> None:
+    relative = BETTER | {"score_matching": 0.6}
+    make_four(make_run, {OWN[0]: BETTER, OWN[1]: relative})
+    make_run("score_matching", 1, {OWN[0]: 0.8, OWN[1]: 0.2})
+    assert (
+        "clean accuracy: score-matching - baseline undecided; gradient norm - baseline above 0; "
+        "baseline - anti-score-matching above 0." in judged("perturbation-own")["measured"]
+    )
+
+
 def test_a_damaged_record_is_reported_and_not_skipped(make_run: Maker) -> None:
     (make_run("baseline", 0, {"test_accuracy": 0.9}) / "record.json").write_text("{")
     with pytest.raises(runs.RecordError, match="not a whole record"):

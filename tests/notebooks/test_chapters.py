@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from companion import parameters
 from pipeline import notebooks, project
 from tests import builds
 
@@ -39,6 +43,41 @@ def test_chapter_has_its_parameters_and_short_cells(path: Path) -> None:
     assert [
         cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source.count("\n") >= 25
     ] == []
+
+
+@chapters
+def test_chapter_refuses_all_but_its_own_parameters_before_anything_else(path: Path) -> None:
+    notebook = notebooks.read_source(path)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    own = next(n for n, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    guard = ast.parse(code[own + 1].source).body[-1]
+    assert ast.unparse(guard) == f"refuse_unknown(globals(), {tuple(notebooks.known_parameters(notebook))})"
+
+
+def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_are_listed(
+    tmp_path: Path,
+) -> None:
+    source = builds.ROOT / "notebooks" / "05_trace_estimators.py"
+    command = f"jupytext --to ipynb -o - {source} | papermill - out.ipynb -p sed 1 --no-progress-bar"
+    bin_ = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        env=builds.environment(builds.ROOT, PATH=f"{bin_}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "this chapter has no parameter 'sed'; it has tier, seed, device" in done.stderr
+    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert [cell.execution_count for cell in executed.cells if cell.get("execution_count")][-1] == 3
+
+
+def test_chapter_cells_executed_again_by_hand_are_not_taken_for_parameters() -> None:
+    cells = ["", "seed = 0", "# Parameters\nseed = 1", "model = 1", "# Parameters of the figure\nwidth = 3"]
+    parameters.refuse_unknown({"In": cells, "model": 1, "_": 2, "exit": 3}, ("seed",))
+    parameters.refuse_unknown({"model": 1}, ("seed",))
 
 
 @chapters
