@@ -78,8 +78,8 @@ glue("claims_tier", tier, display=False)
 # {glue:text}`claims_kind_order` claims about an order, {glue:text}`claims_reproduced` are reproduced,
 # {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided. Of
 # {glue:text}`claims_kind_number` claims that print numbers, {glue:text}`claims_agrees` agree,
-# {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. Of all
-# {glue:text}`claims_total`, {glue:text}`claims_not_yet_run` have no record at this tier.
+# {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. For
+# {glue:text}`claims_not_yet_run` of the {glue:text}`claims_total` there is no record at this tier.
 #
 # ## What disagrees
 #
