@@ -79,16 +79,17 @@ def test_the_printed_chapter_exists_and_its_parameters_have_committed_networks()
 
 
 @pytest.mark.parametrize(
-    ("page", "number"), [("README.md", 0), ("book/reproduce.md", 0), ("book/reproduce.md", 1)]
+    ("page", "number"),
+    [("README.md", 0), ("book/reproduce.md", 0), ("book/reproduce.md", 1), ("book/reproduce.md", 2)],
 )
 def test_a_printed_python_block_runs(page: str, number: int, capsys: pytest.CaptureFixture[str]) -> None:
     code = list(blocks(page, "python"))[number]
     exec(compile(code, f"{page}, block {number}", "exec"), {})
-    assert capsys.readouterr().out
+    assert capsys.readouterr().out or "print(" not in code
 
 
 def test_every_python_block_is_among_those_that_run() -> None:
-    assert [len(list(blocks(page, "python"))) for page in PAGES] == [1, 2, 0]
+    assert [len(list(blocks(page, "python"))) for page in PAGES] == [1, 3, 0]
 
 
 def test_the_names_in_the_layout_exist() -> None:

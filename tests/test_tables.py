@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from companion import runs, tables
+from companion import presets, runs, tables
 
 
 @pytest.fixture
@@ -21,9 +22,10 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_run(project: Path, name: str, seed: int, value: float | None, place: str = "results") -> Path:
     """Write a record with one metric, `score`, and return its folder."""
     folder = project / place / "quick" / "mnist5k" / f"{name}-seed{seed}"
+    settings = asdict(presets.preset("quick", "mnist5k", name, seed))
     metric = {"value": value, "low": None, "high": 0.5, "n": 7}
     runs.Record(
-        tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings={}, status="finished",
+        tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings=settings, status="finished",
         commit="", source_hash={}, versions={}, device="", seconds={}, weights_sha256="",
         metrics={"score": metric},  # type: ignore[arg-type]
     ).write(folder / "record.json")  # fmt: skip

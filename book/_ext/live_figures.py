@@ -37,12 +37,13 @@ def name_scripts(
     app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: object
 ) -> None:
     """Put script and style sheet on a page that has a live figure, and write what the figure loads."""
-    if 'class="live-figure"' not in context.get("body", ""):
+    notebook = Path(app.env.doc2path(pagename))
+    if notebook.suffix != ".ipynb" or 'class="live-figure"' not in context.get("body", ""):
         return
     from companion.live import bundle, hosts
 
     folder = Path(app.outdir) / "_static" / PLACE
-    hosts.write_parts(parts_of(Path(app.env.doc2path(pagename))), folder)
+    hosts.write_parts(parts_of(notebook), folder)
     (folder / "live.js").write_text(bundle.page_script())
     (folder / "live.css").write_text(bundle.style())
     app.add_js_file(f"{PLACE}/live.js", loading_method="defer")
