@@ -3,8 +3,8 @@
     python benchmarks/bench_commands.py [FOLDER]
 
 clones the repository's HEAD into FOLDER (a temporary one by default) and runs there, in this order: `make
-setup`, `make book`, the same again, the same after one changed paragraph of a page and of a chapter, `make
-test`. Nothing is averaged: a first build happens once. Peak memory is that of the largest single process.
+setup`, `make test`, `make book`, the same again, the same after one changed paragraph of a page and of a
+chapter. Nothing is averaged: a first build happens once. Peak memory is that of the largest single process.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def main() -> None:
     rows = ["step,seconds,peak_memory_mb,bar_seconds,commit,machine"]
     for step, command, bar in (
         ("install", "make setup", None),
+        ("tests", "make test", 600),
         ("first build", "make book", 720),
         ("nothing changed", "make book", 15),
         ("a page's paragraph changed", "make book", 30),
         ("a chapter's paragraph changed", "make book", 30),
-        ("tests", "make test", 600),
     ):
         if "paragraph" in step:
             change_a_paragraph(folder / (PAGE if "page" in step else CHAPTER))
