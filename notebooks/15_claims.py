@@ -119,8 +119,8 @@ HTML(claims.html_verdicts(claims.support(table)))
 # And these are the numbers between which one chooses: means over seeds, with Student's 95 %
 # interval; with a single seed, the interval over its images. "Perturbation" is the area under the accuracy
 # curve while the least relevant pixels are removed, by each model's own gradient: from the model itself, and
-# from the baseline. The attack is one step of the fast gradient sign method of Goodfellow et al. (2015).
-# Seconds are those that each run's own machine took, and compare only if it was the same one.
+# from the baseline. The attack is one step of the fast gradient sign method
+# {cite:p}`goodfellow2015explaining`.
 
 # %%
 choice = claims.advice(tier, seed=seed)
