@@ -25,7 +25,8 @@ def write_run(project: Path, name: str, seed: int, value: float | None, place: s
     settings = asdict(presets.preset("quick", "mnist5k", name, seed))
     metric = {"value": value, "low": None, "high": 0.5, "n": 7}
     runs.Record(
-        tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings=settings, status="finished",
+        tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings=settings,
+        status="finished",
         commit="", source_hash={}, versions={}, device="", seconds={}, weights_sha256="",
         metrics={"score": metric},  # type: ignore[arg-type]
     ).write(folder / "record.json")  # fmt: skip
