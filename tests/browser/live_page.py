@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import html
 import os
 from pathlib import Path
@@ -15,11 +17,16 @@ from companion.live import bundle, hosts
 
 
 def networks() -> dict[str, nn.Module]:
-    """Return two untrained networks of the book's size, in evaluation mode, whose weights are half precision.
+    """Return copies of two untrained networks of the book's size, in evaluation mode, in half precision.
 
     Their batch norms have seen a few digits, so that logits and gradients are of a usual size.
     """
-    made = {}
+    return copy.deepcopy(_made())
+
+
+@functools.cache
+def _made() -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {}
     x = data.to_float(data.load("mnist5k").x_train[:64])
     for seed, name in enumerate(("Baseline", "Regularised")):
         network = models.resnet9(10, in_channels=1, width=16, generator=torch.Generator().manual_seed(seed))
