@@ -1,4 +1,4 @@
-"""The experiments: which runs each tier has, with settings from a search on validation data.
+"""The experiments: which runs each tier has, with settings chosen on validation data.
 
 `PRESETS` holds what the search over validation data chose (chapter 07 shows the search); `PAPER` holds the
 constants that the paper prints. The quick tier's names are also its folders' names below
@@ -57,11 +57,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "anti_score_matching": {"weight": 1e-3, "tau": 1000.0, "variant": "central", "batch_norm": "joint"},
     "gradient_norm": {"weight": 3e-2},
 }
-"""The book's constants, from a search on the quick tier's validation split.
-
-Chapter 07 states a rule and shows where the rule would choose otherwise: for anti-score-matching it takes a
-smaller weight.
-"""
+"""The validated constants: chosen on the quick tier's validation split by the rule that chapter 07 states."""
 
 SEEDS = (0, 1, 2)
 SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -379,10 +379,8 @@ for key, name in (("start", "random network"), ("matched", "eq. 2"), ("plain", "
 # Section 3.1 quotes eq. 1 and eq. 2 from {cite:t}`hyvarinen2005estimation`, calls the objective consistent, $J(\theta) = 0 \iff p_{\text{data}} = p_\theta$, and is drawn to it because it "reduces the problem of generative modelling to that of regularization of the local geometry of functions".
 # :::
 #
-# :::{admonition} What you just saw
 # **Eq. 1 equals eq. 2** up to a constant of the data: proven above, and confirmed for four models to {glue:text}`largest_mismatch:.0e`. **The minimum is at the truth**: in a family of mixtures, within an interval from {glue:text}`found_low:.3f` to {glue:text}`found_high:.3f`.
 #
 # **Both need conditions that pictures do not meet.** With pixels in $[0, 1]$ there is a surface term, and eq. 2 prefers a bump. Where the support has gaps, the score does not tell how much mass lies on each side.
 #
 # **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [](05_trace_estimators.ipynb) is about estimating it.
-# :::

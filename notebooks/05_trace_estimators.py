@@ -460,7 +460,6 @@ for label in ("alone", "in training"):
 one = [None, *(errors[v][at[1e-2]] for v in VARIANTS), hutchinson_error]
 table["error of one sample"] = pd.Series(one, index=table.index, dtype=float)
 table["seconds for an error of 1"] = table["alone"] / 1e3 * table["error of one sample"] ** 2
-table = table.rename(columns=lambda name: name.replace("alone", "alone, ms").replace("training", "training, ms"))
 table.style.format(precision=1, na_rep="").format("{:,.1f}", subset=["seconds for an error of 1"], na_rep="")
 
 # %% tags=["remove-cell"]
@@ -496,12 +495,10 @@ glue(
 # Section 3.2 and appendix B: the Taylor estimate approaches the trace as $\sigma \to 0$, with no backward pass; for quadratic functions its variance exceeds Hutchinson's by at most $4\sigma^{-2}\|\nabla f\|^2$; large $\sigma$ means bias, small $\sigma$ variance; where the gradient is small, both are small. There is no measurement.
 # :::
 #
-# :::{admonition} What you just saw
 # **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
 #
 # **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
 #
 # **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
 #
-# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
-# :::
+# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be had away, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.

@@ -200,7 +200,8 @@ right.plot(axis, expected / expected.max(), color="black", linestyle=":", label=
 right.plot(points, torch.zeros(len(points)), "|", color="black", markersize=11)
 left.set(xlabel="step", ylabel="mean trace", title="Two floors, and none")
 right.set(xlabel="x", ylabel="density / its maximum", title="What they learned")
-figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+left.legend(loc="lower left")
+right.legend(loc="upper left", fontsize=8)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -467,7 +468,7 @@ glue("runs_noise_floor", -size / noise_runs**2, display=False)
 #
 # If the trace falls by overfitting, it has to fall on training digits and not on others. {glue:text}`overfit`
 #
-# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`; the blue line of {numref}`fig-collapse-runs` is its floor. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds make wide intervals. They show what is large and settle nothing that is small.
+# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`, the blue line of {numref}`fig-collapse-runs` is its floor. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds make wide intervals. They show what is large and settle nothing that is small.
 #
 # What a network does is not decided by the objective alone. Its trace can only fall as fast as its weights grow, weight decay pulls them back, and batch normalisation divides by the spread that they make. A large step may also throw the network out of a sharp summit before it has become very sharp: the penalty's gradient is largest there. An objective without a floor promises that nothing in *it* will stop the fall. It does not say when the fall begins, or that something else will not stop it first.
 #
@@ -517,7 +518,6 @@ glue("hidden_paper", 1.0 * 4 / sigma**2, display=False)
 # Section 3.3: naive score-matching "is unstable, causing the Hessian-trace to collapse to negative infinity", because the finite sample makes the model overfit "to a mixture-of-diracs density"; adding noise to the inputs "did not help for our case"; a small penalty on the squared trace does. It shows no curve and no number.
 # :::
 #
-# :::{admonition} What you just saw
 # **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
 #
 # **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
@@ -527,4 +527,3 @@ glue("hidden_paper", 1.0 * 4 / sigma**2, display=False)
 # **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone.
 #
 # **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
-# :::

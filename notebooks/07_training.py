@@ -15,7 +15,7 @@
 #
 # Everything that follows in this book compares four networks. They have the same layers, see the same pictures, and with the same seed they begin with the same weights and take the batches in the same order. One term of the loss differs. **What does that term do to a network while it learns, and what does it cost?**
 #
-# To answer that, somebody has to choose the term's constants, and a choice can be made to look like a result. So we state a rule, and apply it by code.
+# To answer that, somebody has to choose the term's constants, and a choice can be made to look like a result. So we choose by a rule, written down before the choice and applied by code.
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -182,7 +182,7 @@ def literal(row: pd.Series) -> bool:
 
 def remark(row: pd.Series) -> str:
     """Say what became of a candidate, and whether its constants are the paper's."""
-    words = [row["outcome"].split(":")[0]] if row["outcome"] != "finished" else []
+    words = [row["outcome"]] if row["outcome"] != "finished" else []
     words += ["too few right"] if finished[row.name] and not admitted[row.name] else []
     words += ["chosen"] if row.name in chosen.values() else []
     words += ["the paper's constants"] if row["method"] != "baseline" and literal(row) else []
@@ -237,18 +237,6 @@ def in_words(loss: object) -> str:
     return ", ".join(f"`{name}` {value:g}" if isinstance(value, float) else f"`{value}`" for name, value in values.items())
 
 
-# %% tags=["hide-input"]
-def departure(method: str, preset: object) -> str:
-    """Say what the validation digits say of the rule's choice and of a preset that is another candidate."""
-    same = [row for row in search.index[search["method"] == method] if runs.PENALTIES[method](**presets.search()[row].penalty) == preset]
-    words = f"{in_words(preset)}. The book's runs depart from the rule here, and all that later chapters say of this model rests on the preset."
-    quantity, pair = RULES[method][0], [chosen[method], *same]
-    if len(pair) == 2:
-        mine, other = (f"{quantity} {search[quantity][row]:,.0f}, {search['right'][row]:.0f} right" for row in pair)
-        words += f" On the validation digits: {mine} for the rule's choice; {other} for the preset, which is candidate {search['name'][same[0]][-2:]}."
-    return words
-
-
 def verdict(method: str) -> str:
     """Compare the rule's choice with the book's preset, as two configured losses."""
     kind, label = runs.PENALTIES[method], plots.MODEL_LABELS[method]
@@ -257,7 +245,7 @@ def verdict(method: str) -> str:
         return f"- **{label}**: no admitted candidate has been run at this tier. The preset is {in_words(preset)}."
     rule = kind(**presets.search()[chosen[method]].penalty)
     number = search["name"][chosen[method]][-2:]
-    agreement = "The book's preset is the same." if rule == preset else f"**The book's preset is another**: {departure(method, preset)}"
+    agreement = "The book's preset is the same." if rule == preset else f"**The book's preset is another**: {in_words(preset)}."
     return f"- **{label}**: the rule takes candidate {number}, {in_words(rule)}. {agreement}"
 
 
@@ -275,7 +263,7 @@ if math.isnan(paper_score["right"]):
     outcome = "That candidate has not been run at this tier."
 else:
     learned = "It learns." if paper_score["right"] >= paper_score["of"] / 2 else "A network that guesses gets one in ten right, so this one has hardly learned to read."
-    how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome'].split(':')[0]}."
+    how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome']}."
     outcome = f"That candidate gets {int(paper_score['right'])} of {int(paper_score['of'])} validation digits right.{how} {learned}"
 glue("fewest", digits(fewest), display=False)
 glue("validation_digits", digits(reference["of"]), display=False)
@@ -413,7 +401,7 @@ tables.labelled(density).rename(columns={"difference": "objective - baseline's"}
 earlier = sum(run.from_earlier_code for run in found)
 diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run not in whole]
 counts = ", ".join(f"{plots.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
-glue("training_runs", f"{len(found)} runs (seeds: {counts})" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
+glue("training_runs", f"{len(found)} runs by number of seeds: {counts}" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
 glue("training_earlier", f"{earlier} of their records are from earlier code." if earlier else "All are from the code as it is.", display=False)
 
 
@@ -543,15 +531,13 @@ glue("training_probes", probes, display=False)
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
-# Section 5, CIFAR-100, ResNet-18: accuracies of 78.01 % (baseline), 72.20 % (score-matching, $\lambda = 10^{-3}$), 74.87 % (anti-score-matching, $\lambda = 10^{-4}$, $\tau = 1000$) and 76.60 % (gradient norm, $\lambda = 10^{-3}$). One number each, no seeds, no training curves. $\sigma$, the treatment of batch norm and the number of probes are not given. Appendix B: in practice the gradient norm is low, and with it the estimator's variance.
+# Section 5, CIFAR-100, ResNet-18: accuracies of 78.01 % (baseline), 72.20 % (score-matching, $\lambda = 10^{-3}$), 74.87 % (anti-score-matching, $\lambda = 10^{-4}$, $\tau = 1000$) and 76.60 % (gradient norm, $\lambda = 10^{-3}$). One number each, no seeds, no training curves. Estimator, batch norm and the number of probes are not given. Appendix B: in practice the gradient norm is low, and with it the estimator's variance.
 # :::
 #
-# :::{admonition} What you just saw
-# **Score-matching with the paper's constants and one forward probe.** {glue:text}`paper_score_outcome` Which constants do well depends on the data, the network, the estimator and the batch norm's treatment; the paper names three of these.
+# **The constants do not travel.** {glue:text}`paper_score_outcome` Which constants do well depends on the data, the network, the estimator and the batch norm's treatment, and of these the paper names two.
 #
 # **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
 #
 # **The price.** Score-matching {glue:text}`costs_score`. Anti-score-matching {glue:text}`costs_anti`. Gradient norm {glue:text}`costs_norm`. In the paper all three lose accuracy.
 #
 # **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
-# :::

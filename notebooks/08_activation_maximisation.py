@@ -343,7 +343,7 @@ with torch.no_grad():
         curves[name] = {"logit": own.cpu(), "common": logits.logsumexp(dim=2).cpu()}
         curves[name]["probability"] = (curves[name]["logit"] - curves[name]["common"]).exp()
 
-# %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise and go on rising. Right: the probabilities rise at different times for different classes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise and go on rising. Right: the probabilities rise early and then lie flat."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
 for name in names:
@@ -367,19 +367,16 @@ for name in names:
         words = f"passed 0.99 after {sure[0]} steps, and from there on the logit rose by another {after:.1f}"
     glue(f"{name}_sure", words, display=False)
     glue(f"{name}_rise", rise, display=False)
-    shared = float((common[-1] - common[0]).mean())
-    for part, value in (("own", rise - shared), ("common", shared)):
-        glue(f"{name}_{part}", f"{round(value, 1) + 0.0:+.1f}", display=False)
+    glue(f"{name}_common", float((common[-1] - common[0]).mean()), display=False)
 glue("steps", steps, display=False)
 
 # %% [markdown]
-# In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise:.1f` on average: the log-probability
-# changed by {glue:text}`baseline_own`, the common part, which no classification needs, by
-# {glue:text}`baseline_common`. The median probability {glue:text}`baseline_sure`. The score-matched network's logit
-# rose by {glue:text}`score_matching_rise:.1f`: the log-probability changed by {glue:text}`score_matching_own`, the
-# common part by {glue:text}`score_matching_common`; its median probability {glue:text}`score_matching_sure`
-# ({numref}`fig-climb-curves`). Until the classifier has made up its mind, its opinion can rise. A log-probability ends
-# at nought, so whatever a longer climb still adds to the logit must come from the common part.
+# In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise:.1f` on average. Of that,
+# {glue:text}`baseline_common:.1f` is the common part, which no classification needs. The median probability
+# {glue:text}`baseline_sure`. The score-matched network's logit rose by {glue:text}`score_matching_rise:.1f`,
+# {glue:text}`score_matching_common:.1f` of it the common part; its median probability
+# {glue:text}`score_matching_sure` ({numref}`fig-climb-curves`). Once the classifier has made up its mind, it has
+# nothing more to say, and whatever the climb still adds to the picture comes from the density.
 #
 # There is a plainer way to see whose picture this is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, T\rangle$ to
 # all logits, with a face for $T$, as in [chapter 1](01_softmax_shift.ipynb). The classifier's answers stay what
@@ -431,7 +428,7 @@ table
 changes = {key: paired_difference_interval(values, plain[key[0]]) for key, values in variation.items() if key[0] in names}
 for name in names:
     for key, kind in (("smooth", "climb, smoothness"), ("jitter", "climb, jitter"), ("hot", "Langevin, T = 1")):
-        words = ("rougher", "smoother", "neither clearly rougher nor smoother")
+        words = ("rougher than", "smoother than", "no clear change from")
         glue(f"{name}_{key}", direction(changes[name, kind], *words), display=False)
 difference = paired_difference_interval(plain["score_matching"], plain["baseline"])
 glue("between", direction(difference, "rougher than", "smoother than", "not clearly smoother or rougher than"), display=False)
@@ -446,17 +443,17 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 # networks differ by {glue:text}`face_kept`, which is rounding.
 #
 # The table gives the total variation of the pictures, the mean difference between neighbouring pixels, over the
-# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. Against
-# its own plain climb, the baseline's pictures are {glue:text}`baseline_smooth` with the smoothness prior and
-# {glue:text}`baseline_jitter` with jitter; the score-matched network's are {glue:text}`score_matching_smooth` and
-# {glue:text}`score_matching_jitter`. Between the two networks without any
+# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. With the smoothness prior the
+# baseline's pictures are {glue:text}`baseline_smooth` those of its plain climb, with jitter
+# {glue:text}`baseline_jitter`. For the score-matched network it is {glue:text}`score_matching_smooth` with
+# smoothness, and {glue:text}`score_matching_jitter` with jitter. Between the two networks without any
 # help, the score-matched network's pictures are {glue:text}`between` the baseline's (difference
 # {glue:text}`between_value`). These are ten pictures from one trained network each; the count over many pictures
 # and three seeds is in [chapter 11](11_samples.ipynb).
 #
-# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, the pictures of the
-# baseline are {glue:text}`baseline_hot` than its climbed ones, and those of the score-matched network
-# {glue:text}`score_matching_hot`. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
+# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, the pictures are
+# {glue:text}`baseline_hot` the climbed ones for the baseline and {glue:text}`score_matching_hot` for the
+# score-matched network. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
 # a density over hundreds of pixels need not look like its summit at all.
 #
 # ## What the paper reports, what you just saw
@@ -473,7 +470,7 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 #   and its counts there ({glue:text}`share_climbed` %) are not the density's ({glue:text}`share_true` %).
 # - Grey, smoothness and jitter move the mean of a known density by {glue:text}`off_grey:.3f`,
 #   {glue:text}`off_smooth:.3f` and {glue:text}`off_jitter:.3f` a pixel, as calculated.
-# - On digits, the baseline's logit rose by {glue:text}`baseline_rise:.1f`: {glue:text}`baseline_own` in the
-#   log-probability, {glue:text}`baseline_common` in the part that classification does not determine.
+# - On digits, {glue:text}`baseline_common:.1f` of the {glue:text}`baseline_rise:.1f` that the baseline's logit
+#   rose belong to the part that classification does not determine.
 # - A face that no answer depends on appears in every picture.
 # :::

@@ -200,9 +200,8 @@ glue("answers", count * len(fractions) * 2, display=False)
 # - {glue:text}`map_dislikes` it where the corner is disliked ({glue:text}`map_dislikes_gap`).
 #
 # Same map, same damaged pictures, same answers. Scored by the probability the three networks agree: the map is
-# {glue:text}`sure_plain` a random order on the network as trained ({glue:text}`sure_plain_gap`),
-# {glue:text}`sure_likes` one where the corner is liked ({glue:text}`sure_likes_gap`), and
-# {glue:text}`sure_dislikes` one where it is disliked ({glue:text}`sure_dislikes_gap`).
+# {glue:text}`sure_plain` a random order ({glue:text}`sure_plain_gap`), {glue:text}`sure_likes` it
+# ({glue:text}`sure_likes_gap`), {glue:text}`sure_dislikes` it ({glue:text}`sure_dislikes_gap`).
 #
 # ## Do the two scores disagree on ordinary networks?
 #
@@ -217,7 +216,7 @@ kinds = {
     for score in ("logit", "probability", "accuracy")
 }
 
-# %% mystnb={"figure": {"name": "fig-ratio-replacement", "caption": "The baseline's own gradient map, least relevant pixels first, with three replacements and three scores. Bands: 95 % over images."}, "image": {"alt": "Three panels with a curve for each replacement. Each replacement has its own curve, and how far the curves lie apart differs from score to score."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-ratio-replacement", "caption": "The baseline's own gradient map, least relevant pixels first, with three replacements and three scores. Bands: 95 % over images."}, "image": {"alt": "Three panels with a curve for each replacement. The order of the curves and their shape differ from score to score."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
 looks = {"mean": ("#0072B2", "o", "-"), "grey": ("#8C8C8C", "s", "--"), "random": ("#D55E00", "x", ":")}
 labels = {"logit": "log density ratio", "probability": "probability of the class", "accuracy": "accuracy"}

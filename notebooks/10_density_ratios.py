@@ -260,8 +260,7 @@ trap.columns = [
     "predicted mean ratio",
     "effective sample size",
 ]
-shown = trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
-shown.format("{:,.0f}", subset=["effective sample size"]).format_index("{:g}")
+trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
 
 # %% tags=["remove-cell"]
 glue("slope", slope, display=False)
@@ -537,7 +536,6 @@ glue("earlier", tables.listed(earlier), display=False)
 # "lower is better".
 # :::
 #
-# :::{admonition} What you just saw
 # **"Lower is better" is not quite it.** The mean ratio of a perfect density without holes is 1 at every noise
 # level ({prf:ref}`prf-ratios-ideal`), and no average over a test set will show it in 784 dimensions. What can be
 # said for certain is that the mean log-ratio of a true density does not rise.
@@ -558,4 +556,3 @@ glue("earlier", tables.listed(earlier), display=False)
 #
 # These are small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
 # them. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
-# :::

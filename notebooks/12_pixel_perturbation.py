@@ -412,7 +412,6 @@ for key, name in (
 # and without intervals.
 # :::
 #
-# :::{admonition} What you just saw
 # **Own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
 # {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
 # {glue:text}`own_anti_score_matching`. Clearly better: {glue:text}`own_above`. Clearly worse:
@@ -428,4 +427,3 @@ for key, name in (
 # With {glue:text}`seeds` seeds only large differences can be told from chance, and "undecided" is not "equal". And
 # the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 # and on digits the background is an easy answer.
-# :::

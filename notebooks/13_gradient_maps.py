@@ -273,7 +273,7 @@ glue("lowest_cosine", cosines[low].value, display=False)
 # ## What the maps are made of
 #
 # The identity of [](03_logits_as_log_densities.ipynb) splits every map into a term that decides between the
-# classes and a term that all classes share, equation {eq}`eq-logits-identity` of [chapter 3](03_logits_as_log_densities.ipynb):
+# classes and a term that all classes share ({eq}`eq-logits-identity`):
 #
 # $$
 # \nabla_{\mathbf{x}} f_y = \underbrace{\nabla_{\mathbf{x}} \log p_\theta(y \mid \mathbf{x})}_{\text{decides}}
@@ -353,7 +353,6 @@ glue("networks", len(shares), display=False)
 # noisiest.
 # :::
 #
-# :::{admonition} What you just saw
 # **Smoothness**, difference from the baseline over {glue:text}`seeds` seeds: score-matching
 # {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
 # {glue:text}`smooth_anti_score_matching`.
@@ -368,4 +367,3 @@ glue("networks", len(shares), display=False)
 # {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
 # what one would expect of a network whose hidden density fits the data better. That is the paper's reading, and
 # the maps agree with it only as far as the numbers above go.
-# :::

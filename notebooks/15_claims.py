@@ -78,8 +78,8 @@ glue("claims_tier", tier, display=False)
 # {glue:text}`claims_kind_order` claims about an order, {glue:text}`claims_reproduced` are reproduced,
 # {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided. Of
 # {glue:text}`claims_kind_number` claims that print numbers, {glue:text}`claims_agrees` agree,
-# {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. For
-# {glue:text}`claims_not_yet_run` of the {glue:text}`claims_total` there is no record at this tier.
+# {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. Of all
+# {glue:text}`claims_total`, {glue:text}`claims_not_yet_run` have no record at this tier.
 #
 # ## What disagrees
 #
@@ -119,8 +119,8 @@ HTML(claims.html_verdicts(claims.support(table)))
 # And these are the numbers between which one chooses: means over seeds, with Student's 95 %
 # interval; with a single seed, the interval over its images. "Perturbation" is the area under the accuracy
 # curve while the least relevant pixels are removed, by each model's own gradient: from the model itself, and
-# from the baseline. The attack is one step of the fast gradient sign method
-# {cite:p}`goodfellow2015explaining`.
+# from the baseline. The attack is one step of the fast gradient sign method of Goodfellow et al. (2015).
+# Seconds are those that each run's own machine took, and compare only if it was the same one.
 
 # %%
 choice = claims.advice(tier, seed=seed)

@@ -54,8 +54,8 @@ def _opinion(shelf: Shelf, claim: dict[str, Any]) -> Finding:
 
 
 RIPPLE_SLIP = (
-    "Read as eps sin(m sum of x_d), so that both bounds hold and are attained; no softmax classifier has "
-    "the printed losses, one with the ripple in a single logit nearly does."
+    "Read as eps sin(m sum of x_d), the one reading with both bounds; no softmax classifier has the printed "
+    "losses, one with the ripple in a single logit nearly does."
 )
 BAYES_SLIP = (
     "The printed constant Z/C holds only if every exp f_i has the same integral; the score does not need it."

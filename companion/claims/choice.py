@@ -36,6 +36,11 @@ def _of_record(
     return lambda run: scale(interval_of(run, name))
 
 
+def _training_seconds(run: Run) -> Interval:
+    value = float(run.record.seconds["train"])
+    return Interval(value=value, low=float("nan"), high=float("nan"), n=1)
+
+
 QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
     "test accuracy, %": _of_record("test_accuracy", percent),
     "squared gradient norm": _of_record("squared_norm"),
@@ -43,6 +48,7 @@ QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
     "perturbation, baseline, %": _of_record("perturbation_common_gradient", percent),
     "GAN-test, %": _of_record("gan_test", percent),
     "accuracy under attack, %": lambda run: percent(networks.attacked_accuracy(run)),
+    "training, seconds": _training_seconds,
 }
 """What the table of advice shows. Perturbation: area under the accuracy curve, least relevant pixels
 first."""

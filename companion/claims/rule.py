@@ -84,9 +84,7 @@ class Comparison:
 
     def __str__(self) -> str:
         """Write the comparison as the table does: value and interval."""
-        i = self.written
-        large = any(math.isfinite(end) and abs(end) >= 1000 for end in (i.value, i.low, i.high))
-        form = "×{:.3g}" if self.ratio else "{:+,.0f}" if large else "{:+.3g}"
+        i, form = self.written, "×{:.3g}" if self.ratio else "{:+.3g}"
         interval = "no interval" if math.isnan(i.low) else f"{form.format(i.low)} to {form.format(i.high)}"
         return f"{self.label} {form.format(i.value)} ({interval})"
 

@@ -255,11 +255,11 @@ def test_an_unknown_tier_or_kind_lists_the_known_ones() -> None:
 def test_advice_takes_means_over_seeds_and_leaves_out_what_has_no_weights(make_run: Maker) -> None:
     make_four(make_run, {"test_accuracy": BETTER, "squared_norm": BETTER})
     frame = claims.advice("quick")
-    assert set(frame["quantity"]) == {"test accuracy, %", "squared gradient norm"}
+    assert set(frame["quantity"]) == {"test accuracy, %", "squared gradient norm", "training, seconds"}
     rows = {(row["model"], row["quantity"]): row for row in frame.to_dict("records")}
-    norm = rows["baseline", "squared gradient norm"]
-    assert norm["low"] < norm["value"] < norm["high"]
-    assert norm["n"] == 3
+    seconds = rows["baseline", "training, seconds"]
+    assert seconds["value"] == pytest.approx(11.0)  # seeds 0, 1 and 2 took 10, 11 and 12 seconds
+    assert seconds["high"] == pytest.approx(11 + 4.302653 / math.sqrt(3))
     assert "no record" in claims.wide(frame).loc["GAN-test, %"].tolist()
 
 
