@@ -238,9 +238,11 @@ def interval_text(
         '0.60 (0.50 to 0.70)'
         >>> interval_text(seed_interval([0.6]))
         '0.60 (one seed, no interval)'
+        >>> interval_text({"value": 0.0, "low": -0.001, "high": 0.01})  # what rounds to 0 has no sign
+        '0.00 (0.00 to 0.01)'
     """
     values = _entries(row)
-    value, low, high = (form.format(scale * values[key]) for key in ("value", "low", "high"))
+    value, low, high = (_written(form, scale * values[key]) for key in ("value", "low", "high"))
     if math.isnan(values["value"]):
         return "not measured"
     return f"{value} (one seed, no interval)" if math.isnan(values["low"]) else f"{value} ({low} to {high})"
@@ -281,6 +283,12 @@ def _all_runs(tier: str, dataset: str, names: Sequence[str]) -> list[tuple[str, 
 def _entries(row: Mapping[str, Any] | pd.Series | Interval) -> dict[str, float]:
     entries = asdict(row) if isinstance(row, Interval) else dict(row)
     return {key: float(entries.get(key, math.nan)) for key in ("value", "low", "high")}
+
+
+def _written(form: str, value: float) -> str:
+    """Format a number; one that is rounded to 0 is written as 0 itself would be, never as -0.00."""
+    text = form.format(value)
+    return form.format(0.0) if math.isfinite(value) and not any(c in "123456789" for c in text) else text
 
 
 def _number(metric: Mapping[str, Any], key: str) -> float:

@@ -85,9 +85,9 @@ by_confidence, D = probability.argsort(), x[0].numel()
 # $\nabla_{\mathbf{x}} g$ is $m \epsilon \cos\big(m \sum_d x_d\big)$, and a cosine is at most 1.
 # ````
 #
-# The paper writes $\sin(m \mathbf{x})$ of a vector; the sum is the reading for which both bounds hold. Both
-# are attained, though never at the same place: the sine is at its peak where the cosine is nought. We can
-# go and look. Brightening an image evenly moves it along the wave, and a whole wavelength is $2\pi / mD$,
+# The paper writes $\sin(m \mathbf{x})$ of a vector; the sum is the reading for which both bounds hold and are
+# attained, though never at the same place: the sine is at its peak where the cosine is nought. We can go and
+# look. Brightening an image evenly moves it along the wave, and a whole wavelength is $2\pi / mD$,
 # which is far less than one grey level.
 
 # %%
@@ -187,7 +187,7 @@ glue("count", count, display=False)
 #
 # where $\delta_{ik}$ is 1 if $i = k$, and 0 otherwise. The logarithm lies between 0 and $g$, so that again
 # $|\tilde\ell_i - \ell_i| \le \epsilon$. The gradient follows from the formula for the loss-gradient,
-# {eq}`eq-shift-loss-gradient`:
+# equation {eq}`eq-shift-loss-gradient` of [chapter 1](01_softmax_shift.ipynb):
 #
 # $$
 # \nabla_{\mathbf{x}} \tilde\ell_i - \nabla_{\mathbf{x}} \ell_i
@@ -346,8 +346,8 @@ plt.show()
 
 # %% [markdown]
 # In the last column of {numref}`fig-ripple-maps` the face is blue, because the factor $\tilde p_y - 1$ is
-# negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain.
-# But so does the map that it covers.
+# negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain
+# (see the numbers below the maps). But so does the map that it covers.
 #
 # Here are both ripples to play with, on images from uncertain to confident. The bounds are printed beside what is
 # measured. Take the ripple on the loss, a confident image and a "peak", and turn the height up and down: the sum of
@@ -364,8 +364,8 @@ live.ripple(model, x[offered], y[offered], images.class_names)
 # that any noise, "due to stochastic training, for instance", easily dominates the gradient, even where $m$
 # is small.
 #
-# Why should it be close to zero? Because the probabilities sum to one, {eq}`eq-shift-loss-gradient` can be
-# written
+# Why should it be close to zero? Because the probabilities sum to one, equation
+# {eq}`eq-shift-loss-gradient` of [chapter 1](01_softmax_shift.ipynb) can be written
 #
 # $$
 # \begin{aligned}

@@ -188,7 +188,7 @@ print(f"identity: largest relative error {residual:.1e} in float32, {residual_do
 # %% [markdown]
 # The identity holds to the last digits of either precision. Now the pictures: two of whose right answer the network is unsure, and two of which it is sure. $p$ is the probability it gives to the true class. In each row the three maps share one colour scale, so the first map *is* the sum of the other two, by eye as well.
 
-# %% mystnb={"figure": {"name": "fig-logits-two-terms", "caption": "The gradient map of the true class's logit, and its two terms ({eq}`eq-logits-identity`), for test pictures from the least certain (p is the probability of the true class) to the most. Orange raises the logit, blue lowers it; one colour scale a row."}, "image": {"alt": "Four rows, each with a picture, its gradient map, the term that decides and the term common to all classes. For the uncertain picture in the first row both terms are visible. For the certain ones the deciding term is blank and the map equals the common term."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-logits-two-terms", "caption": "The gradient map of the true class's logit, and its two terms, equation {eq}`eq-logits-identity`, for test pictures from the least certain (p is the probability of the true class) to the most. Orange raises the logit, blue lowers it; one colour scale a row."}, "image": {"alt": "Four rows, each with a picture, its gradient map, the term that decides and the term common to all classes. For the uncertain picture in the first row both terms are visible. For the certain ones the deciding term is blank and the map equals the common term."}} tags=["hide-input"]
 with torch.no_grad():
     certainty = model(x).softmax(dim=1).gather(1, y[:, None])[:, 0]
 order = certainty.argsort().tolist()
@@ -303,7 +303,7 @@ matched = train_on_mixture(ScoreMatching(weight=1.0, mu=math.inf, variant="centr
 # %% [markdown]
 # The figure shows, from left to right, the truth, the plain classifier, and the score-matched one. Above, the density of class 0, $\exp f_0 / Z_0$, where the integral has to stop at the edge of the picture. The arrows are the scores, all on one scale. Below, the probability of class 0.
 
-# %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, with the line where it is one half, and some of the points. Left the truth, in the middle a network trained to classify, right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in a corner with long arrows pointing to it, and the score-matched one shows the two blobs again."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, with the line where it is one half, and some of the points. Left the truth, in the middle a network trained to classify, right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in the upper left corner, and its arrows, short and of nearly one length, all point upwards, away from class 1. The score-matched one shows the two blobs again."}} tags=["hide-input"]
 networks = {"truth": ideal, "trained to classify": classifier, "with score-matching": matched}
 axis = torch.linspace(-4, 4, 161, dtype=torch.float64)
 grid = torch.cartesian_prod(axis, axis)
@@ -417,8 +417,8 @@ log_z = {
     name: [float(log_partition(network, w)[0]) for w in half_widths] for name, network in networks.items()
 }
 table = pd.DataFrame(log_z, index=pd.Index(half_widths, name="half-width of the square"))
-growth = (table - table.iloc[0]).round(2)
-growth
+growth = table - table.iloc[0]
+(growth.round(2) + 0.0).map("{:.2f}".format)
 
 # %% tags=["remove-cell"]
 for key, name in (("plain", "trained to classify"), ("matched", "with score-matching")):
@@ -435,10 +435,9 @@ glue("matched_ratio", float((ratios[0] - ratios[1]).exp()), display=False)
 # Section 3 reads logits as unnormalised log-densities, recovers the softmax by Bayes' rule, and calls $\nabla_{\mathbf{x}} f_i$ the score of $p_\theta(\mathbf{x} \mid y = i)$. It then supposes that gradients look structured because this hidden density is close to that of the data. It reports no measurement of how close it is; for pictures, none is possible.
 # :::
 #
-# **Bayes' rule holds**, with $Z_i$ in the place of $Z/C$. The score needs neither.
-#
-# **A gradient map has two terms.** Where the network is sure of its answer, the one that classification determines is too small to see. The map is then the score of the model's density of pictures.
-#
-# **Classification does not teach that term.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [](07_training.ipynb) on.
-#
-# **Score-matching does teach it.** How a loss can match a score that nobody can see is the next chapter.
+# :::{admonition} What you just saw
+# - **Bayes' rule holds**, with $Z_i$ in the place of $Z/C$. The score needs neither.
+# - **A gradient map has two terms.** Where the network is sure of its answer, the one that classification determines is too small to see. The map is then the score of the model's density of pictures.
+# - **Classification does not teach that term.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [](07_training.ipynb) on.
+# - **Score-matching does teach it.** How a loss can match a score that nobody can see is the next chapter.
+# :::

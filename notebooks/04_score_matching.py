@@ -369,7 +369,7 @@ for key, name in (("start", "random network"), ("matched", "eq. 2"), ("plain", "
     glue(f"{key}_accuracy", final[name]["accuracy"], display=False)
 
 # %% [markdown]
-# On fresh points, {eq}`eq-matching-explicit` is {glue:text}`start_error:.2f` ± {glue:text}`start_error_se:.2f` for the random network. Minimising eq. 2 brings it to {glue:text}`matched_error:.3f` ± {glue:text}`matched_error_se:.3f`. Minimising the cross-entropy brings it to {glue:text}`plain_error:.2f` ± {glue:text}`plain_error_se:.2f`; a network with no gradient at all would have {glue:text}`constant:.2f`.
+# On fresh points, {eq}`eq-matching-explicit` is {glue:text}`start_error:.3f` ± {glue:text}`start_error_se:.3f` for the random network. Minimising eq. 2 brings it to {glue:text}`matched_error:.3f` ± {glue:text}`matched_error_se:.3f`. Minimising the cross-entropy brings it to {glue:text}`plain_error:.3f` ± {glue:text}`plain_error_se:.3f`; a network with no gradient at all would have {glue:text}`constant:.3f`.
 #
 # Look at the accuracies too. Cross-entropy reaches {glue:text}`plain_accuracy:.1%`. Eq. 2 alone gives {glue:text}`matched_accuracy:.1%`, although it knows the shape of both classes: a gradient says nothing about the constant that may be added to each logit, and the decision needs their difference. So the two losses mend each other. Cross-entropy fixes the differences between logits and leaves their common level free; score-matching fixes each logit's shape and leaves its constant free. Together they leave one number.
 #
@@ -379,8 +379,8 @@ for key, name in (("start", "random network"), ("matched", "eq. 2"), ("plain", "
 # Section 3.1 quotes eq. 1 and eq. 2 from {cite:t}`hyvarinen2005estimation`, calls the objective consistent, $J(\theta) = 0 \iff p_{\text{data}} = p_\theta$, and is drawn to it because it "reduces the problem of generative modelling to that of regularization of the local geometry of functions".
 # :::
 #
-# **Eq. 1 equals eq. 2** up to a constant of the data: proven above, and confirmed for four models to {glue:text}`largest_mismatch:.0e`. **The minimum is at the truth**: in a family of mixtures, within an interval from {glue:text}`found_low:.3f` to {glue:text}`found_high:.3f`.
-#
-# **Both need conditions that pictures do not meet.** With pixels in $[0, 1]$ there is a surface term, and eq. 2 prefers a bump. Where the support has gaps, the score does not tell how much mass lies on each side.
-#
-# **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [](05_trace_estimators.ipynb) is about estimating it.
+# :::{admonition} What you just saw
+# - **Eq. 1 equals eq. 2** up to a constant of the data: proven above, and confirmed for four models to {glue:text}`largest_mismatch:.0e`. **The minimum is at the truth**: in a family of mixtures, within an interval from {glue:text}`found_low:.3f` to {glue:text}`found_high:.3f`.
+# - **Both need conditions that pictures do not meet.** With pixels in $[0, 1]$ there is a surface term, and eq. 2 prefers a bump. Where the support has gaps, the score does not tell how much mass lies on each side.
+# - **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [](05_trace_estimators.ipynb) is about estimating it.
+# :::

@@ -450,17 +450,17 @@ with trace.full_precision():
 model.zero_grad(set_to_none=True)
 
 # %%
-table = pd.DataFrame(
-    {n: {label: costs[n, label].value for label in ("alone", "in training")} for n in estimators}
-).T
+table = pd.DataFrame(index=list(estimators))
 for label in ("alone", "in training"):
-    table[f"{label}, interval"] = [
-        f"{costs[n, label].low:.2f} to {costs[n, label].high:.2f}" for n in estimators
+    table[f"{label}, ms a picture"] = [
+        f"{costs[n, label].value:.1f} ({costs[n, label].low:.1f} to {costs[n, label].high:.1f})"
+        for n in estimators
     ]
 one = [None, *(errors[v][at[1e-2]] for v in VARIANTS), hutchinson_error]
 table["error of one sample"] = pd.Series(one, index=table.index, dtype=float)
-table["seconds for an error of 1"] = table["alone"] / 1e3 * table["error of one sample"] ** 2
-table.style.format(precision=1, na_rep="").format("{:,.1f}", subset=["seconds for an error of 1"], na_rep="")
+seconds = pd.Series({n: costs[n, "alone"].value / 1e3 for n in estimators})
+table["seconds a picture for an error of 1"] = seconds * table["error of one sample"] ** 2
+table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="")
 
 # %% tags=["remove-cell"]
 plain = costs["the logit alone", "alone"].value
@@ -495,10 +495,9 @@ glue(
 # Section 3.2 and appendix B: the Taylor estimate approaches the trace as $\sigma \to 0$, with no backward pass; for quadratic functions its variance exceeds Hutchinson's by at most $4\sigma^{-2}\|\nabla f\|^2$; large $\sigma$ means bias, small $\sigma$ variance; where the gradient is small, both are small. There is no measurement.
 # :::
 #
-# **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
-#
-# **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
-#
-# **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
-#
-# **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be had away, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
+# :::{admonition} What you just saw
+# - **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
+# - **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
+# - **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
+# - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
+# :::

@@ -180,7 +180,7 @@ line = {
 floors = {"noise": -1 / noise_width**2, "stable": -1 / (2 * c_line)}
 
 # %% mystnb={"figure": {"name": "fig-collapse-line", "caption": "Three networks on the same ten points. Left: the mean trace at the points (solid) and at fresh points (dashed); thin lines are the floors $-1/s^2$ and $-1/(2c)$. Linear between -10 and 10, logarithmic beyond. Right: the learned densities, normalised on the interval shown, each to its own maximum."}, "image": {"alt": "Left, three pairs of curves over the training steps. That of the naive network falls by orders of magnitude at the points and stays higher at fresh points; the other two level off near their floors. Right, the naive density is a spike; the density trained with noise is smooth; the one with the stability term lies in between."}} tags=["hide-input"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9))
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.2))
 labels = {
     "naive": "naive",
     "noise": f"input noise, s = {noise_width}",
@@ -200,8 +200,7 @@ right.plot(axis, expected / expected.max(), color="black", linestyle=":", label=
 right.plot(points, torch.zeros(len(points)), "|", color="black", markersize=11)
 left.set(xlabel="step", ylabel="mean trace", title="Two floors, and none")
 right.set(xlabel="x", ylabel="density / its maximum", title="What they learned")
-left.legend(loc="lower left")
-right.legend(loc="upper left", fontsize=8)
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -344,6 +343,8 @@ left.set(xlabel="epoch", ylabel="mean trace", title="The trace, and the two floo
 right.set(
     xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02), title="What is left of the classifier"
 )
+for ax in (left, right):
+    ax.xaxis.get_major_locator().set_params(integer=True)
 if any(kinds.values()):
     right.legend(loc="best")
 plt.show()
@@ -468,7 +469,7 @@ glue("runs_noise_floor", -size / noise_runs**2, display=False)
 #
 # If the trace falls by overfitting, it has to fall on training digits and not on others. {glue:text}`overfit`
 #
-# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`, the blue line of {numref}`fig-collapse-runs` is its floor. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds make wide intervals. They show what is large and settle nothing that is small.
+# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`; the blue line of {numref}`fig-collapse-runs` is its floor. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds make wide intervals. They show what is large and settle nothing that is small.
 #
 # What a network does is not decided by the objective alone. Its trace can only fall as fast as its weights grow, weight decay pulls them back, and batch normalisation divides by the spread that they make. A large step may also throw the network out of a sharp summit before it has become very sharp: the penalty's gradient is largest there. An objective without a floor promises that nothing in *it* will stop the fall. It does not say when the fall begins, or that something else will not stop it first.
 #
@@ -518,12 +519,10 @@ glue("hidden_paper", 1.0 * 4 / sigma**2, display=False)
 # Section 3.3: naive score-matching "is unstable, causing the Hessian-trace to collapse to negative infinity", because the finite sample makes the model overfit "to a mixture-of-diracs density"; adding noise to the inputs "did not help for our case"; a small penalty on the squared trace does. It shows no curve and no number.
 # :::
 #
-# **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
-#
-# **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
-#
-# **Noise gives a floor, and it is far down**: $-D/s^2$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
-#
-# **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone.
-#
-# **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
+# :::{admonition} What you just saw
+# - **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
+# - **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
+# - **Noise gives a floor, and it is far down**: $-D/s^2$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
+# - **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone.
+# - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
+# :::

@@ -15,7 +15,7 @@
 #
 # Everything that follows in this book compares four networks. They have the same layers, see the same pictures, and with the same seed they begin with the same weights and take the batches in the same order. One term of the loss differs. **What does that term do to a network while it learns, and what does it cost?**
 #
-# To answer that, somebody has to choose the term's constants, and a choice can be made to look like a result. So we choose by a rule, written down before the choice and applied by code.
+# To answer that, somebody has to choose the term's constants, and a choice can be made to look like a result. So we choose by a rule, written down before the choice and applied by code. {glue:text}`rule_kept`
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -182,7 +182,7 @@ def literal(row: pd.Series) -> bool:
 
 def remark(row: pd.Series) -> str:
     """Say what became of a candidate, and whether its constants are the paper's."""
-    words = [row["outcome"]] if row["outcome"] != "finished" else []
+    words = [row["outcome"].split(":")[0]] if row["outcome"] != "finished" else []
     words += ["too few right"] if finished[row.name] and not admitted[row.name] else []
     words += ["chosen"] if row.name in chosen.values() else []
     words += ["the paper's constants"] if row["method"] != "baseline" and literal(row) else []
@@ -190,11 +190,28 @@ def remark(row: pd.Series) -> str:
 
 
 shown = search.drop(columns=["of", "outcome", "method", "name"]).assign(remark=search.apply(remark, axis=1))
+TRIED = ["h", "norm", "batch norm"]
+shown.insert(3, ", ".join(TRIED), shown[TRIED].apply(lambda row: ", ".join(filter(None, row)), axis=1))
+shown = shown.drop(columns=TRIED)
 shown.insert(0, "candidate", [f"{plots.MODEL_LABELS[m]} {n[-2:]}" for m, n in zip(search["method"], search["name"], strict=True)])
 weight = {True: "font-weight: bold", False: ""}
 pale = (admitted | ~finished & (search["outcome"] == "not run")).map({True: "", False: "opacity: 0.6"})
 styled = shown.style.apply(lambda row: [weight[row.name in chosen.values()] + pale[row.name]] * len(row), axis=1).hide(axis="index")
 styled.format("{:g}", subset=["λ", "μ"], na_rep="").format("{:.0f}", subset=["right", "trace", "objective"], na_rep="").format("{:.1f}", subset=["squared norm"], na_rep="")
+
+# %% tags=["remove-cell"]
+def label_places(across: pd.Series, up: pd.Series, ends: tuple[float, float]) -> dict[int, dict[str, object]]:
+    """Say where each point's label goes: to the right, or to the left of a close neighbour and of the edge."""
+    width, height = math.log(ends[1] / ends[0]), up.max() - up.min()
+    places = {}
+    for k in across.index:
+        reach = (across / across[k]).map(math.log) / width
+        crowded = ((up - up[k]).abs() <= 0.06 * height) & (reach > 0) & (reach < 0.2)
+        at_edge = math.log(ends[1] / across[k]) / width < 0.1
+        left = bool(crowded.any()) or at_edge
+        places[k] = {"xytext": (-8, -3), "ha": "right"} if left else {"xytext": (8, -3), "ha": "left"}
+    return places
+
 
 # %% mystnb={"figure": {"name": "fig-training-search", "caption": "The search. Across: validation digits classified wrongly. The shaded band is where the rule admits a candidate. Up: what the rule then compares, with an arrow for the better direction. Numbers are those of the table; a ring marks the choice; the grey line is the search's baseline."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation digits across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(9, 4.2))
@@ -208,12 +225,11 @@ for ax, (method, (quantity, extreme)) in zip(axes, RULES.items(), strict=True):
         continue
     style = plots.model_style(method)
     ax.plot(wrong[rows.index], rows[quantity], linestyle="none", marker=style["marker"], color=style["color"])
-    for place, row in enumerate(rows.sort_values(quantity).index):
-        end = {"xytext": (-6, -3), "ha": "right"} if place % 2 else {"xytext": (6, -3), "ha": "left"}
+    ends = (wrong[rows.index].min() * 0.7, max(wrong[rows.index].max() * 1.25, (reference["of"] - fewest) * 1.25))
+    for row, end in label_places(wrong[rows.index], rows[quantity], ends).items():
         ax.annotate(search["name"][row][-2:], (wrong[row], rows[quantity][row]), textcoords="offset points", fontsize=8, **end)
     if method in chosen:
         ax.plot(wrong[chosen[method]], rows[quantity][chosen[method]], "o", markersize=13, markerfacecolor="none", color="#222222")
-    ends = (wrong[rows.index].min() * 0.8, max(wrong[rows.index].max() * 1.25, (reference["of"] - fewest) * 1.25))
     ax.axhline(reference[quantity], color="#8C8C8C", linewidth=1, zorder=0)
     ax.axvspan(ends[0], reference["of"] - fewest + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
     ticks = [t for t in ((10, 15, 20, 25, 30) if ends[1] < 40 else (10, 20, 50, 100, 200, 450)) if ends[0] <= t <= ends[1]]
@@ -249,7 +265,31 @@ def verdict(method: str) -> str:
     return f"- **{label}**: the rule takes candidate {number}, {in_words(rule)}. {agreement}"
 
 
-Markdown("\n".join(verdict(method) for method in RULES))
+# %% tags=["hide-input"]
+def measured_as(row: int) -> str:
+    """Say which λ a candidate has, and what the rule compares and counts of it."""
+    r, quantity = search.loc[row], RULES[search["method"][row]][0]
+    got = f"{r['right']:.0f} of {r['of']:.0f} right and has {'an' if quantity[0] in 'aeiou' else 'a'} {quantity} of {r[quantity]:.0f}"
+    return f"candidate {r['name'][-2:]}, with λ = {r['λ']:g}, gets {got}"
+
+
+def departure(method: str) -> str:
+    """Say what the book's runs were made with where that is not the rule's choice; nothing where it is."""
+    kind, label = runs.PENALTIES[method], plots.MODEL_LABELS[method].lower()
+    same = {row: kind(**s.penalty) == kind(**presets.PRESETS[method]) for row, s in enumerate(presets.search()) if s.method == method}
+    if method not in chosen or same[chosen[method]]:
+        return ""
+    rule, ours = chosen[method], next((row for row, it_is in same.items() if it_is), None)
+    words = f"**For {label} the book's runs depart from the rule.** "
+    if ours is None:
+        return words + "They were made with constants that the search did not try."
+    than = "larger" if search["λ"][ours] > search["λ"][rule] else "smaller" if search["λ"][ours] < search["λ"][rule] else "equal"
+    words += f"They were made with candidate {search['name'][ours][-2:]}, of {than} λ. On the validation digits {measured_as(ours)}; {measured_as(rule)}, and is the rule's choice. "
+    return words + f"Whatever the book shows of {label} is of the networks as they were made: on this page and in chapters 10 to 13 and 15."
+
+
+departing = [method for method in RULES if departure(method)]
+Markdown("\n".join(verdict(method) for method in RULES) + "\n\n" + "\n\n".join(departure(method) for method in departing))
 
 # %% tags=["remove-cell"]
 def digits(count: float) -> int | str:
@@ -263,8 +303,11 @@ if math.isnan(paper_score["right"]):
     outcome = "That candidate has not been run at this tier."
 else:
     learned = "It learns." if paper_score["right"] >= paper_score["of"] / 2 else "A network that guesses gets one in ten right, so this one has hardly learned to read."
-    how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome']}."
+    how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome'].split(':')[0]}."
     outcome = f"That candidate gets {int(paper_score['right'])} of {int(paper_score['of'])} validation digits right.{how} {learned}"
+names = tables.listed(plots.MODEL_LABELS[m].lower() for m in departing)
+kept = f"The book's runs of {names} depart from it all the same; the section on the search says how, and by how much." if departing else "The book's runs follow it."
+glue("rule_kept", kept if chosen else "Below, the book's constants are compared with its choice.", display=False)
 glue("fewest", digits(fewest), display=False)
 glue("validation_digits", digits(reference["of"]), display=False)
 glue("paper_score_outcome", outcome, display=False)
@@ -272,6 +315,23 @@ glue("candidates", len(search) - 1, display=False)
 glue("search_epochs", presets.SEARCH_EPOCHS, display=False)
 glue("quick_epochs", presets.preset("quick", "mnist5k", "baseline").epochs, display=False)
 glue("probed", training.PROBED_IMAGES, display=False)
+
+# %% tags=["remove-cell"]
+def literal_outcomes(method: str) -> str:
+    """Say how many validation digits a method's candidates with the paper's constants get right."""
+    rows = search[is_literal & (search["method"] == method)].dropna(subset="right")
+    counts = [f"{r['right']:.0f}" + (f" (it {r['outcome'].split(':')[0]})" if r["outcome"] != "finished" else "") for _, r in rows.iterrows()]
+    return f"{plots.MODEL_LABELS[method].lower()} {tables.listed(counts) if counts else 'was not run'}"
+
+
+travelled = [m for m in RULES if (is_literal & admitted & (search["method"] == m)).any()]
+stayed = [m for m in RULES if m not in travelled and (is_literal & (search["method"] == m) & search["right"].notna()).any()]
+pieces = [f"Of {reference['of']:.0f} validation digits the search's baseline gets {reference['right']:.0f} right"] if reference["of"] > 0 else []
+pieces += [f"with the paper's constants {'; '.join(literal_outcomes(m) for m in RULES)}"]
+words = [f"{verb} {tables.listed(plots.MODEL_LABELS[m].lower() for m in methods)}" for verb, methods in (("admits them for", travelled), ("does not admit them for", stayed)) if methods]
+end = f" The rule {' and '.join(words)}." if words else ""
+text = ", and ".join(pieces)
+glue("paper_constants", f"{text[0].upper()}{text[1:]}.{end}", display=False)
 
 # %% [markdown]
 # Four words of caution. There is one seed a candidate, and few digits for trace and norm, so close rivals may have changed places by luck. The candidates, {glue:text}`candidates` of them, are a short list, not a grid. They are trained for a part of the time. And where the chosen one lies at the edge of what was tried, there may be something better beyond.
@@ -401,7 +461,7 @@ tables.labelled(density).rename(columns={"difference": "objective - baseline's"}
 earlier = sum(run.from_earlier_code for run in found)
 diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run not in whole]
 counts = ", ".join(f"{plots.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
-glue("training_runs", f"{len(found)} runs by number of seeds: {counts}" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
+glue("training_runs", f"{len(found)} runs (seeds: {counts})" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
 glue("training_earlier", f"{earlier} of their records are from earlier code." if earlier else "All are from the code as it is.", display=False)
 
 
@@ -531,13 +591,13 @@ glue("training_probes", probes, display=False)
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
-# Section 5, CIFAR-100, ResNet-18: accuracies of 78.01 % (baseline), 72.20 % (score-matching, $\lambda = 10^{-3}$), 74.87 % (anti-score-matching, $\lambda = 10^{-4}$, $\tau = 1000$) and 76.60 % (gradient norm, $\lambda = 10^{-3}$). One number each, no seeds, no training curves. Estimator, batch norm and the number of probes are not given. Appendix B: in practice the gradient norm is low, and with it the estimator's variance.
+# Section 5, CIFAR-100, ResNet-18: accuracies of 78.01 % (baseline), 72.20 % (score-matching, $\lambda = 10^{-3}$), 74.87 % (anti-score-matching, $\lambda = 10^{-4}$, $\tau = 1000$) and 76.60 % (gradient norm, $\lambda = 10^{-3}$). One number each, no seeds, no training curves. The estimate of $h$ is the forward one of eq. 3; the batch norm's treatment and the number of probes are not given. Appendix B: in practice the gradient norm is low, and with it the estimator's variance.
 # :::
 #
-# **The constants do not travel.** {glue:text}`paper_score_outcome` Which constants do well depends on the data, the network, the estimator and the batch norm's treatment, and of these the paper names two.
-#
-# **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
-#
-# **The price.** Score-matching {glue:text}`costs_score`. Anti-score-matching {glue:text}`costs_anti`. Gradient norm {glue:text}`costs_norm`. In the paper all three lose accuracy.
-#
-# **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
+# :::{admonition} What you just saw
+# - **Do the constants travel?** {glue:text}`paper_constants` Which constants do well depends on the data, the network, the estimator and the batch norm's treatment; the paper names the first three.
+# - **The rule.** {glue:text}`rule_kept`
+# - **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
+# - **The price.** Score-matching {glue:text}`costs_score`. Anti-score-matching {glue:text}`costs_anti`. Gradient norm {glue:text}`costs_norm`. In the paper all three lose accuracy.
+# - **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
+# :::

@@ -343,7 +343,7 @@ with torch.no_grad():
         curves[name] = {"logit": own.cpu(), "common": logits.logsumexp(dim=2).cpu()}
         curves[name]["probability"] = (curves[name]["logit"] - curves[name]["common"]).exp()
 
-# %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise and go on rising. Right: the probabilities rise early and then lie flat."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise, steeply at first, and are still rising at the last step. Right: the probability of each class jumps from near 0 to near 1, each at a time of its own; the two means climb over the whole width and are still rising at the last step."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
 for name in names:
@@ -359,26 +359,39 @@ plt.show()
 # %% tags=["remove-cell"]
 for name in names:
     logit, common, probability = (curves[name][key] for key in ("logit", "common", "probability"))
-    sure = (probability.median(dim=1).values > 0.99).nonzero().flatten().tolist()
-    rise = float((logit[-1] - logit[0]).mean())
-    words = f"did not pass 0.99 within {steps} steps"
+    rise, shared = (float((part[-1] - part[0]).mean()) for part in (logit, common))
+    glue(f"{name}_rise", f"{rise:.1f}", display=False)
+    for key, part in (("own", rise - shared), ("common", shared)):
+        glue(f"{name}_{key}", f"{round(part, 1) + 0.0:+.1f}", display=False)
+    moved = "fell" if round(shared, 1) < 0 else "rose" if round(shared, 1) > 0 else "stayed where it was"
+    glue(f"{name}_moved", moved, display=False)
+    sure = [(c, int(p.gt(0.99).nonzero()[0])) for c, p in enumerate(probability.T) if p.gt(0.99).any()]
+    later = [float(common[-1, c] - common[first, c]) for c, first in sure]
+    words = f"no class passed a probability of 0.99 within {steps} steps"
     if sure:
-        after = float((logit[-1] - logit[sure[0]]).mean())
-        words = f"passed 0.99 after {sure[0]} steps, and from there on the logit rose by another {after:.1f}"
+        words = f"{len(sure)} of {logit.shape[1]} classes passed a probability of 0.99; from there on"
+        words += f" their common part changed by {round(sum(later) / len(later), 1) + 0.0:+.1f} on average"
     glue(f"{name}_sure", words, display=False)
-    glue(f"{name}_rise", rise, display=False)
-    glue(f"{name}_common", float((common[-1] - common[0]).mean()), display=False)
+most = [n for n, c in curves.items() if (c["logit"] - c["common"]).diff(dim=0).sum() > c["common"].diff(dim=0).sum()]
+most = {0: "for neither network", 1: "for one network alone", 2: "for both networks"}[len(most)]
+glue("most_own", most, display=False)
 glue("steps", steps, display=False)
 
 # %% [markdown]
-# In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise:.1f` on average. Of that,
-# {glue:text}`baseline_common:.1f` is the common part, which no classification needs. The median probability
-# {glue:text}`baseline_sure`. The score-matched network's logit rose by {glue:text}`score_matching_rise:.1f`,
-# {glue:text}`score_matching_common:.1f` of it the common part; its median probability
-# {glue:text}`score_matching_sure` ({numref}`fig-climb-curves`). Once the classifier has made up its mind, it has
-# nothing more to say, and whatever the climb still adds to the picture comes from the density.
+# In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise` on average:
+# {glue:text}`baseline_own` in $\log p(i \mid \mathbf{x})$ and {glue:text}`baseline_common` in the common part. The
+# score-matched network's rose by {glue:text}`score_matching_rise`: {glue:text}`score_matching_own` and
+# {glue:text}`score_matching_common` ({numref}`fig-climb-curves`). So the classifier's opinion has the larger share in
+# the rise {glue:text}`most_own`; the baseline's common part {glue:text}`baseline_moved`, and the score-matched
+# network's {glue:text}`score_matching_moved`.
 #
-# There is a plainer way to see whose picture this is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, T\rangle$ to
+# Once the classifier has made up its mind, it has nothing more to say: from a probability of 0.99 on,
+# $\log p(i \mid \mathbf{x})$ can rise by about a hundredth at most, and whatever else the climb adds to the logit is the
+# common part. In the baseline {glue:text}`baseline_sure`; in the score-matched network
+# {glue:text}`score_matching_sure`.
+#
+# That the logit rises with the opinion does not make its picture a picture of the opinion alone. There is a plain
+# way to see whose picture it is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, T\rangle$ to
 # all logits, with a face for $T$, as in [chapter 1](01_softmax_shift.ipynb). The classifier's answers stay what
 # they were. We climb the new logits, and beside them add the noise of Langevin, and the two kinds of help.
 
@@ -428,7 +441,7 @@ table
 changes = {key: paired_difference_interval(values, plain[key[0]]) for key, values in variation.items() if key[0] in names}
 for name in names:
     for key, kind in (("smooth", "climb, smoothness"), ("jitter", "climb, jitter"), ("hot", "Langevin, T = 1")):
-        words = ("rougher than", "smoother than", "no clear change from")
+        words = ("rougher", "smoother", "neither clearly rougher nor smoother")
         glue(f"{name}_{key}", direction(changes[name, kind], *words), display=False)
 difference = paired_difference_interval(plain["score_matching"], plain["baseline"])
 glue("between", direction(difference, "rougher than", "smoother than", "not clearly smoother or rougher than"), display=False)
@@ -443,17 +456,16 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 # networks differ by {glue:text}`face_kept`, which is rounding.
 #
 # The table gives the total variation of the pictures, the mean difference between neighbouring pixels, over the
-# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. With the smoothness prior the
-# baseline's pictures are {glue:text}`baseline_smooth` those of its plain climb, with jitter
-# {glue:text}`baseline_jitter`. For the score-matched network it is {glue:text}`score_matching_smooth` with
-# smoothness, and {glue:text}`score_matching_jitter` with jitter. Between the two networks without any
-# help, the score-matched network's pictures are {glue:text}`between` the baseline's (difference
+# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. Against its own plain climb,
+# the baseline's pictures are {glue:text}`baseline_smooth` with the smoothness prior and
+# {glue:text}`baseline_jitter` with jitter; the score-matched network's are {glue:text}`score_matching_smooth` with
+# the prior and {glue:text}`score_matching_jitter` with jitter. Between the two networks without any help, the score-matched network's pictures are {glue:text}`between` the baseline's (difference
 # {glue:text}`between_value`). These are ten pictures from one trained network each; the count over many pictures
 # and three seeds is in [chapter 11](11_samples.ipynb).
 #
-# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, the pictures are
-# {glue:text}`baseline_hot` the climbed ones for the baseline and {glue:text}`score_matching_hot` for the
-# score-matched network. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
+# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, the pictures of
+# the baseline are {glue:text}`baseline_hot` than its climbed ones, and those of the score-matched network are
+# {glue:text}`score_matching_hot` than theirs. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
 # a density over hundreds of pixels need not look like its summit at all.
 #
 # ## What the paper reports, what you just saw
@@ -470,7 +482,8 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 #   and its counts there ({glue:text}`share_climbed` %) are not the density's ({glue:text}`share_true` %).
 # - Grey, smoothness and jitter move the mean of a known density by {glue:text}`off_grey:.3f`,
 #   {glue:text}`off_smooth:.3f` and {glue:text}`off_jitter:.3f` a pixel, as calculated.
-# - On digits, {glue:text}`baseline_common:.1f` of the {glue:text}`baseline_rise:.1f` that the baseline's logit
-#   rose belong to the part that classification does not determine.
+# - On digits the baseline's logit rose by {glue:text}`baseline_rise`: {glue:text}`baseline_own` in
+#   $\log p(i \mid \mathbf{x})$, the classifier's opinion, and {glue:text}`baseline_common` in the part that
+#   classification does not determine.
 # - A face that no answer depends on appears in every picture.
 # :::

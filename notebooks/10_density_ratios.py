@@ -260,7 +260,8 @@ trap.columns = [
     "predicted mean ratio",
     "effective sample size",
 ]
-trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
+styled = trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
+styled.format("{:,.0f}", subset=["effective sample size"]).format_index("{:g}")
 
 # %% tags=["remove-cell"]
 glue("slope", slope, display=False)
@@ -374,10 +375,17 @@ glue("cells", len(logs), display=False)
 # %%
 judged = over_seeds("log_ratio")
 judged["cell"] = [
-    f"{row['value']:+.2f} {tables.direction(row, '▲', '▼', '·')}" for _, row in judged.iterrows()
+    # A small value has one significant digit, so that none is written as nought.
+    ("{:+.1f}" if abs(value) >= 10 else "{:+.2f}" if abs(value) >= 0.1 else "{:+.1g}").format(value) + way
+    for value, way in zip(
+        judged["value"],
+        ["\N{NO-BREAK SPACE}" + tables.direction(row, "▲", "▼", "·") for _, row in judged.iterrows()],
+        strict=True,
+    )
 ]
 verdicts = judged.pivot(index="model", columns="sigma", values="cell").loc[list(runs.METHODS)]
-verdicts.rename(index=plots.MODEL_LABELS).rename_axis(columns="mean log-ratio at sigma")
+verdicts = verdicts.rename(index=plots.MODEL_LABELS, columns="{:g}".format)
+verdicts.rename_axis(columns="mean log-ratio at sigma")
 
 # %% tags=["remove-cell"]
 for model in runs.METHODS:
@@ -462,7 +470,8 @@ comparisons = {
         "gradient_norm", "large", "absolute"
     ),
 }
-pd.DataFrame({name: asdict(interval) for name, interval in comparisons.items()}).T.round(3)
+compared = pd.DataFrame({name: asdict(interval) for name, interval in comparisons.items()}).T
+compared.round(3).astype({"n": int})
 
 # %% tags=["remove-cell"]
 for key, interval in zip(
@@ -502,13 +511,14 @@ again = density_ratio(
     model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(1000 * seed + 3)
 )
 fresh = density_ratio(model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(2000 + seed))
-pd.DataFrame(
+both = pd.DataFrame(
     {
         "the record": recorded,
         "again, same noise": asdict(mean_interval(again.per_sample_log_ratio[0])),
         "again, fresh noise": asdict(mean_interval(fresh.per_sample_log_ratio[0])),
     }
-).T.round(4)
+).T
+both[["value", "low", "high", "n"]].round(4).astype({"n": int})
 
 # %% tags=["remove-cell"]
 glue("again_difference", f"{abs(float(again.log_ratio[0]) - recorded['value']):.0e}", display=False)
@@ -536,23 +546,21 @@ glue("earlier", tables.listed(earlier), display=False)
 # "lower is better".
 # :::
 #
-# **"Lower is better" is not quite it.** The mean ratio of a perfect density without holes is 1 at every noise
-# level ({prf:ref}`prf-ratios-ideal`), and no average over a test set will show it in 784 dimensions. What can be
-# said for certain is that the mean log-ratio of a true density does not rise.
-#
-# **The baseline.** Its mean ratio, the paper's curve, is above 1 at $\sigma$ = {glue:text}`baseline_mean_above`.
-# Its log-ratio, averaged over all noise levels, is {glue:text}`base_text`. So, by the interval over
-# seeds, a noisy digit's density is typically {glue:text}`base_says` the clean one's.
-#
-# **Anti-score-matching, small noise.** Its mean ratio is above 1 at {glue:text}`anti_score_matching_mean_above`.
-# Its log-ratio at small noise is {glue:text}`anti_text`: a noisy digit's density is {glue:text}`anti_says` the clean
-# one's. The difference from the baseline's is {glue:text}`anti_less_base_text`, so it lies
-# {glue:text}`anti_than_base` it.
-#
-# **Robustness at large noise.** We compare the size of the log-ratio, whatever its sign. Score-matching's
-# {glue:text}`score_says` the baseline's (difference {glue:text}`score_text`); gradient norm's
-# {glue:text}`norm_says` the baseline's ({glue:text}`norm_text`). Robust is what the paper calls it. Whether a density
-# *ought* to be indifferent to that much noise is another question, and the true one of our mixture was not.
-#
-# These are small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
-# them. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
+# :::{admonition} What you just saw
+# - **"Lower is better" is not quite it.** The mean ratio of a perfect density without holes is 1 at every noise
+#   level ({prf:ref}`prf-ratios-ideal`), and no average over a test set will show it in 784 dimensions. What can be
+#   said for certain is that the mean log-ratio of a true density does not rise.
+# - **The baseline.** Its mean ratio, the paper's curve, is above 1 at $\sigma$ = {glue:text}`baseline_mean_above`.
+#   Its log-ratio, averaged over all noise levels, is {glue:text}`base_text`. So, by the interval over
+#   seeds, a noisy digit's density is typically {glue:text}`base_says` the clean one's.
+# - **Anti-score-matching, small noise.** Its mean ratio is above 1 at {glue:text}`anti_score_matching_mean_above`.
+#   Its log-ratio at small noise is {glue:text}`anti_text`: a noisy digit's density is {glue:text}`anti_says` the clean
+#   one's. The difference from the baseline's is {glue:text}`anti_less_base_text`, so it lies
+#   {glue:text}`anti_than_base` it.
+# - **Robustness at large noise.** We compare the size of the log-ratio, whatever its sign. Score-matching's
+#   {glue:text}`score_says` the baseline's (difference {glue:text}`score_text`); gradient norm's
+#   {glue:text}`norm_says` the baseline's ({glue:text}`norm_text`). Robust is what the paper calls it. Whether a density
+#   *ought* to be indifferent to that much noise is another question, and the true one of our mixture was not.
+# - These are small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
+#   them. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
+# :::

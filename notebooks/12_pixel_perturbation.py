@@ -162,7 +162,7 @@ summaries = {
     for column in ("value", "relative")
 }
 
-# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline. Where a band runs off its panel, the interval goes past 0 or 100 %."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.9), sharey=True)
 views = (
@@ -255,7 +255,8 @@ shown = pd.DataFrame(
 shown
 
 # %% [markdown]
-# The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds` seeds. Seeds that are
+# The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds` seeds, and with so few
+# it can well run past 100 %. Seeds that are
 # shared cancel when we subtract run from run, so the comparison that counts is the paired one, model minus
 # baseline.
 
@@ -412,18 +413,17 @@ for key, name in (
 # and without intervals.
 # :::
 #
-# **Own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
-# {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
-# {glue:text}`own_anti_score_matching`. Clearly better: {glue:text}`own_above`. Clearly worse:
-# {glue:text}`own_below`.
-#
-# **After the reader's merit is taken off** (gain over random): score-matching {glue:text}`gain_score_matching`,
-# gradient norm {glue:text}`gain_gradient_norm`, anti-score-matching {glue:text}`gain_anti_score_matching`.
-#
-# **A common reader (Figure 3b).** Score-matching {glue:text}`common_score_matching`, gradient norm
-# {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`. Clearly better:
-# {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
-#
-# With {glue:text}`seeds` seeds only large differences can be told from chance, and "undecided" is not "equal". And
-# the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
-# and on digits the background is an easy answer.
+# :::{admonition} What you just saw
+# - **Own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
+#   {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
+#   {glue:text}`own_anti_score_matching`. Clearly better: {glue:text}`own_above`. Clearly worse:
+#   {glue:text}`own_below`.
+# - **After the reader's merit is taken off** (gain over random): score-matching {glue:text}`gain_score_matching`,
+#   gradient norm {glue:text}`gain_gradient_norm`, anti-score-matching {glue:text}`gain_anti_score_matching`.
+# - **A common reader (Figure 3b).** Score-matching {glue:text}`common_score_matching`, gradient norm
+#   {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`. Clearly better:
+#   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
+# - With {glue:text}`seeds` seeds only large differences can be told from chance, and "undecided" is not "equal". And
+#   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
+#   and on digits the background is an easy answer.
+# :::

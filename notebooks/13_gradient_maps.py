@@ -256,7 +256,7 @@ cosines = {
 frame = pd.DataFrame({name: asdict(interval) for name, interval in cosines.items()}).T.reset_index(
     names="model"
 )
-tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).round(3)
+tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).round(3).astype({"n": int})
 
 # %% tags=["remove-cell"]
 low, high = min(cosines, key=lambda m: cosines[m].value), max(cosines, key=lambda m: cosines[m].value)
@@ -273,7 +273,8 @@ glue("lowest_cosine", cosines[low].value, display=False)
 # ## What the maps are made of
 #
 # The identity of [](03_logits_as_log_densities.ipynb) splits every map into a term that decides between the
-# classes and a term that all classes share ({eq}`eq-logits-identity`):
+# classes and a term that all classes share, equation {eq}`eq-logits-identity` of
+# [chapter 3](03_logits_as_log_densities.ipynb):
 #
 # $$
 # \nabla_{\mathbf{x}} f_y = \underbrace{\nabla_{\mathbf{x}} \log p_\theta(y \mid \mathbf{x})}_{\text{decides}}
@@ -353,17 +354,16 @@ glue("networks", len(shares), display=False)
 # noisiest.
 # :::
 #
-# **Smoothness**, difference from the baseline over {glue:text}`seeds` seeds: score-matching
-# {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
-# {glue:text}`smooth_anti_score_matching`.
-#
-# **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
-# {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
-#
-# Where an interval holds 0, {glue:text}`seeds` seeds do not decide. Two measures are not an eye either; they may disagree with
-# it, and with each other.
-#
-# **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of
-# {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
-# what one would expect of a network whose hidden density fits the data better. That is the paper's reading, and
-# the maps agree with it only as far as the numbers above go.
+# :::{admonition} What you just saw
+# - **Smoothness**, difference from the baseline over {glue:text}`seeds` seeds: score-matching
+#   {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
+#   {glue:text}`smooth_anti_score_matching`.
+# - **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
+#   {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
+# - Where an interval holds 0, {glue:text}`seeds` seeds do not decide. Two measures are not an eye either; they may disagree with
+#   it, and with each other.
+# - **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of
+#   {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
+#   what one would expect of a network whose hidden density fits the data better. That is the paper's reading, and
+#   the maps agree with it only as far as the numbers above go.
+# :::

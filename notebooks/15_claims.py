@@ -32,7 +32,8 @@
 #
 # Where a tier has no record, the verdict is *not yet run* (…), with the command that makes one.
 #
-# Three seeds are few. Student's factor for them is 4.3, so differences have to be large or steady to count.
+# Three seeds are few. Student's factor for them is 4.3, so differences have to be large or steady to count, and
+# the interval of a share can well run past 0 or 100 %.
 # "Undecided" means what it says: these runs cannot tell. A claim with many comparisons is hard to reproduce
 # under this rule, and easier to contradict by chance. That is why each comparison is written out.
 
@@ -79,7 +80,7 @@ glue("claims_tier", tier, display=False)
 # {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided. Of
 # {glue:text}`claims_kind_number` claims that print numbers, {glue:text}`claims_agrees` agree,
 # {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. Of all
-# {glue:text}`claims_total`, {glue:text}`claims_not_yet_run` have no record at this tier.
+# {glue:text}`claims_total`, records are missing for {glue:text}`claims_not_yet_run` at this tier.
 #
 # ## What disagrees
 #
@@ -101,7 +102,10 @@ Markdown(claims.disagreements(table))
 # %%
 larger = claims.by_tier(("small", "paper"), seed=seed)
 own = table.set_index("id")["verdict"].reindex(larger.index)
-HTML(claims.html_verdicts(larger.assign(**{tier: own})[[*dict.fromkeys([tier, *larger])]].reset_index()))
+beside = larger.assign(**{tier: own})[[*dict.fromkeys([tier, *larger])]].reset_index()
+others = larger.drop(columns=tier, errors="ignore")
+nothing = Markdown(f"At the tiers {' and '.join(others)} none of these {len(others)} claims has been run yet.")
+nothing if (others == "not yet run").all(axis=None) else HTML(claims.html_verdicts(beside))
 
 # %% [markdown]
 # ## What should I use?
@@ -119,8 +123,9 @@ HTML(claims.html_verdicts(claims.support(table)))
 # And these are the numbers between which one chooses: means over seeds, with Student's 95 %
 # interval; with a single seed, the interval over its images. "Perturbation" is the area under the accuracy
 # curve while the least relevant pixels are removed, by each model's own gradient: from the model itself, and
-# from the baseline. The attack is one step of the fast gradient sign method of Goodfellow et al. (2015).
-# Seconds are those that each run's own machine took, and compare only if it was the same one.
+# from the baseline. The attack is one step of the fast gradient sign method of
+# {cite:t}`goodfellow2015explaining`. The squared gradient norm is over all the test images of the evaluation;
+# [chapter 7](07_training.ipynb)'s is over the first of them only, those on which the trace was estimated too.
 
 # %%
 choice = claims.advice(tier, seed=seed)
@@ -145,8 +150,13 @@ claims.wide(choice)
 #
 # ## What the paper reports, what you just saw
 #
-# **The paper reports** that its experiments support its hypothesis on two data sets: better aligned densities
-# give better gradients, and worse ones worse. It prints no intervals and says nothing of seeds.
+# :::{admonition} What the paper reports
+# Its experiments support its hypothesis, on two data sets: better aligned densities give better gradients, and
+# worse ones worse. It prints no intervals and says nothing of seeds.
+# :::
 #
-# **You just saw** {glue:text}`claims_total` claims under one rule, with the number of runs behind each. The
-# count of those that come out opposite at this tier is {glue:text}`claims_opposite`.
+# :::{admonition} What you just saw
+# - {glue:text}`claims_total` claims under one rule, with the number of runs, points or samples behind each verdict.
+# - Of the claims about an order, {glue:text}`claims_reproduced` are reproduced at this tier,
+#   {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided.
+# :::

@@ -54,6 +54,12 @@ def test_seed_table_of_one_seed_has_no_interval_and_of_none_no_value(shelf: Path
     assert tables.direction(table.iloc[0]) == "not clearly different"
 
 
+def test_what_rounds_to_nought_is_written_without_a_minus() -> None:
+    row = {"value": -0.001, "low": -0.3, "high": -0.0}
+    assert tables.interval_text(row) == "0.00 (-0.30 to 0.00)"
+    assert tables.interval_text(row, "{:+.1f}", 100) == "-0.1 (-30.0 to +0.0)"
+
+
 def test_run_table_keeps_the_records_own_interval_and_reads_null_as_nan(shelf: Path) -> None:
     write_run(shelf, "baseline", 0, 0.25)
     row = tables.run_table("quick", "mnist5k", "score", ["baseline"]).iloc[0]

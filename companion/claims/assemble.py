@@ -54,8 +54,8 @@ def _opinion(shelf: Shelf, claim: dict[str, Any]) -> Finding:
 
 
 RIPPLE_SLIP = (
-    "Read as eps sin(m sum of x_d), the one reading with both bounds; no softmax classifier has the printed "
-    "losses, one with the ripple in a single logit nearly does."
+    "Read as eps sin(m sum of x_d), the one reading in which both bounds hold and are attained; no softmax "
+    "classifier has the printed losses, one with the ripple in a single logit nearly does."
 )
 BAYES_SLIP = (
     "The printed constant Z/C holds only if every exp f_i has the same integral; the score does not need it."
@@ -234,9 +234,11 @@ def sentence(finding: Finding) -> str:
         return f"No record at this tier. Make it with: {finding.missing}"
     parts = [str(part) for part in (*finding.estimates, *finding.comparisons, *finding.checks)]
     counts = {c.interval.n for c in finding.comparisons} or {e.interval.n for e in finding.estimates}
+    points = {check.n for check in finding.checks}
     text = "; ".join(parts)
-    if counts:
-        text += f"; n = {' or '.join(map(str, sorted(counts)))} {finding.unit}"
+    if counts or points:
+        unit = finding.unit if counts else "points or samples"
+        text += f"; n = {' or '.join(map(str, sorted(counts or points)))} {unit}"
     return " ".join(part for part in (text and text + ".", finding.note) if part)
 
 

@@ -12,7 +12,7 @@ from companion._support import choose
 from companion.claims import networks
 from companion.claims.numbers import percent
 from companion.claims.records import NAMES, Shelf, interval_of, over_seeds
-from companion.claims.rule import NotYetRun
+from companion.claims.rule import NotYetRun, three_digits
 from companion.metrics.intervals import Interval
 from companion.runs import TIERS, Run
 
@@ -36,11 +36,6 @@ def _of_record(
     return lambda run: scale(interval_of(run, name))
 
 
-def _training_seconds(run: Run) -> Interval:
-    value = float(run.record.seconds["train"])
-    return Interval(value=value, low=float("nan"), high=float("nan"), n=1)
-
-
 QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
     "test accuracy, %": _of_record("test_accuracy", percent),
     "squared gradient norm": _of_record("squared_norm"),
@@ -48,7 +43,6 @@ QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
     "perturbation, baseline, %": _of_record("perturbation_common_gradient", percent),
     "GAN-test, %": _of_record("gan_test", percent),
     "accuracy under attack, %": lambda run: percent(networks.attacked_accuracy(run)),
-    "training, seconds": _training_seconds,
 }
 """What the table of advice shows. Perturbation: area under the accuracy curve, least relevant pixels
 first."""
@@ -102,7 +96,7 @@ def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list
 def wide(frame: pd.DataFrame) -> pd.DataFrame:
     """Write the advice's numbers as a table for reading: a row a quantity, a column a model."""
     text = [
-        f"{value:.3g}" + ("" if math.isnan(low) else f" ({low:.3g} to {high:.3g})")
+        three_digits(value) + ("" if math.isnan(low) else f" ({three_digits(low)} to {three_digits(high)})")
         for value, low, high in frame[["value", "low", "high"]].to_numpy(dtype=float)
     ]
     cells = frame.assign(text=text, model=[NAMES[name] for name in frame["model"]])

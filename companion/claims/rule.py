@@ -84,9 +84,13 @@ class Comparison:
 
     def __str__(self) -> str:
         """Write the comparison as the table does: value and interval."""
-        i, form = self.written, "×{:.3g}" if self.ratio else "{:+.3g}"
-        interval = "no interval" if math.isnan(i.low) else f"{form.format(i.low)} to {form.format(i.high)}"
-        return f"{self.label} {form.format(i.value)} ({interval})"
+        i = self.written
+        value, low, high = (
+            f"×{three_digits(end)}" if self.ratio else three_digits(end, "+")
+            for end in (i.value, i.low, i.high)
+        )
+        interval = "no interval" if math.isnan(i.low) else f"{low} to {high}"
+        return f"{self.label} {value} ({interval})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,21 @@ def deciding(finding: Finding) -> Comparison | None:
         return -math.inf if math.isnan(i.low) else i.value / max(half_width, 1e-300) if i.value else 0.0
 
     return min(finding.comparisons, key=strength, default=None)
+
+
+def three_digits(value: float, sign: str = "") -> str:
+    """Write a number with three digits, from 1000 upwards as a whole number and never with an exponent.
+
+    Args:
+        value: the number.
+        sign: `+` to write the sign of a positive number too.
+
+    Example:
+        >>> three_digits(0.01234, "+"), three_digits(-11600.4)
+        ('+0.0123', '-11,600')
+    """
+    large = 999.5 <= abs(value) < 1e12
+    return format(value, f"{sign},.0f" if large else f"{sign}.3g")
 
 
 def _exponential(value: float) -> float:

@@ -29,6 +29,12 @@ def test_the_table_escapes_text_links_the_chapter_and_scrolls() -> None:
     assert html.count("<tr>") == 2
 
 
+def test_a_row_without_runs_says_whether_it_was_computed_now() -> None:
+    empty = frame("holds", "shown").assign(records="", kind=["exact", "opinion"])
+    assert "<br>Runs: computed now<" in claims.html_table(empty.iloc[:1])
+    assert "Runs: none<" in claims.html_table(empty.iloc[1:])
+
+
 def test_no_verdict_sets_the_colour_of_text_or_its_background() -> None:
     for name in page.MARKS:
         assert re.findall(r"(?:^|[\s;\"])(?:color|background[a-z-]*):", page.mark(name)) == []

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from companion.claims import Check, Comparison, Estimate, Finding, verdict
-from companion.claims.rule import deciding
+from companion.claims.rule import deciding, three_digits
 from companion.metrics.intervals import Interval
 
 NAN = math.nan
@@ -103,3 +103,9 @@ def test_a_comparison_of_logarithms_is_written_as_a_ratio() -> None:
     interval = Interval(value=math.log(3), low=math.log(2), high=math.log(4), n=3)
     assert str(Comparison(label="a / b", interval=interval, ratio=True)) == "a / b ×3 (×2 to ×4)"
     assert str(Comparison(label="a - b", interval=interval, scale=0.0)).startswith("a - b +0")
+
+
+def test_a_comparison_in_thousands_is_written_without_an_exponent() -> None:
+    interval = Interval(value=-11600.4, low=-62400.0, high=3.14159, n=3)
+    assert str(Comparison(label="a - b", interval=interval)) == "a - b -11,600 (-62,400 to +3.14)"
+    assert three_digits(999.7) == "1,000"
