@@ -2,8 +2,9 @@
 // say. `set` shows another value without calling back.
 
 import { element, freshId, number } from "./elements.mjs";
+import { paintImage } from "./pictures.mjs";
 
-// A slider over the numbers of a list, or over those that `at(position)` gives for positions 0 to `last`.
+// A slider over the numbers of a list.
 export function slider({ label, values, value, format = number, onInput }) {
   const id = freshId("slider");
   const nearest = (wanted) =>
@@ -22,7 +23,6 @@ export function slider({ label, values, value, format = number, onInput }) {
   const node = element("div", { class: "live-slider" }, element("label", { for: id }, label), input, output);
   const control = {
     node,
-    input,
     set(wanted) {
       input.value = nearest(wanted);
       show();
@@ -79,16 +79,10 @@ export const classChoice = (classes, settings) =>
 
 // Which image: small pictures to choose from.
 export function imageChoice({ label, images, describe, value, onChange, more = [] }) {
-  const [channels, height, width] = images.shape;
+  const [, height, width] = images.shape;
   const options = images.pixels.map((pixels, index) => {
     const canvas = element("canvas", { width, height, "aria-hidden": "true" });
-    const context = canvas.getContext("2d");
-    const data = context.createImageData(width, height);
-    for (let j = 0; j < height * width; j++) {
-      const shade = (k) => 255 * pixels[(channels === 3 ? k : 0) * height * width + j];
-      data.data.set([shade(0), shade(1), shade(2), 255], 4 * j);
-    }
-    context.putImageData(data, 0, 0);
+    paintImage(canvas, pixels);
     const name = element("span", { class: "live-unseen" }, describe(index));
     return [index, element("span", { class: "live-thumbnail" }, canvas, name)];
   });

@@ -13,11 +13,25 @@ const SIGNED = [
   [0x59, 0x27, 0x00],
 ];
 
-export function signedColour(value, limit) {
+function signedColour(value, limit) {
   const place = 3 + 3 * Math.max(-1, Math.min(1, limit > 0 ? value / limit : 0));
   const below = Math.min(5, Math.floor(place));
   const share = place - below;
   return SIGNED[below].map((low, k) => Math.round(low + share * (SIGNED[below + 1][k] - low)));
+}
+
+function paintCells(canvas, colour) {
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(canvas.width, canvas.height);
+  for (let j = 0; j < canvas.width * canvas.height; j++) pixels.data.set([...colour(j), 255], 4 * j);
+  context.putImageData(pixels, 0, 0);
+}
+
+// Draws (channels, H, W) values in [0, 1], one channel as grey.
+export function paintImage(canvas, values) {
+  const cells = canvas.width * canvas.height;
+  const isColoured = values.length === 3 * cells;
+  paintCells(canvas, (j) => [0, 1, 2].map((k) => 255 * values[(isColoured ? k : 0) * cells + j]));
 }
 
 // A picture of H x W cells. With `onProbe`, pointing at a cell or moving there with the arrow keys calls onProbe(cell);
@@ -70,16 +84,13 @@ export class Picture {
 
   // Draws (channels, H, W) values in [0, 1].
   showImage(values) {
-    const channels = values.length / (this.height * this.width);
-    this.#paintCells((j) =>
-      [0, 1, 2].map((k) => 255 * values[(channels === 3 ? k : 0) * this.height * this.width + j]),
-    );
+    paintImage(this.canvas, values);
   }
 
   // Draws a signed map; channels are added up, signs and all. `limit` is where the colours saturate.
   showSigned(values, limit) {
     const summed = sumChannels(values, this.height * this.width);
-    this.#paintCells((j) => signedColour(summed[j], limit));
+    paintCells(this.canvas, (j) => signedColour(summed[j], limit));
   }
 
   mark(cell) {
@@ -94,16 +105,6 @@ export class Picture {
 
   caption(text) {
     this.title.textContent = text;
-  }
-
-  #paintCells(colour) {
-    const context = this.canvas.getContext("2d");
-    const pixels = context.createImageData(this.width, this.height);
-    for (let j = 0; j < this.height * this.width; j++) {
-      const [red, green, blue] = colour(j);
-      pixels.data.set([red, green, blue, 255], 4 * j);
-    }
-    context.putImageData(pixels, 0, 0);
   }
 
   #point(event) {

@@ -47,9 +47,10 @@ export function renderRipple(host, root) {
   const [channels, height, width] = images.shape;
   const cells = height * width;
   const network = openNetwork(payload.networks.model, "float64", host);
+  const face = decode(payload.face);
   const pictures = {
     sum: new Float64Array(channels * cells).fill(1),
-    face: Float64Array.from({ length: channels * cells }, (_, j) => decode(payload.face)[j % cells]),
+    face: Float64Array.from({ length: channels * cells }, (_, j) => face[j % cells]),
   };
   const view = {
     ...payload.view,

@@ -154,7 +154,7 @@ export function renderTraces(host, root) {
     });
   }
 
-  // Every variant at eight sigmas, with a few probes each.
+  // The chosen variant at eight sigmas, with a few probes each.
   async function sweep() {
     const current = ++version;
     await alone(async () => {
