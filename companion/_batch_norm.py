@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from companion._double_backward import InputGradient, batch_norm
+from companion._support import replaced_forwards
 
 Statistics = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 
@@ -27,23 +29,28 @@ def batch_norms_in_training(model: nn.Module) -> list[_BatchNorm]:
 
 
 @contextmanager
-def joint_statistics(model: nn.Module, num_clean: int) -> Iterator[None]:
+def joint_statistics(model: nn.Module, num_clean: int, gradient: InputGradient | None) -> Iterator[None]:
     """Normalise by the whole batch; update the running statistics from its first num_clean rows alone."""
 
     def normalise(module: _BatchNorm, batch: Tensor) -> Tensor:
         _update_running_statistics(module, *_moments(batch[:num_clean].detach()), batch[:num_clean])
-        return F.batch_norm(batch, None, None, module.weight, module.bias, training=True, eps=module.eps)
+        return batch_norm(batch, module.weight, module.bias, eps=module.eps, gradient=gradient)
 
     with _normalise_by(model, normalise):
         yield
 
 
 @contextmanager
-def own_statistics(model: nn.Module) -> Iterator[None]:
-    """Normalise by the batch; leave the running statistics as they are."""
+def own_statistics(
+    model: nn.Module, gradient: InputGradient | None, *, update: bool = False
+) -> Iterator[None]:
+    """Normalise by the batch; leave the running statistics as they are, unless asked to update them."""
 
     def normalise(module: _BatchNorm, batch: Tensor) -> Tensor:
-        return F.batch_norm(batch, None, None, module.weight, module.bias, training=True, eps=module.eps)
+        running = _running_statistics(module, batch) if update else None
+        return batch_norm(
+            batch, module.weight, module.bias, eps=module.eps, running=running, gradient=gradient
+        )
 
     with _normalise_by(model, normalise):
         yield
@@ -76,21 +83,11 @@ def replayed_statistics(model: nn.Module, statistics: Statistics) -> Iterator[No
         yield
 
 
-@contextmanager
-def _normalise_by(model: nn.Module, normalise: Callable[[_BatchNorm, Tensor], Tensor]) -> Iterator[None]:
-    """Replace the forward of the batch norms in training, and put it back at the end, also after an error."""
-    modules = batch_norms_in_training(model)
-    replaced = [vars(module).get("forward") for module in modules]
-    try:
-        for module in modules:
-            # Set on the instance, so that hooks and the class stay as they are.
-            vars(module)["forward"] = lambda batch, module=module: normalise(module, batch)
-        yield
-    finally:
-        for module, forward in zip(modules, replaced, strict=True):
-            vars(module).pop("forward", None)
-            if forward is not None:
-                vars(module)["forward"] = forward
+def _normalise_by(
+    model: nn.Module, normalise: Callable[[_BatchNorm, Tensor], Tensor]
+) -> AbstractContextManager[None]:
+    """Replace the forward of the batch norms in training."""
+    return replaced_forwards(batch_norms_in_training(model), normalise)  # type: ignore[arg-type]
 
 
 def _moments(batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,6 +107,17 @@ def _affine(module: _BatchNorm, batch: Tensor, mean: Tensor, variance: Tensor) -
 @torch.no_grad()
 def _update_running_statistics(module: _BatchNorm, mean: Tensor, variance: Tensor, batch: Tensor) -> None:
     """Do what nn.BatchNorm does with a batch's mean and biased variance in training mode."""
+    running = _running_statistics(module, batch)
+    if running is None:
+        return
+    running_mean, running_var, momentum = running
+    count = batch.numel() // batch.shape[1]
+    running_mean.lerp_(mean.to(running_mean), momentum)
+    running_var.lerp_((variance * count / (count - 1)).to(running_var), momentum)
+
+
+def _running_statistics(module: _BatchNorm, batch: Tensor) -> tuple[Tensor, Tensor, float] | None:
+    """Return the running mean and variance that a batch updates, and by how much; None if it does not."""
     count = batch.numel() // batch.shape[1]
     if count < 2:
         raise ValueError(
@@ -117,10 +125,9 @@ def _update_running_statistics(module: _BatchNorm, mean: Tensor, variance: Tenso
             f"{tuple(batch.shape)}. Use more than one sample, or call model.eval()."
         )
     if not (module.training and module.track_running_stats) or module.running_mean is None:
-        return
+        return None
     assert module.running_var is not None
     assert module.num_batches_tracked is not None
     module.num_batches_tracked.add_(1)
     momentum = 1 / module.num_batches_tracked.item() if module.momentum is None else module.momentum
-    module.running_mean.lerp_(mean.to(module.running_mean), momentum)
-    module.running_var.lerp_((variance * count / (count - 1)).to(module.running_var), momentum)
+    return module.running_mean, module.running_var, momentum

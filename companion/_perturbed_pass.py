@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from companion import _batch_norm
+from companion._double_backward import InputGradient, twice_differentiable
 from companion._support import flat_sum, generator_or_fresh, logits_of, normal_like, resolve_target
 from companion.trace.piecewise_linear import ActivationWatch
 from companion.trace.precision import require_full_precision
@@ -82,8 +83,11 @@ def perturbed_pass(
         copies = [] if noise is None else [*(x.detach() + noise)]
         if noise is not None and antithetic:
             copies += [*(x.detach() - noise)]
-        with _watch_once(model) if num_probes else nullcontext():
-            all_logits = _forward(model, leaf, copies, batch_norm)
+        with (
+            _watch_once(model) if num_probes else nullcontext(),
+            twice_differentiable(model) if exact_gradient and keep_graph else nullcontext() as input_gradient,
+        ):
+            all_logits = _forward(model, leaf, copies, batch_norm, input_gradient)
         logits = all_logits[: len(x)]
         target = resolve_target(y, logits)
         values = all_logits.view(-1, len(x), logits.shape[1]).gather(
@@ -91,9 +95,8 @@ def perturbed_pass(
         )[..., 0]
         gradient = None
         if exact_gradient:
-            (gradient,) = torch.autograd.grad(
-                values[0].sum(), leaf, create_graph=keep_graph, allow_unused=True, materialize_grads=True
-            )
+            input_gradient = input_gradient or InputGradient()
+            gradient = input_gradient(values[0].sum(), leaf, create_graph=keep_graph)
     if not keep_graph:
         logits, values = logits.detach(), values.detach()
     differences = values[1:] - values[0]
@@ -107,22 +110,23 @@ def perturbed_pass(
     )
 
 
-def _forward(model: nn.Module, x: Tensor, copies: list[Tensor], batch_norm: str) -> Tensor:
+def _forward(
+    model: nn.Module, x: Tensor, copies: list[Tensor], batch_norm: str, gradient: InputGradient | None
+) -> Tensor:
     """Return the logits of x, then of each copy, ((1 + copies) B, C)."""
-    if not copies:
-        return logits_of(model, x)
     if not _batch_norm.batch_norms_in_training(model):
-        return torch.cat([logits_of(model, x), logits_of(model, torch.cat(copies))])
-    if batch_norm == "joint":
-        with _batch_norm.joint_statistics(model, len(x)):
+        return torch.cat([logits_of(model, part) for part in (x, *([torch.cat(copies)] if copies else []))])
+    if copies and batch_norm == "joint":
+        with _batch_norm.joint_statistics(model, len(x), gradient):
             return logits_of(model, torch.cat([x, *copies]))
-    if batch_norm == "of_x":
+    if copies and batch_norm == "of_x":
         with _batch_norm.recorded_statistics(model) as statistics:
             logits = logits_of(model, x)
         with _batch_norm.replayed_statistics(model, statistics):
             return torch.cat([logits, logits_of(model, torch.cat(copies))])
-    logits = [logits_of(model, x)]
-    with _batch_norm.own_statistics(model):
+    with _batch_norm.own_statistics(model, gradient, update=True):
+        logits = [logits_of(model, x)]
+    with _batch_norm.own_statistics(model, None):
         return torch.cat(logits + [logits_of(model, copy) for copy in copies])
 
 

@@ -51,6 +51,8 @@ def _check(options: argparse.Namespace) -> None:
         _checks.device(options.device)
     if given.get("batch_size") is not None:
         _checks.whole_number("--batch-size", options.batch_size, 1)
+    if given.get("max_memory") is not None:
+        _checks.positive_number("--max-memory", options.max_memory)
     if given.get("time_budget") is not None:
         _checks.number_from_zero("--time-budget", options.time_budget)
     if given.get("seed") is not None:
@@ -160,6 +162,7 @@ def evaluate(options: argparse.Namespace) -> int:
             device=options.device,
             data_root=options.data,
             batch_size=options.batch_size,
+            max_memory=None if options.max_memory is None else 1e9 * options.max_memory,
             brief=options.brief,
             progress=not options.quiet,
         )
@@ -262,7 +265,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--tier", choices=TIERS, default="quick")
     sub.add_argument("--dataset", help="mnist5k, cifar10 or cifar100 (default: the tier's first)")
     sub.add_argument("--method", required=True, choices=(*METHODS, "judge"))
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=int, help="default: 0, or the judge's own")
     sub.add_argument(
         "--time-budget", type=float, metavar="SECONDS", help="stop cleanly after this; call again to go on"
     )
@@ -280,7 +283,13 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command(evaluate, "companion evaluate _runs/quick/mnist5k/baseline-seed0")
     sub.add_argument("directory", type=Path, nargs="+", help="folders of trained runs")
-    sub.add_argument("--batch-size", type=int, help="images in memory at a time")
+    sub.add_argument("--batch-size", type=int, help="images at a time; changes memory, not results")
+    sub.add_argument(
+        "--max-memory",
+        type=float,
+        metavar="GB",
+        help="for what the layers of one batch keep: smaller batches",
+    )
     sub.add_argument("--brief", action="store_true", help="only eq. 2's objective and the GAN-test")
     shared(sub)
 

@@ -207,10 +207,18 @@ def _mnist5k() -> ImageData:
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     needed = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise DataError(
+                f"{path} holds one array, not an archive: write it with numpy.savez, with the arrays "
+                f"{', '.join(needed)}"
+            )
+        with loaded as file:
             missing = [name for name in needed if name not in file.files]
             if not missing:
                 return {name: file[name] for name in (*needed, "class_names") if name in file.files}
+    except DataError:
+        raise
     except _DAMAGED as error:
         raise DataError(f"{path} is damaged or half-written ({error}); delete and make it again") from error
     raise DataError(f"{path} lacks {', '.join(missing)}; it must hold the arrays {', '.join(needed)}")

@@ -7,7 +7,9 @@ samples, so that a page can show them where the weights are not committed.
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +17,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from companion import data, metrics, runs, sampling, trace
-from companion._support import evaluation_mode, flat_sum
+from companion import _checks, data, metrics, runs, sampling, trace
+from companion._support import evaluation_mode, flat_sum, normal_like, to_device
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import Interval, mean_interval
 from companion.runs import Run
@@ -55,7 +57,11 @@ SIZES = {
     "small": Sizes(images=None, samples=1000, sample_steps=500, trace_images=200),
     "paper": Sizes(images=None, samples=1000, sample_steps=500, trace_images=500),
 }
+BRIEF = {"samples": 200, "sample_steps": 200}
+"""At most so many of both where an evaluation is brief."""
 KEPT_PICTURES = 20
+UNFINISHED = "evaluation"
+"""The folder, inside a run's, of what an interrupted evaluation has finished."""
 
 
 def evaluate(
@@ -64,75 +70,126 @@ def evaluate(
     device: str | torch.device = "cpu",
     data_root: str | Path | None = None,
     batch_size: int | None = None,
+    max_memory: float | None = None,
     brief: bool = False,
     progress: bool = True,
 ) -> Run:
     """Compute a trained run's tables and metrics; the record is written last, and whole.
 
+    Each experiment's findings are kept when it is done: a call that was interrupted goes on after the last
+    one, as long as weights, sizes and code are the same.
+
     Args:
         directory: the run's folder, as `training.train` left it.
         device: `cpu`, `cuda`, ...
         data_root: where the data lie, see `data.load`.
-        batch_size: images in memory at a time; changes memory, not what is measured.
-        brief: only the objective of eq. 2 and the GAN-test: what the search and the sweep need.
-        progress: show which experiment is running.
+        batch_size: images at a time; changes memory, not what is measured.
+        max_memory: bytes for what the layers of one batch keep, at most; makes the batches smaller where
+            they would not fit. The images themselves and their gradients are held beside it.
+        brief: only the objective of eq. 2 and the GAN-test, of at most `BRIEF` samples and steps: what the
+            search and the sweep need.
+        progress: show which experiment is running, and how far it is.
 
     Returns:
         The run with its completed record.
 
     Raises:
         RecordError: the folder holds no whole run, or its baseline or judge has not been trained.
+        ValueError: the device does not exist, or not even one image fits into max_memory.
     """
-    started = time.monotonic()
+    where = torch.device(_checks.device(str(device)))
     run = runs.load(directory)
     record = run.record
     sizes = SIZES[record.tier]
+    images = data.load(record.dataset, root=data_root)
+    model = to_device(run.model(), where)
+    x = data.to_float(images.x_test[: sizes.images]).to(where)
+    if brief:
+        sizes = replace(sizes, **{name: min(most, getattr(sizes, name)) for name, most in BRIEF.items()})
     if batch_size is not None:
         sizes = replace(sizes, batch_size=batch_size)
-    where = torch.device(device)
-    images = data.load(record.dataset, root=data_root)
-    model = run.model().to(where)
+    if max_memory is not None:
+        fits = batch_size_within(model, x[:2], max_memory)
+        sizes = replace(sizes, batch_size=min(sizes.batch_size, fits))
     subject = Subject(
-        model=model,
-        x=data.to_float(images.x_test[: sizes.images]).to(where),
-        y=images.y_test[: sizes.images].to(where),
-        sizes=sizes,
-        seed=record.seed,
-    )
-    steps: list[Callable[[], Findings]] = [
-        lambda: objective(subject, images),
-        lambda: samples(
-            subject, images.num_classes, runs.find(record.tier, record.dataset, "judge", 0).model().to(where)
-        ),
-    ]
+        model=model, x=x, y=images.y_test[: sizes.images].to(where), sizes=sizes, seed=record.seed,
+        progress=progress,
+    )  # fmt: skip
+    judge = runs.find(record.tier, record.dataset, "judge", runs.JUDGE_SEED)
+    experiments: dict[str, Callable[[], Findings]] = {
+        "objective": lambda: objective(subject, images),
+        "samples": lambda: samples(subject, images.num_classes, to_device(judge.model(), where)),
+    }
+    used = [record.weights_sha256, judge.record.weights_sha256]
     if not brief:
-        baseline = runs.find(record.tier, record.dataset, "baseline", record.seed).model().to(where)
-        steps += [
-            lambda: density_ratios(subject),
-            lambda: gradient_maps(subject),
-            lambda: pixel_perturbation(subject, baseline),
-        ]
+        baseline = runs.find(record.tier, record.dataset, "baseline", record.seed)
+        used.append(baseline.record.weights_sha256)
+        experiments |= {
+            "density_ratios": lambda: density_ratios(subject),
+            "gradient_maps": lambda: gradient_maps(subject),
+            "pixel_perturbation": lambda: pixel_perturbation(subject, to_device(baseline.model(), where)),
+        }
+    code = runs.source_hash(runs.source_files("evaluate", run.settings))
+    key = json.dumps([used, code, asdict(replace(sizes, batch_size=0)), where.type])
+    unfinished = directory / UNFINISHED
     found = dict(record.metrics)
     pictures: dict[str, Tensor] = {}
-    for step in tqdm(steps, desc=f"evaluating {record.name} seed {record.seed}", disable=not progress):
-        findings = step()
-        found |= {name: _as_metric(interval) for name, interval in findings.metrics.items()}
-        pictures |= findings.pictures
-        for name, table in findings.tables.items():
-            runs.write_table(table, directory / f"{name}.csv")
-    half = {name: value.half().cpu().contiguous() for name, value in pictures.items()}
-    runs.write_atomically(directory / "pictures.safetensors", save(half))
+    seconds = 0.0
+    with trace.full_precision():
+        bar = tqdm(experiments.items(), disable=not progress)
+        for name, experiment in bar:
+            bar.set_description(f"evaluating {record.name} seed {record.seed}, {name.replace('_', ' ')}")
+            findings = Findings.read(unfinished / name, key)
+            if findings is None:
+                began = time.monotonic()
+                findings = experiment()
+                findings = replace(findings, seconds=time.monotonic() - began)
+                findings.write(unfinished / name, key)
+            seconds += findings.seconds
+            found |= {name: _as_metric(interval) for name, interval in findings.metrics.items()}
+            pictures |= findings.pictures
+            for table, frame in findings.tables.items():
+                runs.write_table(frame, directory / f"{table}.csv")
+    runs.write_atomically(directory / "pictures.safetensors", save(pictures))
     completed = replace(
         record,
         metrics=found,
-        seconds={**record.seconds, "evaluate": round(time.monotonic() - started, 1)},
-        source_hash={
-            **record.source_hash,
-            "evaluate": runs.source_hash(runs.source_files("evaluate", run.settings)),
-        },
+        seconds={**record.seconds, "evaluate": round(seconds, 1)},
+        source_hash={**record.source_hash, "evaluate": code},
     )
     completed.write(directory / "record.json")
+    shutil.rmtree(unfinished, ignore_errors=True)
     return runs.load(directory)
+
+
+def batch_size_within(model: nn.Module, two: Tensor, max_memory: float) -> int:
+    """Return how many images fit into some bytes, by what the layers keep for the backward pass.
+
+    Twice that is counted, since the gradients on the way back are as large.
+
+    Args:
+        model: any classifier.
+        two: (2, ...) images.
+        max_memory: bytes.
+
+    Raises:
+        ValueError: not even one image fits.
+    """
+    kept = []
+    for count in (1, 2):
+        sizes: dict[int, int] = {}
+
+        def note(tensor: Tensor, sizes: dict[int, int] = sizes) -> Tensor:
+            sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            return tensor
+
+        with evaluation_mode(model), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            out = model(two[:count].detach().requires_grad_())
+        kept.append(sum(sizes.values()) + 0 * len(out))
+    each = 2 * (kept[1] - kept[0])
+    if max_memory < each:
+        raise ValueError(f"one image needs {each / 1e6:.0f} MB; max_memory is {max_memory / 1e6:.0f} MB")
+    return int(max_memory // max(each, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +201,11 @@ class Subject:
     y: Tensor
     sizes: Sizes
     seed: int
+    progress: bool = False
+
+    def bar(self, total: int, what: str) -> tqdm:
+        """Return a bar for the parts of one experiment; it leaves nothing behind."""
+        return tqdm(total=total, desc=what, leave=False, disable=not self.progress)
 
     def generator(self, purpose: int) -> torch.Generator:
         """Return a generator of its own for each experiment, so that none depends on what ran before."""
@@ -152,11 +214,44 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """One experiment's metrics, tables and pictures, by name."""
+    """One experiment's metrics, tables and pictures (kept in float16), by name, and the time it took."""
 
     metrics: dict[str, Interval]
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, Tensor]
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Round the pictures to what is kept of them."""
+        for name, value in self.pictures.items():
+            self.pictures[name] = value.half().cpu().contiguous()
+
+    def write(self, folder: Path, key: str) -> None:
+        """Keep the findings until the evaluation is whole; the file that says so comes last."""
+        runs.write_atomically(folder / "pictures.safetensors", save(self.pictures))
+        for name, table in self.tables.items():
+            runs.write_table(table, folder / f"{name}.csv")
+        said = {
+            "key": key,
+            "seconds": self.seconds,
+            "tables": list(self.tables),
+            "metrics": {name: asdict(interval) for name, interval in self.metrics.items()},
+        }
+        runs.write_atomically(folder / "findings.json", json.dumps(said).encode())
+
+    @classmethod
+    def read(cls, folder: Path, key: str) -> Findings | None:
+        """Return what `write` kept for the same key, or None."""
+        path = folder / "findings.json"
+        said = json.loads(path.read_text()) if path.exists() else {}
+        if said.get("key") != key:
+            return None
+        return cls(
+            metrics={name: Interval(**values) for name, values in said["metrics"].items()},
+            tables={name: pd.read_csv(folder / f"{name}.csv") for name in said["tables"]},
+            pictures=load_file(folder / "pictures.safetensors"),
+            seconds=said["seconds"],
+        )
 
 
 def objective(subject: Subject, images: data.ImageData) -> Findings:
@@ -177,7 +272,7 @@ def objective(subject: Subject, images: data.ImageData) -> Findings:
                     a,
                     num_probes=subject.sizes.trace_probes,
                     generator=generator,
-                    chunk_size=4,
+                    chunk_size=max(1, min(4, subject.sizes.batch_size // 100)),
                 )
                 traces.append(probes.detach().mean(0).cpu())
                 norms.append(flat_sum(logit_gradient(subject.model, a, c).square()).detach().cpu())
@@ -199,20 +294,29 @@ def samples(subject: Subject, num_classes: int, judge: nn.Module) -> Findings:
     """
     count = subject.sizes.samples
     targets = torch.arange(count, device=subject.x.device) % num_classes
-    made = []
-    generator = subject.generator(2)
-    for part in targets.split(subject.sizes.batch_size):
-        made.append(
+    # All starts are drawn at once, so that the size of a batch cannot change them.
+    noise = normal_like(subject.x[:1].expand(count, -1, -1, -1), subject.generator(2))
+    starts = (0.5 + 0.2 * noise).clamp(0, 1)
+    parts = list(
+        zip(targets.split(subject.sizes.batch_size), starts.split(subject.sizes.batch_size), strict=True)
+    )
+    with subject.bar(len(parts) * subject.sizes.sample_steps, "steps of the samples") as bar:
+
+        def advance(_step: int, _x: Tensor) -> None:
+            bar.update()
+
+        made = [
             sampling.activation_maximisation(
                 subject.model,
-                part,
+                classes,
+                start=start,
                 steps=subject.sizes.sample_steps,
                 step_size=0.1,
                 weight_decay=0.01,
-                shape=tuple(subject.x.shape[1:]),
-                generator=generator,
+                callback=advance,
             )
-        )
+            for classes, start in parts
+        ]
     pictures = torch.cat(made)
     result = metrics.gan_test(pictures, targets, judge)
     found = {"gan_test": Interval(value=result.accuracy, low=result.low, high=result.high, n=result.n)}
@@ -263,6 +367,7 @@ def pixel_perturbation(subject: Subject, baseline: nn.Module) -> Findings:
     """
     maps = attribution_maps(subject)
     tables, found = [], {}
+    bar = subject.bar(2 * len(ATTRIBUTIONS), "curves of pixel perturbation")
     for experiment, model in (("own", subject.model), ("common", baseline)):
         for attribution in ATTRIBUTIONS:
             curve = metrics.pixel_perturbation(
@@ -275,12 +380,14 @@ def pixel_perturbation(subject: Subject, baseline: nn.Module) -> Findings:
                 generator=subject.generator(4),
                 batch_size=subject.sizes.batch_size,
             )
+            bar.update()
             tables.append(curve.to_frame().assign(experiment=experiment, attribution=attribution))
             found[f"perturbation_{experiment}_{attribution}"] = mean_interval(curve.area())
             if curve.value[0] > 0:
                 found[f"relative_perturbation_{experiment}_{attribution}"] = mean_interval(
                     curve.relative().area()
                 )
+    bar.close()
     table = pd.concat(tables, ignore_index=True)
     return Findings(metrics=found, tables={"pixel_perturbation": table}, pictures={})
 

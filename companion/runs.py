@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -49,6 +50,8 @@ PENALTIES = {
 }
 METHODS = tuple(PENALTIES)
 LARGEST_SEED = 2**32 - 1
+JUDGE_SEED = 1000
+"""The GAN-test's judge shares its seed, and with it the order of its batches, with no other run."""
 EVALUATION_FILES = (
     "density_ratio.csv",
     "pixel_perturbation.csv",
@@ -156,6 +159,10 @@ class Settings:
         known = [f.name for f in fields(cls)]
         for name in values:
             choose("setting", name, known)
+        penalty = values.get("penalty")
+        if isinstance(penalty, Mapping):
+            penalty = {name: math.inf if value == "inf" else value for name, value in penalty.items()}
+            values = {**values, "penalty": penalty}
         return cls(**values)
 
 
@@ -189,7 +196,12 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Write the record whole or not at all."""
-        write_atomically(path, (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode())
+        values = asdict(self)
+        penalty = values["settings"]["penalty"]
+        # JSON has no infinity, which is a value of mu.
+        penalty |= {name: "inf" for name, value in penalty.items() if value == math.inf}
+        text = json.dumps(values, indent=1, sort_keys=True, allow_nan=False)
+        write_atomically(path, (text + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> Record:

@@ -21,11 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from companion import data, models, runs, trace
-from companion._support import evaluation_mode, flat_sum
+from companion import _checks, data, models, runs, trace
+from companion._support import evaluation_mode, flat_sum, to_device
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import wilson
 from companion.runs import Record, RecordError, Run, Settings
+from companion.trace.precision import tensor_float32
 
 CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_SECONDS = 60.0
@@ -41,12 +42,13 @@ class OutOfTime(RuntimeError):
 
 @dataclass
 class _State:
-    """What a checkpoint holds."""
+    """What a checkpoint holds; `last_whole` are the weights at the end of the last whole epoch."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     generator: torch.Generator
+    last_whole: dict[str, Tensor] = field(default_factory=dict)
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -59,6 +61,7 @@ class _State:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "generator": self.generator.get_state(),
+            "last_whole": self.last_whole,
             "epoch": self.epoch,
             "step": self.step,
             "seconds": self.seconds,
@@ -67,6 +70,8 @@ class _State:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
+        self.model.load_state_dict(saved["last_whole"])
+        self.last_whole = saved["last_whole"]
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
@@ -91,7 +96,7 @@ def train(
         directory: its folder; `runs.directory(settings)` if None.
         device: `cpu`, `cuda`, `cuda:1`, ...
         data_root: where the data lie, see `data.load`.
-        time_budget: seconds after which to stop cleanly; the next call goes on.
+        time_budget: seconds within which to stop cleanly; the next call goes on.
         progress: show a bar with loss, penalty terms and accuracy.
 
     Returns:
@@ -101,10 +106,10 @@ def train(
     Raises:
         OutOfTime: the budget ended first; nothing is lost.
         RecordError: the folder holds a damaged checkpoint, or one of other settings.
-        ValueError: the device does not exist.
+        ValueError: the device does not exist, or the training images do not fill one batch.
     """
     started = time.monotonic()
-    where = checked_device(device)
+    where = torch.device(_checks.device(str(device)))
     folder = runs.directory(settings) if directory is None else directory
     images = data.load(settings.dataset, root=data_root)
     x, y = images.x_train[: settings.train_size].to(where), images.y_train[: settings.train_size].to(where)
@@ -112,7 +117,7 @@ def train(
     if steps == 0:
         raise ValueError(f"{len(x)} training images do not fill one batch of {settings.batch_size}")
 
-    model = runs.build_network(settings).to(where)
+    model = to_device(runs.build_network(settings), where)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=settings.learning_rate,
@@ -126,17 +131,17 @@ def train(
         generator=torch.Generator(where).manual_seed(settings.seed),
     )
     path = folder / CHECKPOINT
-    saved = _read_checkpoint(path, settings, where) if path.exists() else None
-    if saved is not None:
-        state.restore(saved)
+    if path.exists():
+        _restore(state, path, settings, where)
     before = state.seconds
     status = "finished"
-    last_whole = {name: value.clone() for name, value in model.state_dict().items()}
 
     with _numerics(settings, where):
-        saved_at = time.monotonic()
+        now = saved_at = time.monotonic()
+        longest = 0.0
         while state.epoch < settings.epochs:
-            last_whole = {name: value.clone() for name, value in model.state_dict().items()}
+            if state.step == 0:
+                state.last_whole = {name: value.clone() for name, value in model.state_dict().items()}
             order = torch.randperm(
                 len(x), generator=torch.Generator().manual_seed(1_000_003 * settings.seed + state.epoch)
             ).to(where)
@@ -160,8 +165,9 @@ def train(
                     state.sums[name] = state.sums.get(name, 0.0) + value
                 bar.update()
                 bar.set_postfix({name: f"{total / state.step:.3g}" for name, total in state.sums.items()})
-                now = time.monotonic()
-                out_of_time = time_budget is not None and now - started > time_budget
+                now, previous = time.monotonic(), now
+                longest = max(longest, now - previous)
+                out_of_time = time_budget is not None and now - started + longest > time_budget
                 if now - saved_at > CHECKPOINT_SECONDS or out_of_time:
                     state.seconds = before + now - started
                     _write_checkpoint(path, settings, state)
@@ -169,12 +175,12 @@ def train(
                 if out_of_time:
                     bar.close()
                     raise OutOfTime(
-                        f"{settings.run_id} stopped after {time_budget:.0f} s at epoch {state.epoch + 1}, "
+                        f"{settings.run_id} stopped after {now - started:.0f} s at epoch {state.epoch + 1}, "
                         f"step {state.step}; the same command goes on from there"
                     )
             bar.close()
             if status != "finished":
-                model.load_state_dict(last_whole)
+                model.load_state_dict(state.last_whole)
                 break
             row = {"epoch": state.epoch + 1} | {n: s / steps for n, s in state.sums.items()}
             row |= measure(
@@ -283,33 +289,16 @@ def measure(
     return row
 
 
-def checked_device(device: str | torch.device) -> torch.device:
-    """Return the device, or raise a ValueError if this machine does not have it."""
-    try:
-        where = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device {device!r} does not exist; use cpu, cuda or cuda:N") from error
-    if where.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "CUDA was asked for, but PyTorch finds no CUDA device here: "
-            "use --device cpu, or see `companion doctor`"
-        )
-    return where
-
-
 @contextmanager
 def _numerics(settings: Settings, device: torch.device) -> Iterator[None]:
     """No denormals (they slow a collapsing network many times); no TF32 where differences cancel."""
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    allowed = device.type == "cuda" and not runs.has_differences(settings.loss())
     torch.set_flush_denormal(True)
-    if device.type == "cuda":
-        allowed = not runs.has_differences(settings.loss())
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
     try:
-        yield
+        with tensor_float32(allowed):
+            yield
     finally:
         torch.set_flush_denormal(False)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
 
 
 def _write_checkpoint(path: Path, settings: Settings, state: _State) -> None:
@@ -319,15 +308,20 @@ def _write_checkpoint(path: Path, settings: Settings, state: _State) -> None:
     partial.replace(path)
 
 
-def _read_checkpoint(path: Path, settings: Settings, device: torch.device) -> dict[str, Any] | None:
-    """Return what the checkpoint holds, or None if other code began it: the run then starts anew."""
+def _restore(state: _State, path: Path, settings: Settings, device: torch.device) -> None:
+    """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
     try:
         saved = torch.load(path, map_location=device, weights_only=True)
+        same_settings = Settings.from_dict(saved["settings"]) == settings
+        same_code = saved["hash"] == _train_hash(settings)
+        if same_settings and same_code:
+            state.restore(saved)
     except Exception as error:
-        raise RecordError(f"{path} is damaged and cannot be read; delete it to start the run anew") from error
-    if Settings.from_dict(saved["settings"]) != settings:
+        raise RecordError(
+            f"{path} is damaged and cannot be read ({type(error).__name__}); delete it to start the run anew"
+        ) from error
+    if not same_settings:
         raise RecordError(f"{path} is of a run with other settings; delete it, or give the run another name")
-    return saved if saved["hash"] == _train_hash(settings) else None
 
 
 def _train_hash(settings: Settings) -> str:

@@ -47,7 +47,7 @@ plots.use_style()
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 images = data.load(dataset)
 models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
-judge = runs.find(tier, dataset, "judge", 0)
+judge = runs.find(tier, dataset, "judge", runs.JUDGE_SEED)
 sizes = evaluation.SIZES[tier]
 
 # %% [markdown]

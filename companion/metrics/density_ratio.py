@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from companion._support import at_least, evaluation_mode, generator_or_fresh, normal_like
 from companion.metrics._batches import checked_levels, logits_in_batches, target_logits, targets_in_batches
 from companion.metrics.intervals import standard_error
+from companion.trace.precision import require_full_precision
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +76,7 @@ def density_ratio(
     num_draws: int = 1,
     generator: torch.Generator | None = None,
     batch_size: int = 500,
+    allow_low_precision: bool = False,
 ) -> DensityRatios:
     r"""Measure p(x + eta | y) / p(x | y) for Gaussian noise eta (section 5.1.1, figure 1).
 
@@ -97,12 +99,14 @@ def density_ratio(
         num_draws: P, noise draws an input, at least 1.
         generator: source of the noise; None for fresh noise.
         batch_size: inputs a forward pass; changes memory, not the result.
+        allow_low_precision: go on where the digits of f(x + eta) - f(x) are lost.
 
     Returns:
         A `DensityRatios`, with (S,) tensors in the order of sigmas.
 
     Raises:
-        ValueError: a sigma is negative or not finite; num_draws or batch_size < 1; x empty; y unfit.
+        ValueError: a sigma is negative or not finite; num_draws or batch_size < 1; x empty; y unfit;
+            or (unless allow_low_precision) half precision, autocast, or TF32 on CUDA.
         TypeError: the model returns something else than a tensor.
 
     Example:
@@ -112,6 +116,7 @@ def density_ratio(
         1.0
     """
     levels = checked_levels("sigmas", sigmas)
+    require_full_precision(x, allow_low_precision=allow_low_precision)
     num_draws = at_least("num_draws", num_draws, 1)
     generator = generator_or_fresh(generator)
     log_ratios = torch.zeros(len(levels), num_draws, len(x), dtype=torch.float64)

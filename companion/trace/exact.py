@@ -11,7 +11,7 @@ from torch.func import grad, jvp, vmap
 
 from companion._support import at_least
 from companion.trace.piecewise_linear import warn_if_zero
-from companion.trace.precision import require_floating
+from companion.trace.precision import refuse_autocast, require_floating
 
 _ROWS_AT_A_TIME = 512
 
@@ -39,7 +39,7 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor, *, chunk_size: int | None = 
         (B,) traces; differentiable with respect to what f depends on, unless under `torch.no_grad()`.
 
     Raises:
-        ValueError: chunk_size below 1, or f does not return (B,) values.
+        ValueError: chunk_size below 1, autocast, or f does not return (B,) values.
 
     Warns:
         PiecewiseLinearWarning: the trace is exactly zero at every sample.
@@ -51,6 +51,7 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor, *, chunk_size: int | None = 
         tensor([6., 6.])
     """
     require_floating(x)
+    refuse_autocast(x, "the exact trace")
     x = x if x.requires_grad else x.detach()
     batch, dimensions = len(x), x[:1].numel()
     if chunk_size is None:

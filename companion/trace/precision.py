@@ -39,19 +39,28 @@ def require_full_precision(x: Tensor, *, allow_low_precision: bool = False) -> N
     advice = " Or pass allow_low_precision=True to measure the damage."
     if x.dtype in (torch.float16, torch.bfloat16):
         raise ValueError(
-            f"a Taylor estimate loses its digits in {x.dtype}: f(x+v) - f(x) cancels. "
+            f"a finite difference loses its digits in {x.dtype}: f(x+v) - f(x) cancels. "
             "Use float32 or float64 inputs and model." + advice
         )
     if torch.is_autocast_enabled(x.device.type):
         raise ValueError(
-            "a Taylor estimate loses its digits under autocast: f(x+v) - f(x) cancels. Leave autocast for "
+            "a finite difference loses its digits under autocast: f(x+v) - f(x) cancels. Leave autocast for "
             f"this call: with torch.autocast({x.device.type!r}, enabled=False)." + advice
         )
     if x.is_cuda and x.dtype == torch.float32 and tf32_in_use():
         raise ValueError(
-            "a Taylor estimate loses its digits in TF32, which this process allows on CUDA (PyTorch's "
+            "a finite difference loses its digits in TF32, which this process allows on CUDA (PyTorch's "
             "default for convolutions): f(x+v) - f(x) cancels. Put the call in: "
             "with trace.full_precision()." + advice
+        )
+
+
+def refuse_autocast(x: Tensor, what: str) -> None:
+    """Raise a ValueError, with the remedy, if autocast is on for the device of x."""
+    if torch.is_autocast_enabled(x.device.type):
+        raise ValueError(
+            f"{what} does not work under autocast. Leave autocast for this call: "
+            f"with torch.autocast({x.device.type!r}, enabled=False)."
         )
 
 
@@ -61,13 +70,28 @@ def tf32_in_use() -> bool:
     return any(getattr(switch, attribute) in ("tf32", True) for switch in switches)
 
 
-def _switches() -> tuple[str, str | bool, tuple[object, object]]:
-    """Return the name of the flags, its value for full precision, and what carries them."""
+def _switches() -> tuple[str, dict[bool, str | bool], tuple[object, object]]:
+    """Return the name of the flags, their values for TF32 forbidden and allowed, and what carries them."""
     convolutions = getattr(torch.backends.cudnn, "conv", None)
     if convolutions is None:
-        return "allow_tf32", False, (torch.backends.cudnn, torch.backends.cuda.matmul)
+        switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+        return "allow_tf32", {False: False, True: True}, switches
     # PyTorch 2.9 and newer: reading the older flags fails once somebody has set the newer ones.
-    return "fp32_precision", "ieee", (convolutions, torch.backends.cuda.matmul)
+    return "fp32_precision", {False: "ieee", True: "tf32"}, (convolutions, torch.backends.cuda.matmul)
+
+
+@contextmanager
+def tensor_float32(allowed: bool) -> Iterator[None]:
+    """Allow or forbid TF32 inside the block, in convolutions and matrix products; restore it at the end."""
+    attribute, values, switches = _switches()
+    before = [getattr(switch, attribute) for switch in switches]
+    try:
+        for switch in switches:
+            setattr(switch, attribute, values[allowed])
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            setattr(switch, attribute, value)
 
 
 @contextmanager
@@ -81,12 +105,5 @@ def full_precision() -> Iterator[None]:
         ...     tf32_in_use()
         False
     """
-    attribute, off, switches = _switches()
-    before = [getattr(switch, attribute) for switch in switches]
-    try:
-        for switch in switches:
-            setattr(switch, attribute, off)
+    with tensor_float32(False):
         yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            setattr(switch, attribute, value)
