@@ -71,6 +71,13 @@ def test_the_head_of_a_split_is_not_one_class(digits: data.ImageData) -> None:
     assert len(digits.y_test[:100].unique()) == 10
 
 
+def test_an_npz_that_is_one_array_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "array.npy").rename(tmp_path / "cifar100.npz")
+    with pytest.raises(data.DataError, match=r"cifar100\.npz holds one array, not an archive"):
+        data.load("cifar100", root=tmp_path)
+
+
 def test_cifar_split_is_the_same_for_ever_disjoint_and_stratified() -> None:
     labels = np.arange(50_000) % 100
     train, validation = data.stratified_split(labels, (45_000, 5_000))

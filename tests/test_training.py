@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from companion import cli, data, presets, runs, training
+from companion import cli, data, presets, runs, trace, training
 from companion.runs import RecordError, Settings
 
 STEPS = 4
@@ -98,6 +100,80 @@ def test_diverging_run_stops_says_when_and_keeps_its_history(
     assert run.record.status.startswith("diverged in epoch 2, step 2: loss nan")
     assert len(run.history()) == 1
     assert all(value.isfinite().all() for value in run.model().state_dict().values())
+
+
+def test_a_run_that_diverges_after_a_resume_keeps_the_last_whole_epochs_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    honest = training.training_step
+
+    def explode(*arguments: object) -> dict[str, float]:
+        state = arguments[1]
+        terms = honest(*arguments)  # type: ignore[arg-type]
+        return terms | {"loss": math.nan} if (state.epoch, state.step) == (1, 2) else terms  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(training, "training_step", explode)
+    unbroken = training.train(settings, directory=tmp_path / "unbroken", progress=False)
+    broken = None
+    while broken is None:
+        with contextlib.suppress(training.OutOfTime):
+            broken = training.train(settings, directory=tmp_path / "broken", time_budget=0.0, progress=False)
+    assert broken.record.status == unbroken.record.status
+    assert weights(broken) == weights(unbroken)
+
+
+@pytest.mark.parametrize("content", [{}, {"settings": {}}, [1], {"model": {}, "hash": "x"}])
+def test_a_checkpoint_with_other_contents_is_refused_and_kept(
+    settings: Settings, tmp_path: Path, content: object
+) -> None:
+    path = tmp_path / training.CHECKPOINT
+    torch.save(content, path)
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged.*delete it"):
+        training.train(settings, directory=tmp_path, progress=False)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("part", ["model", "last_whole", "optimizer", "generator"])
+def test_a_checkpoint_with_a_foreign_part_is_refused(settings: Settings, tmp_path: Path, part: str) -> None:
+    with pytest.raises(training.OutOfTime):
+        training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
+    path = tmp_path / training.CHECKPOINT
+    saved = torch.load(path, weights_only=True)
+    torch.save(saved | {part: {"foreign": torch.zeros(1)}}, path)
+    with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged"):
+        training.train(settings, directory=tmp_path, progress=False)
+
+
+def test_training_works_inside_full_precision(tmp_path: Path) -> None:
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, train_size=64)
+    with trace.full_precision():
+        assert training.train(settings, directory=tmp_path, progress=False).record.status == "finished"
+
+
+@pytest.mark.parametrize("device", ["mps", "meta", "banana"])
+def test_a_device_that_is_neither_cpu_nor_cuda_is_refused(
+    settings: Settings, tmp_path: Path, device: str
+) -> None:
+    with pytest.raises(ValueError, match=f"device '{device}' does not exist; use cpu, cuda"):
+        training.train(settings, directory=tmp_path, device=device, progress=False)
+
+
+def test_a_time_budget_ends_before_it_is_used_up(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, clock = training.training_step, 0.0
+
+    def a_second_long(*arguments: object) -> dict[str, float]:
+        nonlocal clock
+        clock += 1.0
+        return honest(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "training_step", a_second_long)
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock)
+    with pytest.raises(training.OutOfTime, match="stopped after 2 s at epoch 1, step 2"):
+        training.train(settings, directory=tmp_path, time_budget=2.5, progress=False)
 
 
 def test_damaged_checkpoint_is_refused_and_kept(settings: Settings, tmp_path: Path) -> None:
@@ -223,6 +299,19 @@ def test_record_survives_a_round_trip_through_json(settings: Settings, tmp_path:
     assert Settings.from_dict(text["settings"]) == settings
     run.record.write(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "record.json").read_bytes()
+
+
+def test_a_record_without_the_stability_term_is_strict_json(tmp_path: Path) -> None:
+    settings = presets.preset(
+        "tiny", "mnist5k", "score_matching", 0, train_size=64, penalty={"weight": 1e-3, "mu": math.inf}
+    )
+    training.train(settings, directory=tmp_path, progress=False)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads((tmp_path / "record.json").read_text(), parse_constant=refuse)
+    assert runs.load(tmp_path).settings == settings
 
 
 def test_find_names_the_runs_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

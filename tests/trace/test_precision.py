@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from companion import trace
+from companion import metrics, trace
 from companion.trace.precision import require_full_precision, tf32_in_use
 
 
@@ -61,3 +61,14 @@ def test_float64_and_cpu_inputs_do_not_mind_tf32(tf32_switch):
 def test_integer_images_are_refused_with_the_remedy(estimator):
     with pytest.raises(ValueError, match=r"got torch.uint8.*x\.float\(\) / 255"):
         estimator(lambda x: x.sum(dim=1), torch.zeros(2, 3, dtype=torch.uint8))
+
+
+def test_the_exact_trace_and_density_ratios_refuse_autocast():
+    model = torch.nn.Linear(3, 2)
+    x = torch.rand(2, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        with pytest.raises(ValueError, match="the exact trace does not work under autocast"):
+            trace.exact(trace.logit(model, 0), x)
+        with pytest.raises(ValueError, match="loses its digits under autocast"):
+            metrics.density_ratio(model, x, 0, sigmas=[0.1])
+        assert metrics.density_ratio(model, x, 0, sigmas=[0.0], allow_low_precision=True).ratio.item() == 1
