@@ -63,7 +63,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 Chapter 07 shows the rule, and whether each of them is still what it chooses.
 """
 
-SEEDS = (0, 1, 2)
+SEEDS: Mapping[str, Mapping[str, Sequence[int]]] = {
+    "tiny": {"mnist5k": (0,)},
+    "quick": {"mnist5k": (0, 1, 2)},
+    "small": {"cifar100": (0, 1, 2), "cifar10": (0,)},
+    "paper": {"cifar100": (0, 1, 2), "cifar10": (0,)},
+}
+"""How often the four models are trained."""
 SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 SWEEP_MUS = (1e-2, 1e-3, 1e-4, 1e-5)
 
@@ -140,7 +146,9 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
         # The judge only judges: it needs no evaluation.
         evaluate = "" if name == "judge" else " --evaluate"
         return f"Make it with: {command(preset(tier, dataset, name, seed))}{evaluate}"
-    known = sweep(tier, dataset) + ((search() + collapse()) if tier == "quick" else [])
+    known = sweep(tier, dataset) + (collapse() if tier == "quick" else [])
+    if tier in SEARCH:
+        known += [settings for settings in search(tier) if settings.dataset == dataset]
     for settings in known:
         if settings.name == name:
             again = replace(settings, seed=seed)
@@ -170,11 +178,13 @@ def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[
 def committed_plan(tier: str = "quick") -> list[Settings]:
     """Return every run whose record is committed at this tier: what `FRESH=1` makes anew."""
     plan = []
-    for dataset in DATASETS[tier]:
+    for dataset, seeds in SEEDS[tier].items():
         plan += [preset(tier, dataset, "judge")]
-        plan += [preset(tier, dataset, method, seed) for seed in SEEDS for method in METHODS]
-        if tier == "quick":
-            plan += sweep() + search() + collapse()
+        plan += [preset(tier, dataset, method, seed) for seed in seeds for method in METHODS]
+    if tier in SEARCH:
+        plan += search(tier)
+    if tier == "quick":
+        plan += sweep() + collapse()
     return plan
 
 
@@ -204,48 +214,83 @@ def _committed(settings: Settings) -> bool:
     return (runs.committed_directory(settings) / "weights.safetensors").exists()
 
 
-SEARCH_EPOCHS = 2
-_PAIR = {"variant": "central", "norm": "pair"}
-SEARCH: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "baseline": ({},),
-    "score_matching": (
-        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
-        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", **_PAIR},
-        {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-2, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-2, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-3, "mu": 1e-4, "batch_norm": "joint", **_PAIR},
-        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", "variant": "forward"},
-        {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", "variant": "forward"},
-        {"weight": 1e-3, "mu": 1e-4, "batch_norm": "separate", "variant": "forward"},
-    ),
-    "anti_score_matching": (
-        {"weight": 1e-4, "batch_norm": "separate", "variant": "forward"},
-        {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
-        {"weight": 1e-4, "batch_norm": "joint", "variant": "central"},
-        {"weight": 1e-4, "batch_norm": "of_x", "variant": "central"},
-        {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
-    ),
-    "gradient_norm": ({"weight": 1e-3}, {"weight": 3e-3}, {"weight": 1e-2}, {"weight": 3e-2}),
+SEARCH_RUNS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"epochs": 2},
+    "small": {"epochs": 3, "train_size": 15_000},
 }
-"""The search's candidates. The paper's constants and the authors' treatment of batch norm are among them."""
+"""How a tier's candidates are trained: a third of its epochs, or a twelfth of its steps."""
+_PAIR = {"variant": "central", "norm": "pair"}
+_CODE = {"variant": "forward", "batch_norm": "separate"}
+SEARCH: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {
+    "quick": {
+        "baseline": ({},),
+        "score_matching": (
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", **_PAIR},
+            {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-2, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-2, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-4, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", "variant": "forward"},
+            {"weight": 1e-3, "mu": 1e-1, **_CODE},
+            {"weight": 1e-3, "mu": 1e-4, **_CODE},
+        ),
+        "anti_score_matching": (
+            {"weight": 1e-4, **_CODE},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "central"},
+            {"weight": 1e-4, "batch_norm": "of_x", "variant": "central"},
+            {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+        ),
+        "gradient_norm": ({"weight": 1e-3}, {"weight": 3e-3}, {"weight": 1e-2}, {"weight": 3e-2}),
+    },
+    "small": {
+        "baseline": ({}, {"learning_rate": 0.1}, {"learning_rate": 0.4}),
+        "score_matching": (
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", "sigma": 0.03, **_PAIR},
+            {"weight": 1e-4, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-5, "mu": 1e-1, **_CODE},
+            {"weight": 1e-3, "mu": 1e-4, **_CODE},
+        ),
+        "anti_score_matching": (
+            {"weight": 1e-4, **_CODE},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "central"},
+            {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+        ),
+        "gradient_norm": ({"weight": 1e-3}, {"weight": 3e-3}, {"weight": 1e-2}),
+    },
+}
+"""The searches' candidates: penalties, and for the baseline settings of the schedule.
+
+The paper's constants and the authors' treatment of batch norm are among them.
+"""
 
 
-def search() -> list[Settings]:
-    """Return the search on validation data: every candidate at seed 0, for a third of the epochs."""
+def search(tier: str = "quick") -> list[Settings]:
+    """Return a tier's search on validation data: every candidate at seed 0, on the tier's first data set.
+
+    Args:
+        tier: one of `SEARCH`.
+    """
+    choose("tier", tier, SEARCH)
     return [
         preset(
-            "quick",
-            "mnist5k",
+            tier,
+            DATASETS[tier][0],
             method,
             name=f"search-{method}-{number:02d}",
-            penalty=penalty,
-            epochs=SEARCH_EPOCHS,
+            **({"penalty": candidate} if method != "baseline" else candidate),
+            **SEARCH_RUNS[tier],
         )
-        for method, penalties in SEARCH.items()
-        for number, penalty in enumerate(penalties)
+        for method, candidates in SEARCH[tier].items()
+        for number, candidate in enumerate(candidates)
     ]
 
 
@@ -260,5 +305,5 @@ def collapse() -> list[Settings]:
     return [
         preset("quick", "mnist5k", "score_matching", seed, name=name, width=8, epochs=4, **changes)
         for name, changes in kinds.items()
-        for seed in SEEDS
+        for seed in SEEDS["quick"]["mnist5k"]
     ]

@@ -312,7 +312,7 @@ glue("fewest", digits(fewest), display=False)
 glue("validation_digits", digits(reference["of"]), display=False)
 glue("paper_score_outcome", outcome, display=False)
 glue("candidates", len(search) - 1, display=False)
-glue("search_epochs", presets.SEARCH_EPOCHS, display=False)
+glue("search_epochs", presets.SEARCH_RUNS["quick"]["epochs"], display=False)
 glue("quick_epochs", presets.preset("quick", "mnist5k", "baseline").epochs, display=False)
 glue("probed", training.PROBED_IMAGES, display=False)
 

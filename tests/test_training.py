@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import shlex
-import time
 from pathlib import Path
 
 import pytest
