@@ -1,0 +1,121 @@
+"""Time one training step of each method, layout and thread count, and write the table beside this file.
+
+    python benchmarks/bench_training.py
+
+A step is the small tier's: ResNet-9 of width 16, 128 images of 32 x 32. "The authors' loop" is the plain way
+of their released code: x and x+v in two passes, the gradient's norm by PyTorch's own double backward, standard
+layout. The same objective and estimator is timed as the package trains it. All variants take turns, so that a
+slow minute of the machine slows them alike; the table holds medians, and ratios to the loop of as many threads.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from companion import losses, models
+
+HERE = Path(__file__).resolve().parent
+BATCH, TURNS = 128, 7
+SAME = {"weight": 1e-5, "mu": 0.1, "variant": "forward", "norm": "exact", "batch_norm": "separate"}
+PAIR = {"weight": 1e-5, "mu": 0.1, "variant": "central", "norm": "pair", "batch_norm": "joint"}
+Step = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+def authors_loop(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return eq. 4's loss by two passes and PyTorch's double backward."""
+    x = x.requires_grad_()
+    logits = model(x)
+    target = logits.gather(1, y[:, None])[:, 0]
+    (gradient,) = torch.autograd.grad(target.sum(), x, create_graph=True)
+    noise = 0.01 * torch.randn_like(x)
+    shifted = model(x.detach() + noise).gather(1, y[:, None])[:, 0]
+    trace = 2 / 0.01**2 * (shifted - target)
+    penalty = trace + 0.5 * gradient.square().flatten(1).sum(1) + 1e-3 * trace.square()
+    return F.cross_entropy(logits, y) + 1e-5 * penalty.mean()
+
+
+def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy."""
+    return F.cross_entropy(model(x), y)
+
+
+def penalised(loss: losses.ScoreMatching | losses.GradientNorm) -> Step:
+    """Return the package's objective with one penalty."""
+
+    def step(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        penalty, logits = loss.penalty_and_logits(model, x, y)
+        return F.cross_entropy(logits, y) + penalty.mean()
+
+    return step
+
+
+VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
+    # what, how, layout, compiled
+    "the authors' loop": (authors_loop, torch.contiguous_format, False),
+    "the same objective, here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
+    "the same, standard layout": (penalised(losses.ScoreMatching(**SAME)), torch.contiguous_format, False),
+    "one pair for both terms": (penalised(losses.ScoreMatching(**PAIR)), torch.channels_last, False),
+    "one pair, standard layout": (penalised(losses.ScoreMatching(**PAIR)), torch.contiguous_format, False),
+    "gradient norm": (penalised(losses.GradientNorm()), torch.channels_last, False),
+    "cross-entropy alone": (plain, torch.channels_last, False),
+    "cross-entropy, standard layout": (plain, torch.contiguous_format, False),
+    "cross-entropy, compiled": (plain, torch.channels_last, True),
+}
+
+
+def prepared(name: str) -> Callable[[], float]:
+    """Return a function that takes one step of a variant and returns its seconds."""
+    step, layout, compiled = VARIANTS[name]
+    model = models.resnet9(100, width=16, generator=torch.Generator().manual_seed(0))
+    model.to(memory_format=layout).train()  # pyright: ignore[reportCallIssue]
+    run = torch.compile(model) if compiled else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    x = torch.rand(BATCH, 3, 32, 32).contiguous(memory_format=layout)
+    y = torch.randint(0, 100, (BATCH,))
+
+    def timed() -> float:
+        started = time.perf_counter()
+        optimizer.zero_grad(set_to_none=True)
+        step(run, x.detach(), y).backward()
+        optimizer.step()
+        return time.perf_counter() - started
+
+    timed()  # once unmeasured: kernels are chosen, and code is compiled, on the way
+    return timed
+
+
+def main() -> None:
+    """Measure, and write `training.csv`."""
+    torch.set_flush_denormal(True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    end = f"{commit},{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
+    rows = ["variant,threads,n,median_ms,times_faster_than_the_loop,commit,machine"]
+    for threads in range(1, min(2, os.cpu_count() or 1) + 1):
+        torch.set_num_threads(threads)
+        steps = {name: prepared(name) for name in VARIANTS}
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        for _ in range(TURNS):
+            for name, timed in steps.items():
+                seconds[name].append(timed())
+        medians = {name: statistics.median(values) for name, values in seconds.items()}
+        for name, median in medians.items():
+            ratio = medians["the authors' loop"] / median
+            rows.append(f"{name},{threads},{TURNS},{1000 * median:.0f},{ratio:.2f},{end}")
+            print(rows[-1], flush=True)
+    (HERE / "training.csv").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
