@@ -4,8 +4,9 @@
 
 A step is the small tier's: ResNet-9 of width 16, 128 images of 32 x 32. "The authors' loop" is the plain way
 of their released code: x and x+v in two passes, the gradient's norm by PyTorch's own double backward, and
-standard layout. The same objective and estimator is timed as the package trains it. All variants take turns, so that a
-slow minute of the machine slows them alike; the table has medians, and ratios to the loop of as many threads.
+standard layout. The same objective and estimator is timed as the package trains it. All variants take turns,
+so that a slow minute of the machine slows them alike; the table has medians, and ratios to the loop of as
+many threads.
 """
 
 from __future__ import annotations
