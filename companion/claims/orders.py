@@ -199,7 +199,7 @@ def collapsed(shelf: Shelf, name: str) -> Finding:
     """Judge whether the trace on training images falls through training, and below the stabilised runs'."""
     end, fall = curve_end("trace_train"), curve_fall("trace_train")
     comparisons = [
-        against_zero("fall of the trace from the first to the last epoch", shelf.values(name, fall)),
+        against_zero("trace, first epoch - last", shelf.values(name, fall)),
         compare(
             "final trace, stabilised - this", shelf.values("collapse-stable", end), shelf.values(name, end)
         ),
@@ -215,7 +215,7 @@ def stabilised(shelf: Shelf) -> Finding:
     ends, falls = ([shelf.values(n, q("trace_train")) for n in names] for q in (curve_end, curve_fall))
     comparisons = [
         compare("final trace, stabilised - naive", *ends),
-        compare("fall of the trace, naive - stabilised", falls[1], falls[0]),
+        compare("trace, first epoch - last, naive - stabilised", falls[1], falls[0]),
     ]
     return Finding(comparisons=comparisons, note=diverged(shelf, "collapse-stable"), runs=used(shelf, *names))
 

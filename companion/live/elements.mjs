@@ -48,14 +48,20 @@ export function axisEnds(low, high) {
 
 // Says what has changed, once the changes have paused: to a screen reader alone, or also in sight.
 export class Announcer {
-  constructor({ visible = false } = {}) {
-    this.node = element("p", { class: visible ? "live-summary" : "live-unseen", role: "status" });
+  constructor() {
+    this.node = element("p", { class: "live-summary", role: "status" });
   }
 
   say(text, wait = 600) {
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => (this.node.textContent = text), wait);
   }
+}
+
+export const PROBE_HINT = "Point at a pixel, or move to one with the arrow keys, to read all maps there.";
+
+export function pixelName(cell, width) {
+  return `Row ${Math.floor(cell / width) + 1}, column ${(cell % width) + 1}`;
 }
 
 export async function copy(text) {

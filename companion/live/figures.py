@@ -69,7 +69,7 @@ def fooling(
             "precision": "float64", "ownScale": False,
         },
     }  # fmt: skip
-    return _figure(payload, {"model": model}, x, lambda: stills.fooling(model, x, y, names))
+    return _figure(payload, {"model": model}, x, lambda: stills.fooling(model, x, y, names, _face(x)))
 
 
 def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None = None) -> Figure:

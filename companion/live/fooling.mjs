@@ -19,7 +19,7 @@ import { openImages } from "./hosts.mjs";
 import { Chart, Table } from "./charts.mjs";
 import { asPyTorch, checkByDifferences } from "./checks.mjs";
 import { button, checkbox, choice, classChoice, imageChoice, slider } from "./controls.mjs";
-import { Announcer, copy, element, number } from "./elements.mjs";
+import { Announcer, PROBE_HINT, copy, element, number, pixelName } from "./elements.mjs";
 import { ColourBar, largestPixel, painted, Picture, sumChannels } from "./pictures.mjs";
 import { oncePerFrame, oneAtATime } from "./timing.mjs";
 
@@ -223,20 +223,20 @@ export function renderFooling(host, root) {
   const probed = element("p", { class: "live-probe", role: "status" });
   const bars = new Chart({ label: "Probabilities", xLabel: "class" });
   const table = new Table("What g has changed", ["size before", "largest change"]);
-  const summary = new Announcer({ visible: true });
+  const summary = new Announcer();
   const answer = element("div", { class: "live-answer", role: "status" });
 
   // The same pixel in all maps.
   function probe(cell) {
     for (const map of Object.values(maps)) map.mark(cell);
     if (cell === null || !results) {
-      probed.textContent = "Point at a pixel, or move to one with the arrow keys, to read all maps there.";
+      probed.textContent = PROBE_HINT;
       return;
     }
     const { x, target, before, after } = results;
     const at = (values) => number(sumChannels(values, cells)[cell]);
     probed.textContent =
-      `Row ${Math.floor(cell / width) + 1}, column ${(cell % width) + 1}: input ${number(x[cell])}, T ${number(target[cell])}; ` +
+      `${pixelName(cell, width)}: input ${number(x[cell])}, T ${number(target[cell])}; ` +
       `logit-gradient ${at(before.logitGradient)} → ${at(after.logitGradient)}; ` +
       `loss-gradient ${at(before.lossGradient)} → ${at(after.lossGradient)}.`;
   }

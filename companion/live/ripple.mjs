@@ -15,7 +15,7 @@ import {
 import { openImages } from "./hosts.mjs";
 import { Chart, Table } from "./charts.mjs";
 import { choice, imageChoice, slider } from "./controls.mjs";
-import { Announcer, element, number } from "./elements.mjs";
+import { Announcer, PROBE_HINT, element, number, pixelName } from "./elements.mjs";
 import { ColourBar, largestPixel, Picture, sumChannels } from "./pictures.mjs";
 import { nextFrame, oncePerFrame, oneAtATime } from "./timing.mjs";
 
@@ -225,17 +225,17 @@ export function renderRipple(host, root) {
     label: "Change of loss per grey level",
     xLabel: "brightness added, in grey levels",
   });
-  const summary = new Announcer({ visible: true });
+  const summary = new Announcer();
 
   function probe(cell) {
     for (const map of Object.values(maps)) map.mark(cell);
     if (cell === null || !results) {
-      probed.textContent = "Point at a pixel, or move to one with the arrow keys, to read all maps there.";
+      probed.textContent = PROBE_HINT;
       return;
     }
     const at = (values) => number(sumChannels(values, cells)[cell]);
     probed.textContent =
-      `Row ${Math.floor(cell / width) + 1}, column ${(cell % width) + 1}: input ${number(results.x[cell])}; ` +
+      `${pixelName(cell, width)}: input ${number(results.x[cell])}; ` +
       `loss-gradient ${at(results.before.gradient)} → ${at(results.after.gradient)}.`;
   }
 

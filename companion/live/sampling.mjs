@@ -141,7 +141,7 @@ export function renderSampling(host, root) {
   };
   const logits = new Chart({ label: "Logit of the class", xLabel: "steps" });
   const probabilities = new Chart({ label: "Probability of the class", xLabel: "steps" });
-  const summary = new Announcer({ visible: true });
+  const summary = new Announcer();
   const runButton = button("Run", () => (running ? (running = false) : run()));
   const showRunning = () => (runButton.textContent = running ? "Pause" : "Run");
 

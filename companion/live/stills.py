@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
 from companion import fooling as shifts
-from companion import pictures, plots, trace
+from companion import plots, trace
 from companion import sampling as samplers
 from companion._support import evaluation_mode, logits_of
 from companion.gradients import logit_gradient, loss_gradient
@@ -27,10 +27,9 @@ def evaluated(model: nn.Module, x: Tensor) -> Tensor:
         return logits_of(model, x)
 
 
-def fooling(model: nn.Module, x: Tensor, y: Tensor, names: Sequence[str]) -> Picture:
+def fooling(model: nn.Module, x: Tensor, y: Tensor, names: Sequence[str], face: Tensor) -> Picture:
     """Draw the first image, its gradients before and after a face was added, and the probabilities."""
     one, label = x[:1], int(y[0])
-    face = pictures.smiley(x.shape[-1]) if x.shape[-1] == x.shape[-2] >= 8 else torch.ones(1, *x.shape[-2:])
     altered = shifts.shift_logits(model, shifts.linear_shift(face, 10.0))
     figure, axes = plt.subplots(1, 6, figsize=(9.2, 1.9), width_ratios=[1, 1, 1, 1, 1, 1.3])
     plots.show_images(axes[0], one, titles=[f"input, class {names[label]}"])

@@ -279,7 +279,7 @@ export function renderTraces(host, root) {
   const histogram = new Chart({ label: "Single estimates", xLabel: "estimate of the trace" });
   const errors = new Chart({ label: "Error of one estimate, at the σ tried", xLabel: "σ" });
   const table = new Table("The estimate", ["value"]);
-  const summary = new Announcer({ visible: true });
+  const summary = new Announcer();
 
   function drawPatch() {
     picture.showImage(input());
