@@ -379,20 +379,22 @@ def source_files(kind: str, settings: Settings) -> list[Path]:
     """Return the package's modules that decide a result: of `train` or of `evaluate`.
 
     They are those that `training` or `evaluation` import, directly or through each other. This module only
-    keeps books, and a penalty counts only where there is one: editing a loss leaves the baseline untouched.
+    keeps books and `_checks` only refuses; a penalty counts only where there is one: editing a loss leaves
+    the baseline untouched.
     """
     choose("kind", kind, ("train", "evaluate"))
     entry = "training" if kind == "train" else "evaluation"
     waiting = [PACKAGE / f"{entry}.py"]
     if kind == "train" and settings.method != "baseline":
         waiting.append(PACKAGE / "losses.py")
-    found = {Path(__file__).resolve()}
+    decide_nothing = {PACKAGE / "runs.py", PACKAGE / "_checks.py"}
+    found = set(decide_nothing)
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += _imported(path)
-    return sorted(found - {Path(__file__).resolve()})
+    return sorted(found - decide_nothing)
 
 
 def _imported(path: Path) -> Iterator[Path]:
