@@ -15,7 +15,7 @@ STATUS = paths.EXECUTED / "status.md"
 
 
 def hand_written() -> list[Path]:
-    """Return what the book is made of besides the chapters: its pages, benchmarks, the package's docstrings."""
+    """Return what the book is made of besides chapters: its pages, benchmarks, the package's docstrings."""
     files = [paths.ROOT / "_config.yml", paths.ROOT / "_toc.yml", *paths.ROOT.glob("benchmarks/*.csv")]
     for folder in ("book", "companion"):
         files += (p for p in (paths.ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc")
