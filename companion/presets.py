@@ -143,21 +143,28 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
     """
     choose("dataset", dataset, DATASETS[tier])
     if name in (*METHODS, "judge"):
-        # The judge only judges: it needs no evaluation.
-        evaluate = "" if name == "judge" else " --evaluate"
-        return f"Make it with: {command(preset(tier, dataset, name, seed))}{evaluate}"
+        settings = preset(tier, dataset, name, seed)
+        return f"Make it with: {command(settings)}{' --evaluate' if is_evaluated(settings) else ''}"
     known = sweep(tier, dataset) + (collapse() if tier == "quick" else [])
     if tier in SEARCH:
         known += [settings for settings in search(tier) if settings.dataset == dataset]
     for settings in known:
         if settings.name == name:
             again = replace(settings, seed=seed)
-            evaluate = f"companion evaluate --brief {shlex.quote(f'_runs/{again.run_id}')}"
-            return f"Make it with: {command(again)} && {evaluate}"
+            evaluate = f" && companion evaluate --brief {shlex.quote(f'_runs/{again.run_id}')}"
+            return f"Make it with: {command(again)}{evaluate if is_evaluated(again) else ''}"
     return (
         f"Its settings are not known here. Make it with: companion train --tier {tier} --dataset {dataset} "
         f"--method METHOD --seed {seed} --set name={name}, where METHOD is one of {', '.join(METHODS)}"
     )
+
+
+def is_evaluated(settings: Settings) -> bool:
+    """Say whether a run's experiments are shown: those of the four models and, in brief, of the sweep.
+
+    Of the other runs, the judge's, the search's and chapter 06's, the book shows what training measures.
+    """
+    return settings.name in METHODS or settings.name.startswith("sweep-")
 
 
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:

@@ -66,9 +66,10 @@ def needed_to_evaluate(settings: Settings, plan: Sequence[Settings]) -> tuple[Pa
 
 
 def made_for_notebooks(plan: Sequence[Settings]) -> tuple[Path, ...]:
-    """Return the last file that this build makes of each run: its record, or the judge's weights."""
+    """Return the last file that this build makes of each run: its record, or the weights if not evaluated."""
     return tuple(
-        runs.directory(settings) / ("weights.safetensors" if settings.name == "judge" else "record.json")
+        runs.directory(settings)
+        / ("record.json" if presets.is_evaluated(settings) else "weights.safetensors")
         for settings in plan
     )
 

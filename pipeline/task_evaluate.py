@@ -1,4 +1,4 @@
-"""One task a trained run: its measurements, in its record and tables. The judge only judges."""
+"""One task for each run whose experiments the book shows: its measurements, in its record and tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
-from companion import runs
+from companion import presets, runs
 from companion.runs import Settings
 from pipeline import project, worker
 
@@ -27,11 +27,11 @@ def define(settings: Settings) -> None:
         weights: list[Path] = needed,  # noqa: B006
         record: Annotated[Path, Product] = folder / "record.json",
     ) -> None:
-        """Evaluate the run; the runs of the search and the sweep briefly."""
+        """Evaluate the run; the runs of the sweep briefly."""
         brief = settings.name not in runs.METHODS
         worker.run(f"evaluate {settings.run_id}", "evaluate", directory=str(folder), brief=brief)
 
 
 for one in plan:
-    if one.name != "judge":
+    if presets.is_evaluated(one):
         define(one)

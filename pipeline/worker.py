@@ -70,7 +70,7 @@ def train(settings: dict[str, Any]) -> None:
 
 
 def evaluate(directory: str, brief: bool) -> None:
-    """Measure a trained run and complete its record; `brief`ly for those of the search and the sweep."""
+    """Measure a trained run and complete its record; `brief`ly for those of the sweep."""
     from companion import evaluation
 
     evaluation.evaluate(Path(directory), brief=brief)
