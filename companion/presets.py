@@ -49,7 +49,7 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "score_matching": {
-        "weight": 3e-3,
+        "weight": 1e-3,
         "mu": 1e-1,
         "variant": "central",
         "norm": "pair",
