@@ -171,9 +171,11 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def claims(options: argparse.Namespace) -> int:
-    """Judge the paper's claims by the records."""
+    """Judge the paper's claims by the records; with --check, compare a page with the committed ones."""
     from companion import claims as judged
 
+    if options.check is not None:
+        return max([_check_page(page) for page in options.check or [judged.default_page()]])
     frame = judged.table(options.tier, seed=options.seed)
     if options.csv:
         runs.write_table(frame, options.csv)
@@ -182,6 +184,23 @@ def claims(options: argparse.Namespace) -> int:
     for row in frame.to_dict("records"):
         print(f"{row['id']:32} {row['verdict']:12} {row['measured']}")
     return 0
+
+
+def _check_page(page: Path) -> int:
+    """Print how a page of claims compares with the committed records; return 0 if it agrees, else 1."""
+    from companion import claims as judged
+
+    report = judged.check(page)
+    if report.skipped:
+        print(f"not judged again, since the images are not on this machine: {', '.join(report.skipped)}")
+    if not report.differences:
+        print(f"{page} agrees with the committed records: {report.compared} verdicts and their numbers")
+        return 0
+    print(f"{page} differs from the committed records ({len(report.differences)}):")
+    for sentence in report.differences:
+        print(f"  {sentence}")
+    print("Make the page again (make book), or restore the records that it was made from.")
+    return 1
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -297,6 +316,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--tier", choices=TIERS, default="quick")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--csv", type=Path, help="write the table there instead of printing it")
+    sub.add_argument(
+        "--check",
+        type=Path,
+        nargs="*",
+        metavar="PAGE",
+        help="judge again from results/ alone, and fail where a page of claims (default: that of the last "
+        "build), with its own tiers and seed, says something else",
+    )
 
     sub = command(doctor, "companion doctor")
     sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")

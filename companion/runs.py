@@ -8,7 +8,7 @@ A run is one trained network. Its folder holds
 - `*.csv`, `pictures.safetensors`: the tables and pictures that `evaluation.evaluate` computes.
 
 Runs made on this machine lie under `_runs/`, committed ones under `results/`, both as
-`<tier>/<dataset>/<name>-seed<seed>/`. A run made here takes precedence.
+`<tier>/<dataset>/<name>-seed<seed>/`. A run made here takes precedence, except in the table of claims.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib import metadata
@@ -52,6 +52,9 @@ METHODS = tuple(PENALTIES)
 LARGEST_SEED = 2**32 - 1
 JUDGE_SEED = 1000
 """The GAN-test's judge shares its seed, and with it the order of its batches, with no other run."""
+OWN_FIRST = ("_runs", "results")
+COMMITTED_FIRST = ("results", "_runs")
+"""Where runs are looked for: what lies in the first place comes before the same run in the second."""
 EVALUATION_FILES = (
     "density_ratio.csv",
     "pixel_perturbation.csv",
@@ -327,7 +330,7 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
         RecordError: neither exists; the message lists the runs that do and says how to make it.
     """
     run_id = f"{choose('tier', tier, TIERS)}/{dataset}/{name}-seed{seed}"
-    for place in ("_runs", "results"):
+    for place in OWN_FIRST:
         if (PROJECT / place / run_id / "record.json").exists():
             return load(PROJECT / place / run_id)
     from companion import presets  # Here, since presets are built from this module.
@@ -339,10 +342,17 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
     )
 
 
-def find_all(tier: str, dataset: str, name: str) -> list[Run]:
-    """Return the runs of one name, by seed; those made here take precedence. The list may be empty."""
+def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIRST) -> list[Run]:
+    """Return the runs of one name, by seed. The list may be empty.
+
+    Args:
+        tier: one of `TIERS`.
+        dataset: the data set's name.
+        name: the runs' name.
+        places: where they are looked for; of a run that lies in several, the first place's counts.
+    """
     found: dict[str, Path] = {}
-    for place in ("results", "_runs"):
+    for place in reversed(places):
         for path in (PROJECT / place / tier / dataset).glob(f"{name}-seed*/record.json"):
             found[path.parent.name] = path.parent
     runs = [load(path) for path in found.values()]

@@ -16,7 +16,7 @@
 # Which of the paper's claims hold here, and what should one use?
 #
 # The paper says 31 things that can be looked at separately. This chapter has a row for each: what it says,
-# what we measured, and a verdict. The verdicts are computed. A rule was written down for each kind of claim
+# what we measured at each tier of the experiments, and a verdict. The verdicts are computed. A rule was written down for each kind of claim
 # before the numbers were there, and one function, `claims.verdict`, applies it.
 #
 # - **exact**: a fact that can be proved is computed now, against a closed form or another library. It *holds*
@@ -30,7 +30,8 @@
 #   within the numbers.
 # - **opinion**: it is *shown* (•), not judged.
 #
-# Where a tier has no record, the verdict is *not yet run* (…), with the command that makes one.
+# Where a tier has no record, the verdict is *not yet run* (…), and the commands that make the records are
+# listed. A claim about data that a tier does not have is marked so (–).
 #
 # Three seeds are few. Student's factor for them is 4.3, so differences have to be large or steady to count, and
 # the interval of a share can well run past 0 or 100 %.
@@ -50,6 +51,18 @@ refuse_unknown(globals(), ("tier", "seed", "device"))
 # %% [markdown]
 # ## The table
 #
+# A column for each tier: `small` is a small network on the paper's data, `paper` the paper's own setting,
+# `quick` what runs on any computer in minutes ([how they differ](../book/reproduce.md)). A cell gives the
+# verdict, the number that decides it with its 95 % interval, and how many seeds, images or samples are behind
+# it; "in full" opens every comparison. With a single seed a printed number has the interval of its images or
+# samples, and an order has none. What is a fact, an opinion or a time does not depend on a tier, and has one
+# cell for all. Each record can be opened: it holds the settings, the code and the numbers of one trained
+# network.
+#
+# The table is made from the records that are committed to the repository; runs made on this machine fill only
+# what is missing there. `companion claims --check` judges every claim again from the committed records alone,
+# and fails where this page says something else.
+#
 # Where a claim speaks of "noisy inputs" or "smoother" without a number, the measure is fixed in [the
 # package](../book/api.md), for every tier alike: means over noise levels, areas over all fractions, never a
 # level picked afterwards.
@@ -59,12 +72,14 @@ from IPython.display import HTML, Markdown
 
 from companion import claims
 
-table = claims.table(tier, seed=seed)
-HTML(claims.html_table(table))
+tiers = list(dict.fromkeys([*claims.SIDE_BY_SIDE, tier]))
+every = claims.by_tier(tiers, seed=seed)
+HTML(claims.html_page(every, seed=seed))
 
 # %% tags=["remove-cell"]
 from myst_nb import glue
 
+table = claims.at_tier(every, tier)
 counts = claims.counts(table)
 for verdict, count in counts.items():
     glue("claims_" + verdict.replace(" ", "_"), count, display=False)
@@ -80,7 +95,8 @@ glue("claims_tier", tier, display=False)
 # {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided. Of
 # {glue:text}`claims_kind_number` claims that print numbers, {glue:text}`claims_agrees` agree,
 # {glue:text}`claims_differs` differ and {glue:text}`claims_other_data` were measured on other data. Of all
-# {glue:text}`claims_total`, records are missing for {glue:text}`claims_not_yet_run` at this tier.
+# {glue:text}`claims_total`, records are missing for {glue:text}`claims_not_yet_run` at this tier; claims about data that the
+# tier does not have: {glue:text}`claims_not_at_this_tier`.
 #
 # ## What disagrees
 #
@@ -93,19 +109,18 @@ Markdown(claims.disagreements(table))
 # Two cautions. A claim contradicted on small pictures of digits may well be true of
 # photographs; the tiers `small` and `paper` ask the same questions of the paper's data ([how to run
 # them](../book/reproduce.md)). And an exact claim that holds may still be printed with a slip: the
-# corrections stand in the column "measured", and in full in the [errata](../book/errata.md).
+# corrections stand beside its verdict, and in full in the [errata](../book/errata.md).
 #
-# ## At the larger tiers
+# ## With the networks trained here
 #
-# Where records of other tiers lie in the repository, the same rule gives these verdicts.
+# The other chapters show the networks that were trained on this machine, where there are any. A network
+# trained again on another processor is not the same to the last digit. Do the verdicts depend on it?
 
 # %%
-larger = claims.by_tier(("small", "paper"), seed=seed)
-own = table.set_index("id")["verdict"].reindex(larger.index)
-beside = larger.assign(**{tier: own})[[*dict.fromkeys([tier, *larger])]].reset_index()
-others = larger.drop(columns=tier, errors="ignore")
-nothing = Markdown(f"At the tiers {' and '.join(others)} none of these {len(others)} claims has been run yet.")
-nothing if (others == "not yet run").all(axis=None) else HTML(claims.html_verdicts(beside))
+Markdown(claims.changes(table, claims.with_own_runs(tier, seed=seed)))
+
+# %%
+Markdown(claims.markdown(claims.not_yet_run()))
 
 # %% [markdown]
 # ## What should I use?

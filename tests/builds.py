@@ -48,7 +48,7 @@ def copy_toy(target: Path) -> Path:
 def copy_book(target: Path) -> Path:
     """Copy what the book of the real chapters is made of, except the executed chapters themselves."""
     target.mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml", "book", "notebooks", "benchmarks"):
+    for name in ("_config.yml", "_toc.yml", "book", "notebooks", "benchmarks", "results"):
         _copy(ROOT / name, target / name)
     return target
 

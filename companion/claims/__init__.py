@@ -1,28 +1,50 @@
-"""The paper's 31 claims, each measured and judged by a stated rule: `table` and `verdict`."""
+"""The paper's 31 claims, each measured and judged by a stated rule: `table`, `by_tier` and `verdict`."""
 
-from companion.claims.assemble import by_tier, chapters, claims, reported, table
+from companion.claims.agreement import Report, check, default_page, html_page
+from companion.claims.assemble import (
+    SIDE_BY_SIDE,
+    at_tier,
+    by_tier,
+    chapters,
+    claims,
+    reported,
+    table,
+    with_own_runs,
+)
 from companion.claims.choice import ADVICE, advice, support, wide
-from companion.claims.page import counts, disagreements, html_table, html_verdicts
+from companion.claims.missing import Missing, markdown, not_yet_run
+from companion.claims.page import changes, counts, disagreements, html_table, html_verdicts
 from companion.claims.rule import Check, Comparison, Estimate, Finding, NotYetRun, verdict
 
 __all__ = [
     "ADVICE",
+    "SIDE_BY_SIDE",
     "Check",
     "Comparison",
     "Estimate",
     "Finding",
+    "Missing",
     "NotYetRun",
+    "Report",
     "advice",
+    "at_tier",
     "by_tier",
+    "changes",
     "chapters",
+    "check",
     "claims",
     "counts",
+    "default_page",
     "disagreements",
+    "html_page",
     "html_table",
     "html_verdicts",
+    "markdown",
+    "not_yet_run",
     "reported",
     "support",
     "table",
     "verdict",
     "wide",
+    "with_own_runs",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
@@ -11,17 +10,22 @@ from typing import Any
 
 import pandas as pd
 
-from companion import presets
+from companion import presets, runs
 from companion._support import choose
 from companion.claims import estimators, identities, networks, numbers, orders
 from companion.claims.records import Shelf
-from companion.claims.rule import KINDS, Check, Finding, NotYetRun, deciding, verdict
-from companion.runs import TIERS, Run
+from companion.claims.rule import KINDS, Check, Finding, NotYetRun, verdict
+from companion.claims.words import counted, decides, earlier, numbers_of, run_names, sentence
+from companion.runs import COMMITTED_FIRST, OWN_FIRST, TIERS
 
 COLUMNS = (
-    "id", "where", "kind", "text", "reported", "value", "low", "high", "n",
-    "measured", "verdict", "chapter", "records",
+    "id", "where", "kind", "text", "reported", "tier", "dataset", "value", "low", "high", "n", "counted",
+    "decides", "measured", "verdict", "missing", "chapter", "records", "paths", "earlier",
 )  # fmt: skip
+SIDE_BY_SIDE = ("small", "paper", "quick")
+"""The tiers that the page of claims sets beside the paper, in its order."""
+TIMED = ("cost",)
+"""Claims that are timed when they are asked for, on the machine at hand, and not from any record."""
 Measure = Callable[[Shelf, dict[str, Any]], Finding]
 
 
@@ -155,8 +159,10 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
         number; `value`,
         `low`, `high`, `n`: the number that decides the verdict (the weakest of the comparisons; the first of
         several estimates; the largest deviation relative to its tolerance) and how many units are behind it;
-        `measured`: all of them in words; `verdict`: by `rule.verdict`; `chapter`: the notebook that shows it;
-        `records`: the runs.
+        `counted`: that number in words; `decides`, `measured`: the deciding number, and all of them, in
+        words; `verdict`: by `rule.verdict`; `missing`: the command that makes what is missing; `chapter`: the
+        notebook that shows it; `records`: the runs; `paths`: their folders; `earlier`: how many of them were
+        made by earlier code; `tier`, `dataset`: whose records, empty for `once` claims.
 
     Raises:
         ValueError: an unknown tier or kind.
@@ -169,28 +175,66 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
     choose("tier", tier, TIERS)
     for kind in kinds:
         choose("kind", kind, KINDS)
-    shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed)
-    rows = [row(claim, shelf) for claim in claims() if claim["kind"] in kinds]
+    rows = [
+        row(claim, shelf_of(claim, tier, seed, OWN_FIRST)) for claim in claims() if claim["kind"] in kinds
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def by_tier(tiers: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Set the verdicts of several tiers side by side, for the claims that their records decide.
+def by_tier(
+    tiers: Sequence[str] = SIDE_BY_SIDE,
+    seed: int = 0,
+    *,
+    places: tuple[str, ...] = COMMITTED_FIRST,
+    ids: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """Judge every claim by the records of several tiers: the table of the page of claims.
 
     Args:
         tiers: each one of `TIERS`.
         seed: as in `table`.
+        places: where runs are looked for, see `runs.find_all`. Committed ones come first, unlike in `table`:
+            so the page shows the same numbers wherever it is built, and runs made here fill what is not
+            committed.
+        ids: only these claims; None for all.
 
     Returns:
-        A row a claim and a column a tier, indexed by the claim's id. Exact claims, opinions and times are
-        left out: they are the same question at every tier.
+        The columns of `table`, with one row for each claim and tier. A claim that no tier's records decide
+        (`once`) has one row, with an empty `tier`.
     """
-    judged = [c for c in claims() if c["kind"] in ("order", "number") and c["id"] != "cost"]
-    columns = {}
     for tier in tiers:
-        shelf = Shelf(tier=tier, dataset=presets.DATASETS[choose("tier", tier, TIERS)][0], seed=seed)
-        columns[tier] = [row(claim, shelf)["verdict"] for claim in judged]
-    return pd.DataFrame(columns, index=pd.Index([c["id"] for c in judged], name="claim"))
+        choose("tier", tier, TIERS)
+    rows = []
+    for claim in claims():
+        if ids is None or claim["id"] in ids:
+            rows += [
+                row(claim, shelf_of(claim, tier, seed, places))
+                for tier in (tiers[-1:] if once(claim) else tiers)
+            ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def at_tier(frame: pd.DataFrame, tier: str) -> pd.DataFrame:
+    """Return one tier's rows of `by_tier`, with those that belong to no tier: a row a claim."""
+    return frame.loc[frame["tier"].isin(["", tier])].reset_index(drop=True)
+
+
+def with_own_runs(tier: str, seed: int = 0) -> pd.DataFrame:
+    """Judge the claims that a tier's records decide, runs made on this machine before committed ones."""
+    ids = [claim["id"] for claim in claims() if not once(claim)]
+    return by_tier([tier], seed, places=OWN_FIRST, ids=ids)
+
+
+def once(claim: dict[str, Any]) -> bool:
+    """Say whether a claim is one question for all tiers: a fact, an opinion, or a time of this machine."""
+    return claim["kind"] in ("exact", "opinion") or claim["id"] in TIMED
+
+
+def shelf_of(claim: dict[str, Any], tier: str, seed: int, places: tuple[str, ...]) -> Shelf:
+    """Return the records that judge a claim: of the data set that it names, or else of the tier's first."""
+    available = presets.DATASETS[tier]
+    dataset = claim["dataset"] if claim.get("dataset") in available else available[0]
+    return Shelf(tier=tier, dataset=dataset, seed=seed, places=places)
 
 
 def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
@@ -201,68 +245,25 @@ def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
     except NotYetRun as command:
         finding = Finding(missing=str(command))
     printed = claim.get("value", "")
+    single = once(claim)
     return {
         **{name: claim[name] for name in ("id", "where", "kind", "text")},
         "reported": ", ".join(
             f"{value:.2f} %" for value in ([printed] if isinstance(printed, float) else printed)
         ),
-        **_numbers(finding),
+        "tier": "" if single else shelf.tier,
+        "dataset": "" if single else shelf.dataset,
+        **numbers_of(finding),
+        "counted": counted(finding),
+        "decides": decides(finding),
         "measured": sentence(finding),
         "verdict": verdict(claim["kind"], finding),
+        "missing": finding.missing,
         "chapter": chapter,
         "records": run_names(finding.runs),
+        "paths": "; ".join(run.directory.relative_to(runs.PROJECT).as_posix() for run in finding.runs),
+        "earlier": earlier(finding.runs),
     }
-
-
-def _numbers(finding: Finding) -> dict[str, float]:
-    if finding.estimates:
-        interval = finding.estimates[0].interval
-    elif finding.checks:
-        worst = max(finding.checks, key=lambda check: check.deviation / check.allowed)
-        return {"value": worst.deviation / worst.allowed, "low": 0.0, "high": 1.0, "n": worst.n}
-    else:
-        weakest = deciding(finding)
-        interval = weakest.written if weakest else None
-    if interval is None:
-        return {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
-
-
-def sentence(finding: Finding) -> str:
-    """Write what was measured: every check, estimate and comparison with its interval, and the note."""
-    if finding.missing:
-        return f"No record at this tier. Make it with: {finding.missing}"
-    parts = [str(part) for part in (*finding.estimates, *finding.comparisons, *finding.checks)]
-    counts = {c.interval.n for c in finding.comparisons} or {e.interval.n for e in finding.estimates}
-    points = {check.n for check in finding.checks}
-    text = "; ".join(parts)
-    if counts or points:
-        unit = finding.unit if counts else "points or samples"
-        text += f"; n = {' or '.join(map(str, sorted(counts or points)))} {unit}"
-    return " ".join(part for part in (text and text + ".", finding.note) if part)
-
-
-def run_names(used: Sequence[Run]) -> str:
-    """Name the runs briefly, `quick/mnist5k/baseline-seed0,1,2`, and say which were made by earlier code."""
-    groups: dict[str, list[int]] = {}
-    for run in used:
-        groups.setdefault(run.settings.run_id.rpartition("-seed")[0], []).append(run.record.seed)
-    names = [f"{name}-seed{','.join(map(str, sorted(set(seeds))))}" for name, seeds in groups.items()]
-    if len(names) > 6:
-        names = [*names[:2], f"and {len(names) - 2} more"]
-    old = sum(_is_old(run) for run in used)
-    return "; ".join(names) + (f" ({old} from earlier code)" if old else "")
-
-
-_OLD: dict[tuple[object, str], bool] = {}
-
-
-def _is_old(run: Run) -> bool:
-    """Say whether a run was made by earlier code; asked once for all runs of one code and method."""
-    key = (tuple(sorted(run.record.source_hash.items())), run.record.method)
-    if key not in _OLD:
-        _OLD[key] = run.from_earlier_code
-    return _OLD[key]
 
 
 def chapters() -> dict[str, str]:

@@ -14,7 +14,7 @@ from companion.claims.numbers import percent
 from companion.claims.records import NAMES, Shelf, interval_of, over_seeds
 from companion.claims.rule import NotYetRun, three_digits
 from companion.metrics.intervals import Interval
-from companion.runs import TIERS, Run
+from companion.runs import COMMITTED_FIRST, TIERS, Run
 
 ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -48,12 +48,13 @@ QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
 first."""
 
 
-def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
+def advice(tier: str = "quick", seed: int = 0, *, places: tuple[str, ...] = COMMITTED_FIRST) -> pd.DataFrame:
     """Measure what a choice between the four models rests on, with intervals over seeds.
 
     Args:
         tier: whose records, one of `TIERS`.
         seed: as in `table`.
+        places: where runs are looked for, see `runs.find_all`.
 
     Returns: One row for each model and quantity that has a record: `model`, `quantity`, `value`, `low`,
         `high`, `n` (runs). With one run the interval is over its images, and nan where there is none.
@@ -62,7 +63,7 @@ def advice(tier: str = "quick", seed: int = 0) -> pd.DataFrame:
         ValueError: an unknown tier.
     """
     choose("tier", tier, TIERS)
-    shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed)
+    shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed, places=places)
     rows = []
     for name in NAMES:
         for quantity, read in QUANTITIES.items():

@@ -16,7 +16,7 @@ from torch.nn import functional
 from companion import data, presets, runs, trace
 from companion._support import choose
 from companion.claims.records import Shelf
-from companion.claims.rule import NotYetRun
+from companion.claims.rule import ImagesMissing, NotYetRun
 from companion.gradients import loss_gradient
 from companion.metrics.intervals import Interval, wilson
 from companion.runs import Run
@@ -37,12 +37,12 @@ def images_of(dataset: str) -> data.ImageData:
     """Return a data set, read once; nothing is downloaded for a table.
 
     Raises:
-        NotYetRun: it is not on this machine.
+        ImagesMissing: it is not on this machine.
     """
     root = Path(os.environ.get("COMPANION_DATA") or "data").expanduser()
     folders = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
     if dataset in folders and not any((root / n).exists() for n in (f"{dataset}.npz", folders[dataset])):
-        raise NotYetRun(f'python -c "from companion import data; data.load({dataset!r})"')
+        raise ImagesMissing(f'python -c "from companion import data; data.load({dataset!r})"')
     return data.load(dataset)
 
 
@@ -74,7 +74,7 @@ def subject(shelf: Shelf, count: int = 8) -> tuple[nn.Module, Tensor, Tensor, Ru
     x, y = first_images("mnist5k", count)
     found = [
         run
-        for run in runs.find_all(tier, "mnist5k", "baseline")
+        for run in runs.find_all(tier, "mnist5k", "baseline", shelf.places)
         if (run.directory / "weights.safetensors").exists()
     ]
     found.sort(key=lambda run: run.record.seed != shelf.seed)

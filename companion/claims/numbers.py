@@ -66,9 +66,15 @@ def gan_test(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:
         comparisons=ordering(shelf, pairs, "points", metric("gan_test"), scale=100),
         paper_data=shelf.paper_data,
         note=_setting(found[0]),
-        unit="seeds" if len(found) > len(TABLE_1) else "samples",
+        unit=_unit([len(shelf.runs(name)) for name in TABLE_1]),
         runs=found,
     )
+
+
+def _unit(runs_of_each: Sequence[int]) -> str:
+    """Return what the intervals range over: one run's own is over its samples, that of several over them."""
+    kinds = ["samples" if 1 in runs_of_each else "", "seeds" if max(runs_of_each) > 1 else ""]
+    return " or ".join(kind for kind in kinds if kind)
 
 
 def sweep(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:

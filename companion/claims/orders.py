@@ -15,11 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from companion import evaluation, presets
+from companion import evaluation
 from companion.claims import networks
 from companion.claims.records import NAMES, Quantity, Shelf, against_zero, compare, mean_metric, metric
-from companion.claims.rule import Comparison, Finding, NotYetRun
-from companion.runs import TIERS, RecordError, Run
+from companion.claims.rule import Comparison, Finding
+from companion.runs import RecordError, Run
 
 ORDER_FIGURE_3 = (
     ("score_matching", "baseline"),
@@ -126,23 +126,17 @@ def gradient_maps(shelf: Shelf) -> Finding:
 
 
 def cifar10(shelf: Shelf) -> Finding:
-    """Judge figures 5 and 6, on CIFAR-10, at the shelf's tier or else at the largest one that was run."""
-    larger = [tier for tier in reversed(TIERS) if "cifar10" in presets.DATASETS[tier]]
-    tiers = [shelf.tier] if shelf.tier in larger else larger
-    for tier in tiers:
-        try:
-            there = Shelf(tier=tier, dataset="cifar10", seed=shelf.seed)
-            parts = [perturbation(there, "own"), perturbation(there, "common"), gradient_maps(there)]
-        except NotYetRun:
-            continue
-        labels = ("own model, ", "baseline, ", "")
-        comparisons = [
-            Comparison(label=label + c.label, interval=c.interval, scale=c.scale)
-            for label, part in zip(labels, parts, strict=True)
-            for c in part.comparisons
-        ]
-        return Finding(comparisons=comparisons, note=f"Tier {tier}.", paper_data=True, runs=parts[0].runs)
-    raise NotYetRun(Shelf(tier=tiers[-1], dataset="cifar10", seed=shelf.seed).command("baseline"))
+    """Judge figures 5 and 6, on CIFAR-10, at the tiers that have it."""
+    if shelf.dataset != "cifar10":
+        return Finding(other_tier=True, note="This tier has no CIFAR-10.")
+    parts = [perturbation(shelf, "own"), perturbation(shelf, "common"), gradient_maps(shelf)]
+    labels = ("own model, ", "baseline, ", "")
+    comparisons = [
+        Comparison(label=label + c.label, interval=c.interval, scale=c.scale)
+        for label, part in zip(labels, parts, strict=True)
+        for c in part.comparisons
+    ]
+    return Finding(comparisons=comparisons, paper_data=True, runs=parts[0].runs)
 
 
 def small_gradients(shelf: Shelf) -> Finding:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
+
+from companion import presets
+from companion.claims.records import NAMES, TITLES
 
 MARKS: Mapping[str, tuple[str, str]] = {
     "holds": ("✓", "#009E73"),
@@ -17,24 +21,24 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "undecided": ("?", "#E69F00"),
     "other data": ("≠", "#0072B2"),
     "not yet run": ("…", "#8C8C8C"),
+    "not at this tier": ("–", "#8C8C8C"),
     "shown": ("•", "#8C8C8C"),
 }
 """For each verdict a sign and a colour. The word and the sign carry the meaning; the colour is a bar beside
 them."""
 AGAINST = ("does not hold", "opposite", "differs")
 OPEN = ("undecided", "other data", "not yet run")
+EMPTY = ("not yet run", "not at this tier")
 _CELL = (
     "white-space: normal; overflow-wrap: break-word; text-align: left; vertical-align: top; "
     "padding: 0.4rem 0.45rem;"
 )
-_WIDTHS = {
-    "claim": 18.0,
-    "the paper says": 19.5,
-    "verdict": 15.5,
-    "measured": 35.0,
-    "chapter": 12.0,
-}
-"""The columns' shares of the page's width, in percent: the table is seen whole wherever it has 640 pixels."""
+_CLAIM, _SAID, _WAITING = 17, 17, 10
+"""Shares of the table's width, in percent: of the two columns before the tiers, of a tier without runs."""
+_NARROWEST = 680
+"""Pixels below which the table scrolls in its own box: less than the text's width on a desktop."""
+_SHOWN = 2
+"""The records of at most so many models stand in a cell unfolded."""
 
 
 def mark(verdict: str) -> str:
@@ -53,33 +57,105 @@ def mark(verdict: str) -> str:
 
 
 def html_table(frame: pd.DataFrame) -> str:
-    """Return the table of claims as HTML: it takes its width and its colours from the page.
+    """Return the table of claims as HTML: a row a claim, a column for the paper and one for each tier.
 
-    On a page that is too narrow for five columns it scrolls sideways.
+    It takes its width and its colours from the page, and scrolls sideways in its own box where the page is
+    too narrow. A tier without runs takes little room; a claim that no tier decides has one cell for all.
 
     Args:
-        frame: as `table` returns it.
+        frame: as `by_tier` returns it.
     """
-    head = "".join(f'<th style="{_CELL} width: {width}%">{name}</th>' for name, width in _WIDTHS.items())
-    body = "".join(f"<tr>{_cells(row)}</tr>" for row in frame.to_dict("records"))
+    tiers = [tier for tier in dict.fromkeys(frame["tier"]) if tier]
+    waiting = {tier for tier in tiers if frame.loc[frame["tier"] == tier, "verdict"].isin(EMPTY).all()}
+    rest = 100 - _CLAIM - _SAID - _WAITING * len(waiting)
+    each = rest / max(len(tiers) - len(waiting), 1)
+    head = _head("claim", _CLAIM) + _head("the paper says", _SAID)
+    for tier in tiers:
+        datasets = list(dict.fromkeys(frame.loc[frame["tier"] == tier, "dataset"]))
+        head += _head(_tier_title(tier, datasets, tier in waiting), _WAITING if tier in waiting else each)
+    groups = frame.groupby("id", sort=False)
+    body = "".join(_row(group.to_dict("records"), tiers, waiting) for _, group in groups)
     return (
         '<div style="overflow-x: auto; max-width: 100%"><table class="dataframe claims" '
-        'style="table-layout: fixed; width: 100%; min-width: 640px">'
+        f'style="table-layout: fixed; width: 100%; min-width: {_NARROWEST}px">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _cells(row: dict[str, str]) -> str:
-    runs = escape(row["records"]) or ("computed now" if row["kind"] == "exact" else "none")
-    said = escape(row["text"]) + (f" <b>{escape(row['reported'])}</b>" if row["reported"] else "")
-    cells = (
-        f"<b>{escape(row['id'])}</b><br>{escape(row['where'])}<br><i>{escape(row['kind'])}</i>",
+def _head(title: str, width: float) -> str:
+    return f'<th style="{_CELL} width: {width:g}%">{title}</th>'
+
+
+def _tier_title(tier: str, datasets: Sequence[str], waiting: bool) -> str:
+    """Name a tier by its data and network; one without runs by a link to the list of them."""
+    settings = presets.preset(tier, datasets[0], "baseline")
+    names = ", ".join(TITLES[name] for name in datasets)
+    about = escape(f"{names}; {TITLES[settings.network]}, width {settings.width}")
+    if waiting:
+        about = '<a href="#not-yet-run">not yet run</a>'
+    return f'tier {escape(tier)}<br><span style="font-weight: normal">{about}</span>'
+
+
+def _row(rows: list[dict[str, Any]], tiers: Sequence[str], waiting: Collection[str]) -> str:
+    """Return one claim: what it is, what the paper says, and a cell a tier or one for all."""
+    first = rows[0]
+    said = escape(first["text"]) + (f" <b>{escape(first['reported'])}</b>" if first["reported"] else "")
+    cells = [
+        f"<b>{escape(first['id'])}</b><br>{escape(first['where'])}<br><i>{escape(first['kind'])}</i><br>"
+        f"chapter {link(first['chapter'])}",
         said,
-        mark(row["verdict"]),
-        f"{escape(row['measured'])}<br>Runs: {runs}",
-        link(row["chapter"]),
-    )
+    ]
+    html = _cells(cells)
+    if not first["tier"]:
+        return f'<tr>{html}<td colspan="{max(len(tiers), 1)}" style="{_CELL}">{_once(first)}</td></tr>'
+    return f"<tr>{html}{_cells([_measured(row, command=row['tier'] not in waiting) for row in rows])}</tr>"
+
+
+def _cells(cells: Sequence[str]) -> str:
     return "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
+
+
+def _once(row: dict[str, Any]) -> str:
+    """Return the cell of a claim that is the same question at every tier: all that was found."""
+    how = "" if row["verdict"] in ("shown", *EMPTY) else " (computed with this page, for every tier)"
+    return f"{mark(row['verdict'])}{how}<br>{escape(row['measured'])}{_records(row)}"
+
+
+def _measured(row: dict[str, Any], *, command: bool) -> str:
+    """Return one tier's cell: verdict, deciding number with interval and n, the rest folded, the records.
+
+    Where there is no record, it is the command that is folded, if asked for.
+    """
+    if row["verdict"] in EMPTY:
+        folded = f"<details><summary>how to run it</summary>{escape(row['missing'])}</details>"
+        return mark(row["verdict"]) + (folded if command and row["missing"] else "")
+    numbers = "; ".join(part for part in (row["decides"], row["counted"]) if part)
+    return (
+        f"{mark(row['verdict'])}<br>{escape(numbers)}"
+        f"<details><summary>in full</summary>{escape(row['measured'])}</details>{_records(row)}"
+    )
+
+
+def _records(row: dict[str, Any]) -> str:
+    """Return links to the records, a seed each; one that is not committed is named without a link.
+
+    The links lead from the page's folder to `results/`, in the repository as in the built book.
+    """
+    groups: dict[str, list[str]] = {}
+    for path in filter(None, row["paths"].split("; ")):
+        name, _, seed = path.rpartition("/")[2].rpartition("-seed")
+        title = f"{path}/record.json"
+        shown = f'<a href="../{escape(title)}" title="{escape(title)}">{seed}</a>'
+        here = f'<span title="{escape(title)}">{seed} (made here)</span>'
+        groups.setdefault(NAMES.get(name, name), []).append(shown if path.startswith("results/") else here)
+    if not groups:
+        return ""
+    text = "; ".join(f"{escape(name)} {', '.join(seeds)}" for name, seeds in groups.items())
+    earlier = f", {row['earlier']} from earlier code" if row["earlier"] else ""
+    if len(groups) > _SHOWN:
+        count = sum(map(len, groups.values()))
+        return f"<details><summary>{count} records{earlier}</summary>by seed: {text}</details>"
+    return f"<div><i>Records, by seed:</i> {text}{earlier}</div>"
 
 
 def html_verdicts(frame: pd.DataFrame) -> str:
@@ -124,7 +200,7 @@ def disagreements(frame: pd.DataFrame) -> str:
     """Say in Markdown which claims were contradicted and which stay open, from the table and nothing else.
 
     Args:
-        frame: as `table` returns it.
+        frame: one tier's rows, as `table` or `at_tier` returns them.
     """
     rows = frame.to_dict("records")
     against = [
@@ -144,6 +220,26 @@ def disagreements(frame: pd.DataFrame) -> str:
         for r in still_open:
             groups.setdefault(r["verdict"], []).append(f"*{r['id']}*")
         lines += [f"- {verdict}: {', '.join(names)}." for verdict, names in groups.items()]
+    return "\n".join(lines)
+
+
+def changes(committed: pd.DataFrame, own: pd.DataFrame) -> str:
+    """Say in Markdown which verdicts change when runs made here take the place of committed ones.
+
+    Args:
+        committed: one tier's rows, committed records first.
+        own: the same claims, runs made here first.
+    """
+    mine = dict(zip(own["id"], own["verdict"], strict=True))
+    here = {path for paths in own["paths"] for path in paths.split("; ") if path.startswith("_runs/")}
+    if not here:
+        return "No run of this tier was made on this machine; all records are committed ones."
+    changed = [r for r in committed.to_dict("records") if r["id"] in mine and r["verdict"] != mine[r["id"]]]
+    made = f"{len(here)} of the runs were made on this machine. Taken before the committed ones, they change"
+    if not changed:
+        return f"{made} none of the {len(own)} verdicts."
+    lines = [f"{made} {len(changed)} of the {len(own)} verdicts:", ""]
+    lines += [f"- *{r['id']}*: {r['verdict']} becomes {mine[r['id']]}." for r in changed]
     return "\n".join(lines)
 
 

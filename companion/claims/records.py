@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from companion import presets, runs
 from companion._support import choose
 from companion.claims.rule import Comparison, NotYetRun
 from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
-from companion.runs import METHODS, TIERS, Run
+from companion.runs import METHODS, TIERS, Run, Settings
 
 NAMES: Mapping[str, str] = {
     "baseline": "baseline",
@@ -22,12 +23,27 @@ NAMES: Mapping[str, str] = {
 }
 """How the four models are written in the table."""
 
-EXTRA_RUNS: Mapping[str, str] = {
-    "collapse-naive": "--set penalty.weight=1e-2 --set penalty.mu=Infinity",
-    "collapse-noise": "--set penalty.weight=1e-2 --set penalty.mu=Infinity --set input_noise=0.1",
-    "collapse-stable": "--set penalty.weight=1e-2 --set penalty.mu=1e-1",
+TITLES: Mapping[str, str] = {
+    "mnist5k": "MNIST-5k",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "resnet9": "ResNet-9",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34",
 }
-"""The settings of chapter 06's runs, for the tiers whose plan does not have them."""
+"""How data sets and networks are written in the table."""
+COLLAPSE: Mapping[str, Mapping[str, Any]] = {
+    "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
+    "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
+    "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
+}
+"""What chapter 06's runs change in score-matching, at the tiers whose plan does not have them."""
+SWEEP: Mapping[str, Mapping[str, Any]] = {
+    f"sweep-weight{weight:.0e}-mu{mu:.0e}": {"penalty": {"weight": weight, "mu": mu}}
+    for weight in presets.SWEEP_WEIGHTS
+    for mu in presets.SWEEP_MUS
+}
+"""What Table 2's runs change in it."""
 
 Quantity = Callable[[Run], float]
 
@@ -40,11 +56,13 @@ class Shelf:
         tier: one of `TIERS`.
         dataset: one of the tier's.
         seed: of the models that an exact check is computed on, and of its random numbers.
+        places: where runs are looked for, see `runs.find_all`.
     """
 
     tier: str
     dataset: str
     seed: int = 0
+    places: tuple[str, ...] = runs.OWN_FIRST
 
     def __post_init__(self) -> None:
         """Check tier and data set."""
@@ -66,21 +84,28 @@ class Shelf:
         Raises:
             NotYetRun: there is none.
         """
-        found = runs.find_all(self.tier, self.dataset, name)
+        found = runs.find_all(self.tier, self.dataset, name, self.places)
         if not found:
             raise NotYetRun(self.command(name))
         return found
 
     def command(self, name: str) -> str:
-        """Return the command that makes the runs of one name."""
-        train = f"companion train --tier {self.tier} --dataset {self.dataset} --seed {self.seed} --evaluate"
-        if name in METHODS:
-            return f"{train} --method {name}"
-        if self.tier == "quick":
+        """Return the command that makes the run of one name; the paper tier's asks for a GPU."""
+        if self.tier == "quick" and name not in METHODS:
             return "make book FRESH=1"
-        weight, _, mu = name.removeprefix("sweep-weight").partition("-mu")
-        changes = EXTRA_RUNS.get(name, f"--set penalty.weight={weight} --set penalty.mu={mu}")
-        return f"{train} --method score_matching --set name={name} {changes}"
+        command = presets.command(self.settings(name))
+        command += "" if name == "judge" else " --evaluate"  # The judge only judges.
+        return command + (" --device cuda" if self.tier == "paper" else "")
+
+    def settings(self, name: str) -> Settings:
+        """Return the settings of a run that the claims rest on, at this tier's own size."""
+        if name == "judge":
+            return presets.preset(self.tier, self.dataset, "judge")
+        if name in METHODS:
+            return presets.preset(self.tier, self.dataset, name, self.seed)
+        base = presets.preset(self.tier, self.dataset, "score_matching", self.seed)
+        changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
+        return replace(base, name=name, **{**changes, "penalty": {**base.penalty, **changes["penalty"]}})
 
     def values(self, name: str, quantity: Quantity) -> dict[int, float]:
         """Return a quantity of every run of one name, by seed; a run that lacks it is left out.

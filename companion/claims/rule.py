@@ -25,6 +25,10 @@ class NotYetRun(Exception):
     """There is no record to judge a claim by; the message is the command that makes one."""
 
 
+class ImagesMissing(NotYetRun):
+    """A network's record is there, but not the images to show it; the message is the command for them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One fact that an exact claim implies, tested by computation.
@@ -120,6 +124,7 @@ class Finding:
         unit: what the intervals range over: `seeds`, `samples`, `images`, `repetitions`.
         runs: the trained runs behind it.
         missing: the command that makes the record, where there is none.
+        other_tier: whether the claim is about data that this tier does not have.
     """
 
     checks: Sequence[Check] = ()
@@ -130,6 +135,7 @@ class Finding:
     unit: str = "seeds"
     runs: Sequence[Run] = field(default=(), repr=False)
     missing: str = ""
+    other_tier: bool = False
 
 
 def verdict(kind: str, finding: Finding) -> str:
@@ -143,7 +149,8 @@ def verdict(kind: str, finding: Finding) -> str:
       follows.
     - opinion: `shown`.
 
-    Without a record the verdict is `not yet run`; a claim without a check is never confirmed.
+    Without a record the verdict is `not yet run`, and `not at this tier` where the tier does not have the
+    claim's data; a claim without a check is never confirmed.
 
     Args:
         kind: one of `KINDS`.
@@ -158,6 +165,8 @@ def verdict(kind: str, finding: Finding) -> str:
         'reproduced'
     """
     choose("kind", kind, KINDS)
+    if finding.other_tier:
+        return "not at this tier"
     if finding.missing:
         return "not yet run"
     if kind == "opinion":

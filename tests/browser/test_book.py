@@ -206,6 +206,15 @@ def test_every_chapter_offers_its_notebook_and_its_source(
         assert "# %%" in next(path for path in files if path.suffix == ".py").read_text()
 
 
+def test_every_record_that_the_claims_name_lies_in_the_book(html: Path) -> None:
+    page = html / "_executed" / "15_claims.html"
+    if not page.exists():
+        pytest.skip("only the chapters' book has a page of claims")
+    links = re.findall(r'href="(\.\./results/[^"]+)"', page.read_text())
+    assert links
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
 def test_static_widget_answers_without_a_kernel(visit_everywhere: Visit, html: Path) -> None:
     visit = visit_everywhere
     name = "_executed/02_second.html"

@@ -16,7 +16,10 @@ Maker = Callable[..., Path]
 
 @pytest.fixture
 def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
-    """Return a function that writes a record with given metrics and history, without any weights."""
+    """Return a function that writes a record with given metrics and history, without any weights.
+
+    It is one of a run made on this machine, or, if asked for, a committed one.
+    """
     monkeypatch.setattr(runs, "PROJECT", tmp_path)
 
     def make(
@@ -28,10 +31,11 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         dataset: str = "mnist5k",
         history: Mapping[str, list[float]] | None = None,
         status: str = "finished",
+        committed: bool = False,
     ) -> Path:
         method = name if name in runs.METHODS else "score_matching"
         settings = presets.preset(tier, dataset, method, seed, name=name)
-        folder = runs.directory(settings)
+        folder = runs.committed_directory(settings) if committed else runs.directory(settings)
         record = runs.Record(
             tier=tier, dataset=dataset, method=method, name=name, seed=seed,
             settings=asdict(settings), status=status, commit="unknown", source_hash={}, versions={},

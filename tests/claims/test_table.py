@@ -205,15 +205,17 @@ def test_newcombe_of_equal_proportions_contains_zero_and_is_antisymmetric() -> N
     assert numbers.newcombe(a, a).sign() == 0
 
 
-def test_cifar10_is_judged_at_the_largest_tier_that_has_it(make_run: Maker) -> None:
+def test_a_claim_about_cifar10_is_judged_on_it_and_at_no_tier_without_it(make_run: Maker) -> None:
     names = [*OWN, "perturbation_common_gradient", "map_spatial_smoothness", "map_edge_correlation"]
     for method in NAMES:
         for seed in range(3):
             values = {name: BETTER[method] + 0.001 * seed * (1 + len(method) % 3) for name in names}
             make_run(method, seed, values, tier="small", dataset="cifar10")
-    row = judged("cifar10")
-    assert row["verdict"] == "reproduced"
-    assert row["measured"].endswith("Tier small.")
+    frame = claims.by_tier(ids=["cifar10", "perturbation-own"]).set_index(["id", "tier"])["verdict"]
+    assert frame["cifar10"].to_dict() == {
+        "small": "reproduced", "paper": "not yet run", "quick": "not at this tier"
+    }  # fmt: skip
+    assert set(frame["perturbation-own"]) == {"not yet run"}
 
 
 def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> None:
@@ -278,13 +280,49 @@ def test_support_repeats_the_verdicts_of_the_table() -> None:
     assert (rows["bayes"], rows["samples"]) == ("holds", "not judged")
 
 
-def test_tiers_side_by_side_leave_out_what_no_record_decides(make_run: Maker) -> None:
+def test_tiers_side_by_side_have_a_row_each_and_what_no_tier_decides_has_one(make_run: Maker) -> None:
     make_run("baseline", 0, {"test_accuracy": 0.78}, tier="small", dataset="cifar100")
-    frame = claims.by_tier(("tiny", "small"))
-    assert frame.loc["accuracy-baseline"].tolist() == ["not yet run", "agrees"]
-    assert not {"cost", "bayes", "advice"} & set(frame.index)
+    ids = ["accuracy-baseline", "perturbation-is-density-ratio", "advice"]
+    frame = claims.by_tier(("small", "paper", "quick"), ids=ids)
+    assert frame["tier"].tolist() == ["", "small", "paper", "quick", ""]
+    verdicts = frame.loc[frame["id"] == "accuracy-baseline", "verdict"]
+    assert verdicts.tolist() == ["agrees", "not yet run", "not yet run"]
+    assert claims.at_tier(frame, "small")["verdict"].tolist() == ["holds", "agrees", "shown"]
     with pytest.raises(ValueError, match="'paper'"):
         claims.by_tier(("huge",))
+
+
+def test_one_seed_has_the_interval_of_its_images_and_says_so_and_an_order_none(make_run: Maker) -> None:
+    make_run("baseline", 0, {"test_accuracy": 0.78}, tier="paper", dataset="cifar100")
+    for name in NAMES:
+        make_run(name, 0, {"gan_test": BETTER[name]}, tier="small", dataset="cifar10")
+    number = judged("accuracy-baseline", Shelf(tier="paper", dataset="cifar100"))
+    assert number["decides"] == "test accuracy 78.0 % (76.0 to 80.0)"
+    assert number["counted"] == "n = 1000 images, 1 seed"
+    table_1 = judged("gan-test", Shelf(tier="small", dataset="cifar10"))
+    assert table_1["counted"] == "n = 1000 samples, 1 seed"
+    assert table_1["verdict"] == "differs; order undecided"
+
+
+def test_seeds_of_some_models_only_are_counted_beside_the_samples_of_the_others(make_run: Maker) -> None:
+    make_four(make_run, {"gan_test": BETTER}, seeds=1)
+    make_run("baseline", 1, {"gan_test": 0.5})
+    assert judged("gan-test")["counted"] == "n = 2 or 1000 samples or seeds, 2 seeds"
+
+
+def test_committed_records_come_first_side_by_side_and_own_ones_in_the_table(make_run: Maker) -> None:
+    make_run("baseline", 0, {"test_accuracy": 0.9}, committed=True)
+    make_run("baseline", 0, {"test_accuracy": 0.7})
+    make_run("anti_score_matching", 0, {"test_accuracy": 0.5})
+    ids = ["accuracy-baseline", "accuracy-anti"]
+    frame = claims.by_tier(("quick",), ids=ids)
+    assert frame["value"].tolist() == pytest.approx([90.0, 50.0])  # What is not committed is filled in.
+    assert claims.by_tier(("quick",), ids=ids, places=runs.OWN_FIRST)["value"].tolist() == pytest.approx(
+        [70.0, 50.0]
+    )
+    assert judged("accuracy-baseline")["value"] == pytest.approx(70.0)
+    only = claims.by_tier(("quick",), ids=ids, places=("results",))
+    assert only["verdict"].tolist() == ["other data", "not yet run"]
 
 
 def test_the_same_seed_gives_the_same_exact_row(make_run: Maker) -> None:
