@@ -56,10 +56,11 @@ def not_yet_run(tiers: Sequence[str] = LARGER, places: Sequence[str] = COMMITTED
     found = []
     for tier in tiers:
         for dataset in DATASETS[choose("tier", tier, TIERS)]:
-            wanted = [(MODELS, name, seed) for seed in SEEDS for name in METHODS]
+            seeds = SEEDS[tier][dataset]
+            wanted = [(MODELS, name, seed) for seed in seeds for name in METHODS]
             wanted.insert(0, (MODELS, "judge", 0))
             if dataset == DATASETS[tier][0]:
-                wanted += [(COLLAPSES, name, seed) for name in COLLAPSE for seed in SEEDS]
+                wanted += [(COLLAPSES, name, seed) for name in COLLAPSE for seed in seeds]
                 wanted += [(CELLS, name, 0) for name in SWEEP]
             for group, name, seed in wanted:
                 shelf = Shelf(tier=tier, dataset=dataset, seed=seed)
