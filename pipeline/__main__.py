@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 
 import pytask
 
-from pipeline import notebooks, paths, project
+from pipeline import notebooks, paths, project, worker
 
 
 def main() -> None:
@@ -16,20 +17,27 @@ def main() -> None:
     Arguments are handed to pytask: `python -m pipeline -k execute` runs the chapters and what they need,
     `--explain` says why a task would run.
     """
-    try:
-        request = project.request()
-        for path in project.notebook_sources():
-            notebooks.check_parameters(notebooks.read_source(path), request.parameters, path.name)
-    except ValueError as error:
-        sys.exit(str(error))
-    os.chdir(paths.ROOT)
-    workers = min(4, os.cpu_count() or 1)
-    parallel = ["-n", str(workers), "--parallel-backend", "threads"] if workers > 1 else []
-    try:
-        pytask.cli(["build", *parallel, *sys.argv[1:]])
-    except SystemExit as end:
-        if end.code:
-            raise
+    with ExitStack() as stack:
+        try:
+            request = project.request()
+            for path in project.notebook_sources():
+                notebooks.check_parameters(notebooks.read_source(path), request.parameters, path.name)
+            threads = worker.AT_ONCE
+            if address := os.environ.get("COMPANION_DASK_ADDRESS"):
+                from pipeline import cluster  # Here, since Dask takes a while to import.
+
+                stack.enter_context(cluster.connected(address, worker.AT_ONCE))
+                # One for each run: those that wait are in Dask's queue, which a worker may join at any time.
+                threads += len(project.plan())
+        except ValueError as error:
+            sys.exit(str(error))
+        os.chdir(paths.ROOT)
+        parallel = ["-n", str(threads), "--parallel-backend", "threads"] if threads > 1 else []
+        try:
+            pytask.cli(["build", *parallel, *sys.argv[1:]])
+        except SystemExit as end:
+            if end.code:
+                raise
     if len(sys.argv) == 1:
         print(f"The book (tier {request.tier}): {paths.HTML / 'index.html'}")
 

@@ -31,22 +31,29 @@ class Board:
         self._drawn = 0.0
 
     @contextmanager
-    def entry(self, label: str) -> Iterator[Callable[[str], None]]:
-        """Show `label`, or the last line that the yielded function was given, until the block ends."""
+    def entry(self, label: str, *, waiting: bool = False) -> Iterator[Callable[[str], None]]:
+        """Show `label`, or the last line that the yielded function was given, until the block ends.
+
+        What is `waiting` is not shown before the function's first call.
+        """
+        ended = False
 
         def show(written: str) -> None:
             last = next(
                 (part for part in reversed(written.replace("\r", "\n").split("\n")) if part.strip()), label
             )
             with self._lock:
-                self._texts[label] = last.strip()
-                self._draw()
+                if not ended:  # The words of a Dask worker may come late.
+                    self._texts[label] = last.strip()
+                    self._draw()
 
-        show(label)
+        if not waiting:
+            show(label)
         try:
             yield show
         finally:
             with self._lock:
+                ended = True
                 self._texts.pop(label, None)
                 self._draw(now=True)
 

@@ -2,6 +2,8 @@
 
 A task starts its piece with `run`, which shows the piece's progress and reports its failure. A piece ends
 when the process that started it is gone, so that a killed build leaves nothing behind that writes.
+
+Networks are trained and evaluated on the device that COMPANION_DEVICE names; on the CPU, if it is unset.
 """
 
 from __future__ import annotations
@@ -12,45 +14,57 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline import progress
+from pipeline import process, progress
 from pipeline.paths import ROOT
+
+AT_ONCE = min(4, os.cpu_count() or 1)
+"""How many pieces run on this machine at a time."""
+_places = threading.BoundedSemaphore(AT_ONCE)
 
 
 def run(label: str, command: str, **arguments: object) -> None:
     """Run one piece of work in a process of its own, on one thread, its progress on the terminal.
 
+    With COMPANION_DASK_ADDRESS set, training and evaluation run on a worker of that cluster.
+
     Raises:
         RuntimeError: it failed; the message is the end of what it wrote.
     """
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "NO_COLOR": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "COMPANION_BOOK": "1",  # live figures are made for a page, which has no kernel
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.worker", command, json.dumps(arguments)],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    written = b""
-    with progress.board.entry(label) as show:
-        while chunk := os.read(process.stdout.fileno(), 65536):
-            written = (written + chunk)[-20000:]
-            show(written.decode(errors="replace"))
-        status = process.wait()
+    words = ["-m", "pipeline.worker", command, json.dumps(arguments)]
+    if os.environ.get("COMPANION_DASK_ADDRESS") and command in ("train", "evaluate"):
+        from pipeline import cluster  # Here, since Dask takes a while to import.
+
+        status, written = cluster.run(label, words)
+    else:
+        with _places, progress.board.entry(label) as show:
+            status, written = process.follow(process.start(words, str(ROOT), {}), show)
     if status:
-        lines = [line.rsplit("\r", 1)[-1] for line in written.decode(errors="replace").splitlines()]
-        raise RuntimeError(f"{label} failed\n" + "\n".join(lines[-40:]))
+        how = f", killed by signal {-status}" if status < 0 else ""
+        raise RuntimeError(f"{label} failed{how}\n{written}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to one process; a second one waits.
+
+    Where a Dask worker was lost, its piece may live a moment longer, beside the one that goes on with it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        with suppress(ImportError, OSError):  # Windows has no such locks, nor have some shared file systems.
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _device() -> str:
+    return os.environ.get("COMPANION_DEVICE") or "cpu"
 
 
 def train(settings: dict[str, Any]) -> None:
@@ -58,22 +72,26 @@ def train(settings: dict[str, Any]) -> None:
     from companion import runs, training
 
     wanted = runs.Settings.from_dict(settings)
-    if not runs.is_finished(wanted):
-        checkpoint = runs.directory(wanted) / training.CHECKPOINT
+    folder = runs.directory(wanted)
+    with _alone(folder):
+        if runs.is_finished(wanted):
+            return
+        checkpoint = folder / training.CHECKPOINT
         there = checkpoint.exists()
         try:
-            training.train(wanted)
+            training.train(wanted, device=_device())
         except runs.RecordError:
             if not there or checkpoint.exists():
                 raise
-            training.train(wanted)  # The checkpoint was other code's, and is gone now.
+            training.train(wanted, device=_device())  # The checkpoint was other code's, and is gone now.
 
 
 def evaluate(directory: str, brief: bool) -> None:
     """Measure a trained run and complete its record; `brief`ly for those of the sweep."""
     from companion import evaluation
 
-    evaluation.evaluate(Path(directory), brief=brief)
+    with _alone(Path(directory)):
+        evaluation.evaluate(Path(directory), device=_device(), brief=brief)
 
 
 def notebook(source: str, target: str, parameters: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def copy_toy(target: Path) -> Path:
     """Make the toy project: its own package, chapters and pages; the real pipeline and book configuration."""
     shutil.copytree(TOY, target, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "pipeline", *BOOK_FILES):
-        _copy(ROOT / name, target / name)
+        copy(ROOT / name, target / name)
     left_by_a_tool = target / ".pytest_cache" / "README.md"  # pytest writes one where it is run
     left_by_a_tool.parent.mkdir()
     left_by_a_tool.write_text("# Not a page\n")
@@ -49,11 +49,12 @@ def copy_book(target: Path) -> Path:
     """Copy what the book of the real chapters is made of, except the executed chapters themselves."""
     target.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml", "book", "notebooks", "benchmarks", "results"):
-        _copy(ROOT / name, target / name)
+        copy(ROOT / name, target / name)
     return target
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder, if it is there."""
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     elif source.exists():

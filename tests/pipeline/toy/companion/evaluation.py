@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 
-def evaluate(directory: Path, brief: bool = False, progress: bool = True) -> None:
+def evaluate(directory: Path, device: str = "cpu", brief: bool = False, progress: bool = True) -> None:
     """Complete the record: the accuracy is a quarter of the weight."""
     weight = float((directory / "weights.safetensors").read_text().split()[-1])
     record = {"metrics": {"accuracy": {"value": weight / 4}}}

@@ -13,7 +13,7 @@ from companion.losses import WEIGHT
 CHECKPOINT = "checkpoint.pt"
 
 
-def train(settings: runs.Settings, progress: bool = True) -> None:
+def train(settings: runs.Settings, device: str = "cpu", progress: bool = True) -> None:
     """Train, or go on."""
     folder = runs.directory(settings)
     folder.mkdir(parents=True, exist_ok=True)

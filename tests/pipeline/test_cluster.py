@@ -1,0 +1,123 @@
+"""Runs on a Dask cluster of two workers or more, on this machine: a worker that dies, a run that fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from companion import presets, runs, training
+from tests import builds
+
+Edit = Callable[[Path, str, str], None]
+TRAIN = ("-k", "task_train")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+
+
+def start(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start the pipeline on a local cluster, without waiting for it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=root,
+        env=builds.environment(root, COMPANION_DASK_ADDRESS="local", **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def piece_of(root: Path, method: str) -> int:
+    """Wait for the process that trains a method's run and has written a checkpoint; return its number."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if list(root.glob(f"_runs/*/*/{method}-seed0/checkpoint.pt")):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = path.read_text().split("\0")
+                    here = (path.parent / "cwd").readlink() == root
+                except OSError:
+                    continue
+                if here and "train" in words and f'"method": "{method}"' in words[-2]:
+                    return int(path.parent.name)
+        time.sleep(0.01)
+    raise AssertionError(f"no process trained {method} in time")
+
+
+def parent_of(process: int) -> int:
+    """Return the process that started another."""
+    return int(re.findall(r"^PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)[0])
+
+
+@needs_proc
+def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path, edit: Edit) -> None:
+    root = tmp_path / "project"
+    for name in ("pyproject.toml", "pipeline", "companion"):
+        builds.copy(builds.ROOT / name, root / name)
+    edit(root / "companion" / "presets.py", '"tiny": {"epochs": 1', '"tiny": {"epochs": 2')
+    edit(root / "companion" / "training.py", "CHECKPOINT_SECONDS = 60.0", "CHECKPOINT_SECONDS = 0.0")
+    methods = ("baseline", "anti_score_matching", "gradient_norm")
+    build = start(root, "-k", f"task_train and ({' or '.join(methods)})", TIER="tiny")
+    os.kill(parent_of(piece_of(root, "anti_score_matching")), signal.SIGKILL)
+    output, _ = build.communicate(timeout=300)
+    assert build.returncode == 0, output
+    assert "train tiny/mnist5k/anti_score_matching-seed0: its worker was lost, another goes on" in output
+
+    for method in methods:
+        settings = presets.preset("tiny", "mnist5k", method, epochs=2)
+        alone = training.train(settings, directory=tmp_path / method, progress=False)
+        folder = root / "_runs" / settings.run_id
+        assert {p.name for p in folder.iterdir()} == {"history.csv", "record.json", "weights.safetensors"}
+        assert runs.sha256(folder / "weights.safetensors") == alone.record.weights_sha256
+        assert runs.load(folder).record.metrics == alone.record.metrics
+        assert output.count(f"train[{settings.run_id}]") == 1
+    assert len(list(root.glob("_runs/**/record.json"))) == len(methods)
+
+
+@needs_proc
+def test_run_goes_on_where_its_worker_or_its_own_process_was_ended(tmp_path: Path) -> None:
+    toy = builds.copy_toy(tmp_path / "project")
+    build = start(toy, *TRAIN, TOY_STEP_SECONDS="0.05")
+    os.kill(parent_of(piece_of(toy, "baseline")), signal.SIGKILL)
+    os.kill(piece_of(toy, "score_matching"), signal.SIGTERM)  # As a batch system does before it kills.
+    output, _ = build.communicate(timeout=300)
+    assert build.returncode == 0, output
+    for method in ("baseline", "score_matching"):
+        folder = toy / "_runs" / "quick" / "toy" / f"{method}-seed0"
+        steps = [int(step) for step in (folder / "steps.log").read_text().split()]
+        assert sorted(set(steps)) == list(range(50))
+        assert len(steps) <= 51  # The step during which it was ended may have been taken twice.
+        assert output.count(f"{method}-seed0: its worker was lost, another goes on") == 1
+
+
+def test_run_that_fails_shows_its_message_and_is_not_tried_again(tmp_path: Path, edit: Edit) -> None:
+    toy = builds.copy_toy(tmp_path / "project")
+    edit(
+        toy / "companion" / "training.py",
+        "    checkpoint = folder / CHECKPOINT\n",
+        '    with (folder / "tried").open("a") as tried:\n        tried.write("once ")\n'
+        '    raise ValueError(f"{device} is too warm")\n',
+    )
+    done = builds.pipeline(
+        toy, "-k", "task_train and baseline", COMPANION_DASK_ADDRESS="local", COMPANION_DEVICE="cuda:7"
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("train quick/toy/baseline-seed0 failed\nValueError: cuda:7 is too warm\n") == 1
+    assert "Traceback" not in done.stdout
+    assert (toy / "_runs" / "quick" / "toy" / "baseline-seed0" / "tried").read_text() == "once "
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "somewhere"])
+def test_scheduler_that_does_not_answer_is_refused_in_a_sentence(tmp_path: Path, address: str) -> None:
+    toy = builds.copy_toy(tmp_path / "project")
+    done = builds.pipeline(toy, COMPANION_DASK_ADDRESS=address)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"COMPANION_DASK_ADDRESS={address}: no Dask scheduler answers there; give")
+    assert len(done.stdout.splitlines()) == 1
+    assert not (toy / "_runs").exists()
