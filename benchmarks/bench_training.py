@@ -79,7 +79,7 @@ def prepared(name: str) -> Callable[[], float]:
     step, layout, compiled = VARIANTS[name]
     model = models.resnet9(100, width=16, generator=torch.Generator().manual_seed(0))
     model.to(memory_format=layout).train()  # pyright: ignore[reportCallIssue]
-    run = torch.compile(model) if compiled else model
+    run: nn.Module = torch.compile(model) if compiled else model  # pyright: ignore[reportAssignmentType]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
     x = torch.rand(BATCH, 3, 32, 32).contiguous(memory_format=layout)
     y = torch.randint(0, 100, (BATCH,))
