@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -63,14 +64,14 @@ def penalised(loss: losses.ScoreMatching | losses.GradientNorm) -> Step:
 VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
     # what, how, layout, compiled
     "the authors' loop": (authors_loop, torch.contiguous_format, False),
-    "the same objective, here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
-    "the same, standard layout": (penalised(losses.ScoreMatching(**SAME)), torch.contiguous_format, False),
+    "the same objective here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
+    "the same in standard layout": (penalised(losses.ScoreMatching(**SAME)), torch.contiguous_format, False),
     "one pair for both terms": (penalised(losses.ScoreMatching(**PAIR)), torch.channels_last, False),
-    "one pair, standard layout": (penalised(losses.ScoreMatching(**PAIR)), torch.contiguous_format, False),
+    "one pair in standard layout": (penalised(losses.ScoreMatching(**PAIR)), torch.contiguous_format, False),
     "gradient norm": (penalised(losses.GradientNorm()), torch.channels_last, False),
     "cross-entropy alone": (plain, torch.channels_last, False),
-    "cross-entropy, standard layout": (plain, torch.contiguous_format, False),
-    "cross-entropy, compiled": (plain, torch.channels_last, True),
+    "cross-entropy in standard layout": (plain, torch.contiguous_format, False),
+    "cross-entropy compiled": (plain, torch.channels_last, True),
 }
 
 
@@ -101,8 +102,8 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
     ).stdout.strip()
-    end = f"{commit},{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
-    rows = ["variant,threads,n,median_ms,times_faster_than_the_loop,commit,machine"]
+    machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
+    table = pd.DataFrame(index=pd.Index(VARIANTS, name="step"))
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
         torch.set_num_threads(threads)
         steps = {name: prepared(name) for name in VARIANTS}
@@ -110,12 +111,12 @@ def main() -> None:
         for _ in range(TURNS):
             for name, timed in steps.items():
                 seconds[name].append(timed())
-        medians = {name: statistics.median(values) for name, values in seconds.items()}
-        for name, median in medians.items():
-            ratio = medians["the authors' loop"] / median
-            rows.append(f"{name},{threads},{TURNS},{1000 * median:.0f},{ratio:.2f},{end}")
-            print(rows[-1], flush=True)
-    (HERE / "training.csv").write_text("\n".join(rows) + "\n")
+        medians = pd.Series({name: statistics.median(values) for name, values in seconds.items()})
+        label = f"{threads} thread{'s' * (threads > 1)}"
+        table[f"ms, {label}"] = (1000 * medians).round().astype(int)
+        table[f"ratio, {label}"] = (medians["the authors' loop"] / medians).round(2)
+    print(table.to_string())
+    table.assign(n=TURNS, commit=commit, machine=machine).to_csv(HERE / "training.csv")
 
 
 if __name__ == "__main__":
