@@ -7,9 +7,7 @@ import torch
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep a file's tests together, for its fixtures' sake, and all those that use the executed chapters."""
-    for item in items:
-        uses_chapters = item.path.parent.name in ("browser", "notebooks")
-        item.add_marker(pytest.mark.xdist_group("chapters" if uses_chapters else str(item.path)))
+    uses_chapters = item.path.parent.name in ("browser", "notebooks")
+    item.add_marker(pytest.mark.xdist_group("chapters" if uses_chapters else str(item.path)))
