@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from companion import losses, models
+from companion import losses, models, runs
 
 HERE = Path(__file__).resolve().parent
 BATCH, TURNS = 128, 7
@@ -99,9 +98,6 @@ def prepared(name: str) -> Callable[[], float]:
 def main() -> None:
     """Measure, and write `training.csv`."""
     torch.set_flush_denormal(True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
-    ).stdout.strip()
     machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
     table = pd.DataFrame(index=pd.Index(VARIANTS, name="step"))
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
@@ -116,7 +112,7 @@ def main() -> None:
         table[f"ms, {label}"] = (1000 * medians).round().astype(int)
         table[f"ratio, {label}"] = (medians["the authors' loop"] / medians).round(2)
     print(table.to_string())
-    table.assign(n=TURNS, commit=commit, machine=machine).to_csv(HERE / "training.csv")
+    table.assign(n=TURNS, commit=runs.commit(), machine=machine).to_csv(HERE / "training.csv")
 
 
 if __name__ == "__main__":

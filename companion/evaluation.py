@@ -87,7 +87,7 @@ def evaluate(
         max_memory: bytes for what the layers of one batch keep, at most; makes the batches smaller where
             they would not fit. The images themselves and their gradients are held beside it.
         brief: only the objective of eq. 2 and the GAN-test, of at most `BRIEF` samples and steps: what the
-            search and the sweep need.
+            sweep needs.
         progress: show which experiment is running, and how far it is.
 
     Returns:

@@ -72,6 +72,17 @@ SEEDS: Mapping[str, Mapping[str, Sequence[int]]] = {
 """How often the four models are trained."""
 SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 SWEEP_MUS = (1e-2, 1e-3, 1e-4, 1e-5)
+SWEEP: Mapping[str, Mapping[str, Any]] = {
+    f"sweep-weight{weight:.0e}-mu{mu:.0e}": {"penalty": {"weight": weight, "mu": mu}}
+    for weight, mu in product(SWEEP_WEIGHTS, SWEEP_MUS)
+}
+"""What Table 2's runs change in score-matching's preset."""
+COLLAPSE: Mapping[str, Mapping[str, Any]] = {
+    "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
+    "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
+    "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
+}
+"""What chapter 06's runs change in it: with and without the stability term and input noise."""
 
 
 def preset(tier: str, dataset: str, method: str, seed: int | None = None, **changes: Any) -> Settings:  # noqa: ANN401
@@ -169,17 +180,18 @@ def is_evaluated(settings: Settings) -> bool:
 
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
     """Return Table 2's 20 runs, every lambda with every mu, at half the width and a third of the epochs."""
+    return [replace(varied(name, tier, dataset, seed), width=8, epochs=2) for name in SWEEP]
+
+
+def varied(name: str, tier: str, dataset: str, seed: int = 0) -> Settings:
+    """Return a run of `SWEEP` or `COLLAPSE` at the tier's own size: score-matching's preset, changed.
+
+    Raises:
+        ValueError: an unknown name, tier or data set; the known ones are listed.
+    """
     base = preset(tier, dataset, "score_matching", seed)
-    return [
-        replace(
-            base,
-            name=f"sweep-weight{weight:.0e}-mu{mu:.0e}",
-            width=8,
-            epochs=2,
-            penalty={**base.penalty, "weight": weight, "mu": mu},
-        )
-        for weight, mu in product(SWEEP_WEIGHTS, SWEEP_MUS)
-    ]
+    changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
+    return replace(base, name=name, **{**changes, "penalty": {**base.penalty, **changes["penalty"]}})
 
 
 def committed_plan(tier: str = "quick") -> list[Settings]:
@@ -302,15 +314,9 @@ def search(tier: str = "quick") -> list[Settings]:
 
 
 def collapse() -> list[Settings]:
-    """Return chapter 06's runs: score-matching with and without the stability term and input noise."""
-    base = {**PRESETS["score_matching"], "weight": 1e-2}
-    kinds: dict[str, dict[str, Any]] = {
-        "collapse-naive": {"penalty": {**base, "mu": float("inf")}},
-        "collapse-noise": {"penalty": {**base, "mu": float("inf")}, "input_noise": 0.1},
-        "collapse-stable": {"penalty": {**base, "mu": 1e-1}},
-    }
+    """Return chapter 06's runs, at half the width and two thirds of the epochs."""
     return [
-        preset("quick", "mnist5k", "score_matching", seed, name=name, width=8, epochs=4, **changes)
-        for name, changes in kinds.items()
+        replace(varied(name, "quick", "mnist5k", seed), width=8, epochs=4)
+        for name in COLLAPSE
         for seed in SEEDS["quick"]["mnist5k"]
     ]

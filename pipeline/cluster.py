@@ -47,9 +47,8 @@ def connected(address: str, workers: int) -> Iterator[None]:
         stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         target: str | LocalCluster = address
         if address == "local":
-            interrupting = signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # Workers leave Ctrl-C to this process.
+            # The workers inherit this: they leave Ctrl-C to the process that started them.
+            interrupting = signal.signal(signal.SIGINT, signal.SIG_IGN)
             target = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

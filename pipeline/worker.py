@@ -72,18 +72,9 @@ def train(settings: dict[str, Any]) -> None:
     from companion import runs, training
 
     wanted = runs.Settings.from_dict(settings)
-    folder = runs.directory(wanted)
-    with _alone(folder):
-        if runs.is_finished(wanted):
-            return
-        checkpoint = folder / training.CHECKPOINT
-        there = checkpoint.exists()
-        try:
+    with _alone(runs.directory(wanted)):
+        if not runs.is_finished(wanted):
             training.train(wanted, device=_device())
-        except runs.RecordError:
-            if not there or checkpoint.exists():
-                raise
-            training.train(wanted, device=_device())  # The checkpoint was other code's, and is gone now.
 
 
 def evaluate(directory: str, brief: bool) -> None:

@@ -6,26 +6,60 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
+import pytest
+
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "pipeline" / "toy"
 BOOK_FILES = ("_config.yml", "book/_style", "book/_vendor", "book/_ext")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 EXECUTE_ONLY = ("-k", "task_train or task_evaluate or task_execute")
 
 
 def pipeline(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the pipeline of a project; what it wrote is in `stdout`."""
-    return subprocess.run(
+    process = start(root, *arguments, **variables)
+    output, _ = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+def start(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start the pipeline of a project, without waiting for it."""
+    return subprocess.Popen(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=root,
         env=environment(root, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
+
+
+def processes_of(root: Path) -> dict[int, list[str]]:
+    """Return the processes whose working directory is the project: their numbers and their command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if path.readlink() == root:
+                found[int(path.parent.name)] = (path.parent / "cmdline").read_text().split("\0")[:-1]
+        except OSError:
+            continue
+    return {number: words for number, words in found.items() if words}
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 300) -> T:
+    """Wait until the condition holds; return what it returned then."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+    return found
 
 
 def environment(root: Path, **variables: str) -> dict[str, str]:

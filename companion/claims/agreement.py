@@ -20,7 +20,7 @@ import pandas as pd
 from companion import runs
 from companion.claims.assemble import COLUMNS, TIMED, by_tier, claims
 from companion.claims.networks import images_of
-from companion.claims.page import EMPTY, html_table
+from companion.claims.page import EMPTY, html_table, paths_of
 from companion.claims.rule import ImagesMissing
 
 PAGES = ("_executed/15_claims.ipynb", "_build/html/_executed/15_claims.html")
@@ -208,7 +208,7 @@ def _label(key: tuple[str, str]) -> str:
 
 def _why(page: Mapping[str, Any], again: Mapping[str, Any]) -> str:
     """Say what explains a difference, if the runs that were used do."""
-    old, new = (set(filter(None, row["paths"].split("; "))) for row in (page, again))
+    old, new = (set(paths_of(row)) for row in (page, again))
     own = sorted(path for path in old if path.startswith("_runs/"))
     if own:
         return f" (the page used runs of this machine that are not committed: {', '.join(own)})"

@@ -8,8 +8,8 @@ from html import escape
 
 from companion import runs
 from companion._support import choose
-from companion.claims.records import COLLAPSE, SWEEP, TITLES, Shelf
-from companion.presets import DATASETS, SEEDS
+from companion.claims.records import TITLES, Shelf
+from companion.presets import COLLAPSE, DATASETS, SEEDS, SWEEP
 from companion.runs import COMMITTED_FIRST, METHODS, TIERS
 
 LARGER = ("small", "paper")

@@ -136,13 +136,18 @@ def _measured(row: dict[str, Any], *, command: bool) -> str:
     )
 
 
+def paths_of(row: Mapping[str, Any]) -> list[str]:
+    """Return the folders of the runs that a row of the table rests on."""
+    return [path for path in row["paths"].split("; ") if path]
+
+
 def _records(row: dict[str, Any]) -> str:
     """Return links to the records, a seed each; one that is not committed is named without a link.
 
     The links lead from the page's folder to `results/`, in the repository as in the built book.
     """
     groups: dict[str, list[str]] = {}
-    for path in filter(None, row["paths"].split("; ")):
+    for path in paths_of(row):
         name, _, seed = path.rpartition("/")[2].rpartition("-seed")
         title = f"{path}/record.json"
         shown = f'<a href="../{escape(title)}" title="{escape(title)}">{seed}</a>'
@@ -231,7 +236,7 @@ def changes(committed: pd.DataFrame, own: pd.DataFrame) -> str:
         own: the same claims, runs made here first.
     """
     mine = dict(zip(own["id"], own["verdict"], strict=True))
-    here = {path for paths in own["paths"] for path in paths.split("; ") if path.startswith("_runs/")}
+    here = {path for row in own.to_dict("records") for path in paths_of(row) if path.startswith("_runs/")}
     if not here:
         return "No run of this tier was made on this machine; all records are committed ones."
     changed = [r for r in committed.to_dict("records") if r["id"] in mine and r["verdict"] != mine[r["id"]]]

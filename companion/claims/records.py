@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
@@ -32,18 +31,6 @@ TITLES: Mapping[str, str] = {
     "resnet34": "ResNet-34",
 }
 """How data sets and networks are written in the table."""
-COLLAPSE: Mapping[str, Mapping[str, Any]] = {
-    "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
-    "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
-    "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
-}
-"""What chapter 06's runs change in score-matching, at the tiers whose plan does not have them."""
-SWEEP: Mapping[str, Mapping[str, Any]] = {
-    f"sweep-weight{weight:.0e}-mu{mu:.0e}": {"penalty": {"weight": weight, "mu": mu}}
-    for weight in presets.SWEEP_WEIGHTS
-    for mu in presets.SWEEP_MUS
-}
-"""What Table 2's runs change in it."""
 
 Quantity = Callable[[Run], float]
 
@@ -103,9 +90,7 @@ class Shelf:
             return presets.preset(self.tier, self.dataset, "judge")
         if name in METHODS:
             return presets.preset(self.tier, self.dataset, name, self.seed)
-        base = presets.preset(self.tier, self.dataset, "score_matching", self.seed)
-        changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
-        return replace(base, name=name, **{**changes, "penalty": {**base.penalty, **changes["penalty"]}})
+        return presets.varied(name, self.tier, self.dataset, self.seed)
 
     def values(self, name: str, quantity: Quantity) -> dict[int, float]:
         """Return a quantity of every run of one name, by seed; a run that lacks it is left out.

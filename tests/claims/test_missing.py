@@ -8,8 +8,9 @@ import pytest
 
 from companion import claims, cli, presets
 from companion.claims import missing
-from companion.claims.records import COLLAPSE, SWEEP, Shelf
+from companion.claims.records import Shelf
 from companion.claims.rule import NotYetRun
+from companion.presets import COLLAPSE, SWEEP
 from companion.runs import METHODS
 from tests.claims.conftest import Maker
 

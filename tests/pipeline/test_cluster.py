@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,36 +16,23 @@ from tests import builds
 
 Edit = Callable[[Path, str, str], None]
 TRAIN = ("-k", "task_train")
-needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 
 
 def start(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start the pipeline on a local cluster, without waiting for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=root,
-        env=builds.environment(root, COMPANION_DASK_ADDRESS="local", **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return builds.start(root, *arguments, COMPANION_DASK_ADDRESS="local", **variables)
 
 
 def piece_of(root: Path, method: str) -> int:
     """Wait for the process that trains a method's run and has written a checkpoint; return its number."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        if list(root.glob(f"_runs/*/*/{method}-seed0/checkpoint.pt")):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    words = path.read_text().split("\0")
-                    here = (path.parent / "cwd").readlink() == root
-                except OSError:
-                    continue
-                if here and "train" in words and f'"method": "{method}"' in words[-2]:
-                    return int(path.parent.name)
-        time.sleep(0.01)
-    raise AssertionError(f"no process trained {method} in time")
+
+    def training_now() -> list[int]:
+        if not list(root.glob(f"_runs/*/*/{method}-seed0/checkpoint.pt")):
+            return []
+        pieces = builds.processes_of(root).items()
+        return [n for n, words in pieces if "train" in words and f'"method": "{method}"' in words[-1]]
+
+    return builds.wait_for(training_now, seconds=120)[0]
 
 
 def parent_of(process: int) -> int:
@@ -55,7 +40,7 @@ def parent_of(process: int) -> int:
     return int(re.findall(r"^PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)[0])
 
 
-@needs_proc
+@builds.needs_proc
 def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path, edit: Edit) -> None:
     root = tmp_path / "project"
     for name in ("pyproject.toml", "pipeline", "companion"):
@@ -80,7 +65,7 @@ def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path,
     assert len(list(root.glob("_runs/**/record.json"))) == len(methods)
 
 
-@needs_proc
+@builds.needs_proc
 def test_run_goes_on_where_its_worker_or_its_own_process_was_ended(tmp_path: Path) -> None:
     toy = builds.copy_toy(tmp_path / "project")
     build = start(toy, *TRAIN, TOY_STEP_SECONDS="0.05")

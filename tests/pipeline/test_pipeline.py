@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,57 +180,25 @@ def test_failing_cell_is_named_and_leaves_nothing_that_looks_whole(toy: Path, ed
     assert "execute[01_first-quick-seed0]" in update(toy)
 
 
-def start(root: Path, **variables: str) -> subprocess.Popen[bytes]:
-    """Start the pipeline without waiting for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *WITHOUT_BOOK],
-        cwd=root,
-        env=builds.environment(root, **variables),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def processes_of(root: Path) -> list[str]:
-    """Return the processes whose working directory is the project."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if path.readlink() == root:
-                found.append((path.parent / "cmdline").read_text().replace("\0", " ").strip())
-        except OSError:
-            continue
-    return [command for command in found if command]
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
-
-
-@needs_proc
+@builds.needs_proc
 def test_killed_training_goes_on_where_it_was(toy: Path, edit: Edit) -> None:
     edit(toy / "companion" / "losses.py", "2.0", "3.0")
     folder = toy / "_runs" / "quick" / "toy" / "score_matching-seed0"
     (folder / "steps.log").unlink()
-    process = start(toy, TOY_STEP_SECONDS="0.1")
-    wait_for(lambda: (folder / "steps.log").exists() and len((folder / "steps.log").read_text().split()) > 5)
+    process = builds.start(toy, *WITHOUT_BOOK, TOY_STEP_SECONDS="0.1")
+    builds.wait_for(
+        lambda: (folder / "steps.log").exists() and len((folder / "steps.log").read_text().split()) > 5
+    )
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    wait_for(lambda: not processes_of(toy), seconds=60)
+    process.communicate()
+    builds.wait_for(lambda: not builds.processes_of(toy), seconds=60)
     update(toy)
     steps = [int(step) for step in (folder / "steps.log").read_text().split()]
     assert sorted(set(steps)) == list(range(50))
     assert len(steps) <= 51  # The step during which it was killed may have been taken twice.
 
 
-@needs_proc
+@builds.needs_proc
 def test_killed_chapter_is_executed_again_and_finished_ones_are_not(toy: Path, edit: Edit) -> None:
     for name in ("01_first", "02_second"):
         edit(toy / "notebooks" / f"{name}.py", "import numpy as np", "import numpy as np  # changed")
@@ -244,11 +211,11 @@ def test_killed_chapter_is_executed_again_and_finished_ones_are_not(toy: Path, e
     )
     kept, page = toy / "_executed" / ".cells" / "quick-seed0", toy / "_executed" / "01_first.ipynb"
     before = page.stat().st_mtime_ns
-    process = start(toy)
-    wait_for(lambda: marker.exists() and page.stat().st_mtime_ns > before)
+    process = builds.start(toy, *WITHOUT_BOOK)
+    builds.wait_for(lambda: marker.exists() and page.stat().st_mtime_ns > before)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    wait_for(lambda: not processes_of(toy), seconds=60)
+    process.communicate()
+    builds.wait_for(lambda: not builds.processes_of(toy), seconds=60)
     assert not (kept / "02_second.ipynb").exists()
     done = update(toy)
     assert "execute[02_second-quick-seed0]" in done

@@ -13,10 +13,6 @@ METHODS = ("baseline", "score_matching")
 TIERS = ("tiny", "quick", "small", "paper")
 
 
-class RecordError(ValueError):
-    """A run's folder is damaged."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """A run's settings."""
