@@ -9,5 +9,5 @@ torch.set_num_threads(1)
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep a file's tests together, for its fixtures' sake, and all those that use the executed chapters."""
-    uses_chapters = item.path.parent.name in ("browser", "notebooks")
+    uses_chapters = item.path.name in ("test_book.py", "test_chapters.py")
     item.add_marker(pytest.mark.xdist_group("chapters" if uses_chapters else str(item.path)))
