@@ -81,12 +81,19 @@ SWEEP: Mapping[str, Mapping[str, Any]] = {
     for weight, mu in product(SWEEP_WEIGHTS, SWEEP_MUS)
 }
 """What Table 2's runs change in score-matching's preset."""
+SWEEP_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"width": 8, "epochs": 2},
+    "small": {"epochs": 5},
+}
+"""The size of Table 2's runs, where it is not the tier's own."""
 COLLAPSE: Mapping[str, Mapping[str, Any]] = {
     "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
     "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
     "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
 }
 """What chapter 06's runs change in it: with and without the stability term and input noise."""
+COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 4}}
+"""The size of chapter 06's runs, where it is not the tier's own."""
 
 
 def preset(tier: str, dataset: str, method: str, seed: int | None = None, **changes: Any) -> Settings:  # noqa: ANN401
@@ -121,8 +128,13 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
             "width": values.get("width", 16),
         }
     else:
-        values |= {"method": method, "penalty": PRESETS.get(tier, PRESETS["quick"])[method]}
+        values |= {"method": method, "penalty": penalty(tier, method)}
     return Settings.from_dict({**values, **changes})
+
+
+def penalty(tier: str, method: str) -> Mapping[str, Any]:
+    """Return the options of a method's penalty at one tier, see `PRESETS`."""
+    return PRESETS.get(tier, PRESETS["quick"])[method]
 
 
 def command(settings: Settings) -> str:
@@ -182,19 +194,25 @@ def is_evaluated(settings: Settings) -> bool:
 
 
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
-    """Return Table 2's 20 runs, every lambda with every mu, at half the width and a third of the epochs."""
-    return [replace(varied(name, tier, dataset, seed), width=8, epochs=2) for name in SWEEP]
+    """Return Table 2's 20 runs, every lambda with every mu."""
+    return [varied(name, tier, dataset, seed) for name in SWEEP]
 
 
-def varied(name: str, tier: str, dataset: str, seed: int = 0) -> Settings:
-    """Return a run of `SWEEP` or `COLLAPSE` at the tier's own size: score-matching's preset, changed.
+def collapse() -> list[Settings]:
+    """Return chapter 06's runs, three seeds of each."""
+    return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS["quick"]["mnist5k"]]
+
+
+def varied(name: str, tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> Settings:
+    """Return a run of `SWEEP` or `COLLAPSE`: score-matching's preset, changed, at the size that it has there.
 
     Raises:
         ValueError: an unknown name, tier or data set; the known ones are listed.
     """
     base = preset(tier, dataset, "score_matching", seed)
     changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
-    return replace(base, name=name, **{**changes, "penalty": {**base.penalty, **changes["penalty"]}})
+    size = (SWEEP_SIZES if name in SWEEP else COLLAPSE_SIZES).get(tier, {})
+    return replace(base, name=name, **{**size, **changes, "penalty": {**base.penalty, **changes["penalty"]}})
 
 
 def committed_plan(tier: str = "quick") -> list[Settings]:
@@ -311,13 +329,4 @@ def search(tier: str = "quick") -> list[Settings]:
         )
         for method, candidates in SEARCH[tier].items()
         for number, candidate in enumerate(candidates)
-    ]
-
-
-def collapse() -> list[Settings]:
-    """Return chapter 06's runs, at half the width and two thirds of the epochs."""
-    return [
-        replace(varied(name, "quick", "mnist5k", seed), width=8, epochs=4)
-        for name in COLLAPSE
-        for seed in SEEDS["quick"]["mnist5k"]
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pandas as pd
 
 from companion import runs
 from companion._support import choose
-from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
+from companion.metrics.intervals import Interval, normal_quantile, paired_difference_interval, seed_interval
 from companion.plots import MODEL_LABELS
 from companion.runs import METHODS, Run
 
@@ -89,6 +89,36 @@ def seed_table(tier: str, dataset: str, metric: str, names: Sequence[str] = METH
     return table.loc[:, ["model", "value", "low", "high", "n", *seeds]]
 
 
+def model_table(tier: str, dataset: str, metric: str, names: Sequence[str] = METHODS) -> pd.DataFrame:
+    """Return one metric, one row a model: over seeds where there are several, else over the run's own images.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metric: a metric of the records.
+        names: the runs' names; each has a row, of nan where there is no run.
+
+    Returns:
+        Columns model, value, low, high, n, and unit: what n counts, `seeds` or `images`.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> model_table("tiny", "no_such_data", "gan_test", ["baseline"])["unit"].tolist()
+        ['seeds']
+    """
+    seeds = seed_table(tier, dataset, metric, names).assign(unit="seeds")
+    single = run_table(tier, dataset, metric, names).set_index("model")
+    rows = [
+        {**row, **single.loc[row["model"], ["value", "low", "high", "n"]], "unit": "images"}
+        if row["n"] == 1
+        else row
+        for row in seeds.to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=["model", "value", "low", "high", "n", "unit"])
+
+
 def paired_differences(
     tier: str,
     dataset: str,
@@ -133,52 +163,81 @@ def paired_differences(
     return pd.DataFrame(rows, columns=["model", "value", "low", "high", "n", "sign"])
 
 
-def seed_curves(
-    tier: str,
-    dataset: str,
-    table: str,
-    *,
-    x: str,
-    y: str,
-    where: Mapping[str, Any] | None = None,
-    names: Sequence[str] = METHODS,
-) -> pd.DataFrame:
-    """Return curves from the runs' CSV tables: at every abscissa a model's mean over seeds, and its interval.
+def run_rows(tier: str, dataset: str, table: str, names: Sequence[str] = METHODS) -> pd.DataFrame:
+    """Return one CSV table of every run, its rows below each other.
 
     Args:
         tier: one of `runs.TIERS`.
         dataset: the data set's name.
-        table: the CSV's name, such as `density_ratio`.
-        x: its column of abscissae.
-        y: its column of values.
-        where: which rows: columns and the value that each must have.
+        table: the CSV's name, such as `density_ratio`. A run that was not evaluated has no rows.
         names: the runs' names.
 
     Returns:
-        Columns model, the name given as x, value, low, high, n (seeds); rows by model and x. It fits
+        Columns model and seed, then the table's own; no rows and just these two where no run has it.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> run_rows("tiny", "no_such_data", "density_ratio").columns.tolist()
+        ['model', 'seed']
+    """
+    frames = [
+        run.table(table).assign(model=name, seed=run.record.seed)
+        for name, run in _all_runs(tier, dataset, names)
+        if (run.directory / f"{table}.csv").exists()
+    ]
+    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["model", "seed"])
+    return found.loc[:, ["model", "seed", *found.columns.drop(["model", "seed"])]]
+
+
+def over_seeds(
+    frame: pd.DataFrame, keys: Sequence[str], value: str, error: str | None = None
+) -> pd.DataFrame:
+    """Average rows over seeds: one row for each combination of the keys, with its interval.
+
+    Args:
+        frame: rows with a column `seed`, as from `run_rows`; each combination has one row a seed.
+        keys: the columns that stay, such as model and sigma.
+        value: the column that is averaged.
+        error: a column of standard errors, over images: the interval where there is one seed alone.
+
+    Returns:
+        The keys, value, low, high (Student's 95 % interval over seeds) and n (seeds); it fits
         `plots.curve_with_band` after a choice of the model.
 
     Raises:
-        ValueError: an unknown tier, or a column that the table lacks.
+        ValueError: a column that the frame lacks.
 
     Example:
-        >>> len(seed_curves("tiny", "no_such_data", "density_ratio", x="sigma", y="log_ratio"))
-        0
+        >>> rows = pd.DataFrame({"model": "baseline", "seed": [0, 1], "sigma": 0.1, "ratio": [1.0, 3.0]})
+        >>> over_seeds(rows, ["model", "sigma"], "ratio")[["value", "n"]].values.tolist()
+        [[2.0, 2.0]]
     """
-    rows = []
-    for name in names:
-        frames = []
-        for _, run in _all_runs(tier, dataset, [name]):
-            frame = run.table(table)
-            for column in (x, y, *(where or {})):
-                choose("column", column, tuple(frame.columns))
-            for column, value in (where or {}).items():
-                frame = frame.loc[frame[column] == value]
-            frames.append(frame)
-        if frames:
-            for abscissa, values in pd.concat(frames).groupby(x)[y]:
-                rows.append({"model": name, x: abscissa, **asdict(_over_seeds(values))})
-    return pd.DataFrame(rows, columns=["model", x, "value", "low", "high", "n"])
+    for column in (*keys, value, *([error] if error else [])):
+        choose("column", column, tuple(frame.columns))
+    found = []
+    for _, rows in frame.groupby(list(keys), sort=False):
+        interval = _over_seeds(rows[value])
+        if error and len(rows) == 1:
+            reach = normal_quantile(0.95) * rows[error].item()
+            interval = replace(interval, low=interval.value - reach, high=interval.value + reach)
+        found.append({**rows.iloc[0][list(keys)], **asdict(interval)})
+    return pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n"])
+
+
+def runs_in_words(tier: str, dataset: str, table: str) -> str:
+    """Say how many runs of each model have a table, for a sentence.
+
+    Example:
+        >>> runs_in_words("tiny", "no_such_data", "samples")
+        'none has been evaluated yet'
+    """
+    rows = run_rows(tier, dataset, table)
+    if rows.empty:
+        return "none has been evaluated yet"
+    seeds = rows.groupby("model", sort=False)["seed"].nunique().to_dict()
+    return listed(f"{MODEL_LABELS[str(name)].lower()}, {n} seed{'s' * (n != 1)}" for name, n in seeds.items())
 
 
 def reported(section: str) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, plots, presets, runs, tables
+from companion import data, figures, plots, presets, runs, tables
 from companion._support import choose
 from companion.evaluation import SIGMAS
 from companion.metrics import density_ratio, mean_interval, paired_difference_interval, seed_interval
@@ -303,48 +303,19 @@ plt.show()
 # collect them and average over seeds. Means of ratios would leave the page, so we draw their logarithm.
 
 # %%
-ratios = pd.concat(
-    run.table("density_ratio").assign(model=name, seed=run.record.seed)
-    for name in runs.METHODS
-    for run in runs.find_all(tier, dataset, name)
-)
-ratios["log_median_ratio"] = np.log(ratios["median_ratio"].clip(lower=1e-300))
-
-
-def over_seeds(column):
-    """Return one row for each model and noise level: the mean over seeds and its 95 % t-interval."""
-    rows = [
-        {"model": model, "sigma": sigma, **asdict(seed_interval(values.tolist()))}
-        for (model, sigma), values in ratios.groupby(["model", "sigma"])[column]
-    ]
-    return pd.DataFrame(rows)
+def over_seeds(column, tier=tier, dataset=dataset):
+    """Return one row for each model and noise level: the mean over seeds and its 95 % interval."""
+    rows = tables.run_rows(tier, dataset, "density_ratio")
+    return tables.over_seeds(rows, ["model", "sigma"], column, f"{column}_standard_error" if "log" in column else None)
 
 
 # %% mystnb={"figure": {"name": "fig-ratios-models", "caption": "Density ratios of the four models under noise: mean over seeds, with 95 % t-intervals over seeds as bands. In the first three panels the dotted line at 0 is a ratio of 1. The last panel, on a logarithmic axis, says how many images carry the mean of the first."}, "image": {"alt": "Four panels with four curves each over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-panels = {
-    "log_mean_ratio": "logarithm of the mean ratio (Figure 1)",
-    "log_median_ratio": "logarithm of the median ratio",
-    "log_ratio": "mean log-ratio: the one we judge by",
-    "effective_sample_size": "effective sample size of the mean",
-}
-figure, axes = plt.subplots(2, 2, figsize=(8.8, 6.4), sharex=True)
-figure.suptitle("Four summaries of the same ratios", x=0.02, ha="left")
-for ax, (column, title) in zip(axes.flat, panels.items(), strict=True):
-    frame = over_seeds(column)
-    for model in runs.METHODS:
-        plots.curve_with_band(ax, frame[frame["model"] == model], x="sigma", model=model)
-    ax.set_title(title)
-    if column == "effective_sample_size":
-        ax.set(yscale="log", ylim=(0.8, None))
-    else:
-        ax.axhline(0.0, color="#8C8C8C", linestyle=":", zorder=0)
-axes[0, 0].legend()
-for ax in axes[1]:
-    ax.set_xlabel("noise level σ, in units of the range of a pixel")
+figures.density_ratios(tier, dataset).suptitle("Four summaries of the same ratios", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
+ratios = tables.run_rows(tier, dataset, "density_ratio")
 effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["value"]
 top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
@@ -373,19 +344,23 @@ glue("cells", len(logs), display=False)
 # noise raises the density, ▼ it lowers it. A dot: undecided.
 
 # %%
+def written(row):
+    """Write a log-ratio with its verdict; a small one with one significant digit, so that none is nought."""
+    size = abs(row["value"])
+    form = "{:+.1f}" if size >= 10 else "{:+.2f}" if size >= 0.1 else "{:+.1g}"
+    return form.format(row["value"]) + "\N{NO-BREAK SPACE}" + tables.direction(row, "▲", "▼", "·")
+
+
+def verdict_table(judged):
+    """Return the mean log-ratios for display, a row a model and a column a noise level."""
+    cells = judged.assign(cell=[written(row) for _, row in judged.iterrows()])
+    table = cells.pivot(index="model", columns="sigma", values="cell")
+    table = table.loc[[model for model in runs.METHODS if model in table.index]]
+    return table.rename(index=plots.MODEL_LABELS, columns="{:g}".format).rename_axis(columns="mean log-ratio at sigma")
+
+
 judged = over_seeds("log_ratio")
-judged["cell"] = [
-    # A small value has one significant digit, so that none is written as nought.
-    ("{:+.1f}" if abs(value) >= 10 else "{:+.2f}" if abs(value) >= 0.1 else "{:+.1g}").format(value) + way
-    for value, way in zip(
-        judged["value"],
-        ["\N{NO-BREAK SPACE}" + tables.direction(row, "▲", "▼", "·") for _, row in judged.iterrows()],
-        strict=True,
-    )
-]
-verdicts = judged.pivot(index="model", columns="sigma", values="cell").loc[list(runs.METHODS)]
-verdicts = verdicts.rename(index=plots.MODEL_LABELS, columns="{:g}".format)
-verdicts.rename_axis(columns="mean log-ratio at sigma")
+verdict_table(judged)
 
 # %% tags=["remove-cell"]
 for model in runs.METHODS:
@@ -536,6 +511,43 @@ glue("earlier", tables.listed(earlier), display=False)
 # With the same noise the two numbers differ by {glue:text}`again_difference`; with fresh noise by
 # {glue:text}`fresh_difference:.4f`, where the interval over images has a half-width of
 # {glue:text}`record_width:.4f`. Records from earlier code: {glue:text}`earlier`.
+
+# %% tags=["remove-cell"]
+CIFAR = ("small", "cifar100")
+glue("cifar_runs", tables.runs_in_words(*CIFAR, "density_ratio"), display=False)
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# The paper drew its Figure 1 for CIFAR-100. These are the small networks of [](07_training.ipynb) on its test
+# images: {glue:text}`cifar_runs`.
+
+# %% mystnb={"figure": {"name": "fig-ratios-cifar", "caption": "Density ratios on CIFAR-100, drawn as in {numref}`fig-ratios-models`. Bands: over seeds where there are several, over test images where there is one."}, "image": {"alt": "Four panels with a curve for each model over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]
+figures.density_ratios(*CIFAR)
+plt.show()
+
+# %% tags=["hide-input"]
+theirs = over_seeds("log_ratio", *CIFAR) if len(tables.run_rows(*CIFAR, "density_ratio")) else judged[:0]
+verdict_table(theirs)
+
+# %% tags=["remove-cell"]
+def sides(model):
+    """Say at which noise levels noise raises and lowers a model's density, by the intervals."""
+    mine = theirs[theirs["model"] == model]
+    at = {way: [] for way in ("raises it at", "lowers it at", "leaves it undecided at")}
+    for _, row in mine.iterrows():
+        at[tables.direction(row, *at)].append(f"{row['sigma']:g}")
+    return "; ".join(f"{way} {tables.listed(levels)}" for way, levels in at.items() if levels) or "has not been measured"
+
+
+for model in runs.METHODS:
+    glue(f"cifar_{model}", sides(model), display=False)
+
+# %% [markdown]
+# What noise does to the density of a typical CIFAR image, by $\sigma$. The baseline: {glue:text}`cifar_baseline`.
+# Score-matching: {glue:text}`cifar_score_matching`. Anti-score-matching: {glue:text}`cifar_anti_score_matching`.
+# Gradient norm: {glue:text}`cifar_gradient_norm`. Where there is one seed the interval is over images, and
+# knows nothing of the next seed.
 #
 # ## What the paper reports, what you just saw
 #
@@ -561,6 +573,8 @@ glue("earlier", tables.listed(earlier), display=False)
 #   {glue:text}`score_says` the baseline's (difference {glue:text}`score_text`); gradient norm's
 #   {glue:text}`norm_says` the baseline's ({glue:text}`norm_text`). Robust is what the paper calls it. Whether a density
 #   *ought* to be indifferent to that much noise is another question, and the true one of our mixture was not.
-# - These are small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
+# - **On CIFAR-100**, for the baseline, noise {glue:text}`cifar_baseline`; for anti-score-matching it
+#   {glue:text}`cifar_anti_score_matching`.
+# - The rest is of small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
 #   them. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
 # :::

@@ -37,10 +37,11 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import data, evaluation, live, metrics, plots, presets, runs, sampling
+from companion import data, evaluation, figures, live, metrics, plots, presets, runs, sampling
 from companion._support import choose
 from companion.tables import (
-    beside_reported, direction, interval_text, labelled, listed, paired_differences, reported, run_table, seed_table,
+    beside_reported, direction, interval_text, labelled, listed, model_table, paired_differences, reported,
+    run_table, runs_in_words, seed_table,
 )  # fmt: skip
 
 plots.use_style()
@@ -61,16 +62,7 @@ sizes = evaluation.SIZES[tier]
 
 # %% mystnb={"figure": {"name": "fig-samples-grid", "caption": "Samples of the four models, one column a class, and real test images of the same classes below."}, "image": {"alt": "Four rows of ten generated pictures, one row a model, and a row of real images."}} tags=["hide-input"]
 set_matplotlib_formats("png", dpi=200)
-columns = min(10, images.num_classes)
-figure, axes = plt.subplots(len(models) + 1, columns, figsize=(8.8, 4.3))
-for row, (name, run) in zip(axes, models.items(), strict=False):
-    plots.show_images(row, run.pictures()["samples"][:columns])
-    row[0].set_ylabel(plots.MODEL_LABELS[name], rotation=0, ha="right", va="center", fontsize=9)
-firsts = torch.stack([images.x_test[images.y_test == label][0] for label in range(columns)])
-plots.show_images(axes[-1], data.to_float(firsts))
-axes[-1, 0].set_ylabel("Real", rotation=0, ha="right", va="center", fontsize=9)
-for label, ax in enumerate(axes[0]):
-    ax.set_title(images.class_names[label], fontsize=9, loc="center")
+figures.samples(tier, dataset, seed)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -117,20 +109,7 @@ shown.style.format("{:.1%}", subset=percents, na_rep="–")
 
 # %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models. Small marks: one trained model each, with its Wilson interval over samples. Large marks: the mean over seeds with its 95 % $t$-interval. Hollow diamonds: the numbers of the paper's Table 1, for CIFAR-100 and ResNet-18; they show an order and cannot be compared in value. An interval that runs off the top exceeds 100 %."}, "image": {"alt": "For each of four models: small marks with intervals, a mean, and a hollow diamond for the paper's value."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-figure, ax = plt.subplots(figsize=(7.2, 3.8))
-for place, row in enumerate(table.to_dict("records")):
-    colour, mine = plots.MODEL_COLOURS[row["model"]], each.loc[each["model"] == row["model"]]
-    for k, one in enumerate(mine.to_dict("records")):
-        ends = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
-        ax.errorbar(place - 0.3 + 0.1 * k, one["value"], yerr=ends, fmt="o", markersize=4, color=colour, alpha=0.6)
-    ax.errorbar(place + 0.1, row["value"], yerr=row["high"] - row["value"], fmt="s", markersize=8, color=colour)
-    ax.plot(place + 0.28, row["paper"], marker="D", markersize=8, fillstyle="none", color=colour, linestyle="none")
-ax.axhline(1 / images.num_classes, color="#8C8C8C", linestyle=":", linewidth=1)
-ax.text(3.45, 1 / images.num_classes + 0.01, "chance, here", fontsize=8, color="#666666", ha="right")
-ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
-ax.set_xticks(range(len(table)), [plots.MODEL_LABELS[name] for name in table["model"]])
-ax.set(ylim=(-0.02, 1.05), ylabel="share recognised by the judge", title="How many samples the judge recognises")
-ax.legend(loc="best")
+figures.gan_test(tier, dataset, 1 / images.num_classes).axes[0].set_title("How many samples the judge recognises")
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -311,6 +290,52 @@ glue("last_stage", stages[-2], display=False)
 # The judge is not above suspicion either. It is a network as well, and what fools one network often fools
 # another; the score therefore says "another network agrees", which is less than "it looks like a 3". And it is
 # blind to variety. One good picture a class, drawn again and again, would score 100 %.
+
+# %% tags=["remove-cell"]
+CIFAR = ("small", "cifar100")
+theirs = model_table(*CIFAR, "gan_test")
+glue("cifar_runs", runs_in_words(*CIFAR, "samples"), display=False)
+glue("cifar_samples", f"{evaluation.SIZES['small'].samples:,}", display=False)
+glue("cifar_steps", evaluation.SIZES["small"].sample_steps, display=False)
+judges = runs.find_all(*CIFAR, "judge")
+glue("cifar_judge", interval_text(judges[0].metric("test_accuracy"), "{:.1f}", 100) if judges else "not yet known", display=False)
+known = theirs.dropna(subset="value")
+glue("cifar_order", order(dict(zip(known["model"], known["value"], strict=True))) or "not measured yet", display=False)
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# Now the data of Table 1: {glue:text}`cifar_samples` samples of {glue:text}`cifar_steps` steps from each small network of
+# [](07_training.ipynb), ten of every class. The judge gets {glue:text}`cifar_judge` % of the real test images right, so what it
+# fails to recognise is not always the sample's fault. Evaluated: {glue:text}`cifar_runs`.
+
+# %% mystnb={"figure": {"name": "fig-samples-cifar-grid", "caption": "Samples of CIFAR-100's first ten classes, one row a model."}, "image": {"alt": "Rows of ten coloured generated pictures, one row a model."}} tags=["hide-input"]
+set_matplotlib_formats("png", dpi=200)
+figures.samples(*CIFAR)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-samples-cifar-gan-test", "caption": "GAN-test on CIFAR-100, drawn as in {numref}`fig-samples-gan-test`. Small marks: one network, with its Wilson interval over samples. Hollow diamonds: the paper's Table 1."}, "image": {"alt": "For each of four models: marks with intervals, and a hollow diamond for the paper's value."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figures.gan_test(*CIFAR, 1 / 100)
+plt.show()
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        "GAN-test, %": [interval_text(row, "{:.1f}", 100) for _, row in theirs.iterrows()],
+        "interval over": [row["unit"].replace("images", "samples") for _, row in theirs.iterrows()],
+        "the paper, %": [reported("cifar100.gan_test")[name] for name in theirs["model"]],
+        **{
+            name.replace("_", " "): [interval_text(row, "{:.3f}") for _, row in model_table(*CIFAR, f"sample_{name}").iterrows()]
+            for name in measures
+        },
+    },
+    index=pd.Index([plots.MODEL_LABELS[name] for name in theirs["model"]], name="model"),
+)
+
+# %% [markdown]
+# From high to low: {glue:text}`cifar_order`. In the paper: {glue:text}`paper_order`. The interval of a single network is over
+# its samples, so that an order of networks is known better than an order of methods.
 #
 # ## What the paper reports, what you just saw
 #
@@ -327,6 +352,7 @@ glue("last_stage", stages[-2], display=False)
 #   network.
 # - In the GAN-test, clearly above the baseline: {glue:text}`gan_above`. Clearly below: {glue:text}`gan_below`.
 #   The paper's direction is met by: {glue:text}`paper_same`; reversed by: {glue:text}`paper_opposite`.
+# - On CIFAR-100, from high to low: {glue:text}`cifar_order`.
 # - In total variation, clearly smoother than the baseline: {glue:text}`total_variation_smoother`. In the
 #   high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # :::

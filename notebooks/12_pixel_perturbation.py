@@ -41,7 +41,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, plots, presets, runs, tables
+from companion import data, figures, plots, presets, runs, tables
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import mean_interval, paired_difference_interval, pixel_perturbation, seed_interval
@@ -145,39 +145,13 @@ glue("few", few, display=False)
 # All three are read from the runs' records: {glue:text}`n_images` test images, {glue:text}`seeds` seeds.
 
 # %%
-curves = pd.concat(
-    run.table("pixel_perturbation").assign(model=name, seed=run.record.seed)
-    for name in runs.METHODS
-    for run in runs.find_all(tier, dataset, name)
-)
+curves = tables.run_rows(tier, dataset, "pixel_perturbation")
 keys = ["experiment", "attribution", "model"]
-curves["relative"] = curves["value"] / curves.groupby([*keys, "seed"])["value"].transform("first").clip(
-    lower=1e-9
-)
-summaries = {
-    column: pd.DataFrame(
-        {**dict(zip([*keys, "fraction"], key, strict=True)), **asdict(seed_interval(values.tolist()))}
-        for key, values in curves.groupby([*keys, "fraction"])[column]
-    ).set_index(keys)
-    for column in ("value", "relative")
-}
+summary = tables.over_seeds(curves, [*keys, "fraction"], "value").set_index(keys)
 
 # %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline. Where a band runs off its panel, the interval goes past 0 or 100 %."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.9), sharey=True)
-views = (
-    ("own", "value", "own gradients, own network"),
-    ("own", "relative", "the same, relative to clean"),
-    ("common", "value", "all gradients, one baseline"),
-)
-for ax, (experiment, column, title) in zip(axes, views, strict=True):
-    for model in runs.METHODS:
-        plots.curve_with_band(ax, summaries[column].loc[(experiment, "gradient", model)], model=model)
-    chance = summaries[column].loc[("common", "random", "baseline")]
-    plots.curve_with_band(ax, chance, model="random", label="Random order")
-    ax.set(title=title, xlabel="fraction of pixels removed", ylim=(0, 1.04))
-axes[0].set_ylabel("accuracy")
-axes[0].legend(loc="lower left")
+figures.pixel_perturbation(tier, dataset)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -187,7 +161,7 @@ glue("seeds", int(counted.min()), display=False)
 glue("n_images", int(curves["n"].min()), display=False)
 glue("clean_lowest", float(clean.min()), display=False)
 glue("clean_highest", float(clean.max()), display=False)
-ends = summaries["value"].xs("gradient", level="attribution").loc["own"]
+ends = summary.xs("gradient", level="attribution").loc["own"]
 glue("end_low", float(ends.loc[ends["fraction"] == 1, "value"].min()), display=False)
 glue("end_high", float(ends.loc[ends["fraction"] == 1, "value"].max()), display=False)
 
@@ -212,7 +186,7 @@ looks = {
 }
 for ax, model in zip(axes, runs.METHODS, strict=True):
     for (attribution, look), dashes in zip(looks.items(), ("-", "--", ":"), strict=True):
-        frame = summaries["value"].loc[("own", attribution, model)]
+        frame = summary.loc[("own", attribution, model)]
         plots.curve_with_band(ax, frame, **({"color": plots.MODEL_COLOURS[model]} | look)).set_linestyle(
             dashes
         )
@@ -236,23 +210,33 @@ metrics = {
     "own input × gradient": "perturbation_own_input_x_gradient",
     "common": common,
 }
-areas = {
-    title: tables.run_table(tier, dataset, metric).set_index(["model", "seed"])["value"]
-    for title, metric in metrics.items()
-}
-areas["gain over random"] = areas["own"] - areas["random order"]
-shown = pd.DataFrame(
-    {
-        title: [
-            tables.interval_text(seed_interval(values.loc[m].tolist()), "{:.1f}", scale=100)
-            for m in runs.METHODS
-        ]
-        for title, values in areas.items()
-        if len(values)
-    },
-    index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="area, in %"),
-)
-shown
+
+
+# %%
+def areas_of(tier, dataset):
+    """Return the areas by model and seed, of every measure."""
+    found = {
+        title: tables.run_table(tier, dataset, metric).set_index(["model", "seed"])["value"]
+        for title, metric in metrics.items()
+    }
+    return found | {"gain over random": found["own"] - found["random order"]}
+
+
+def area_table(areas):
+    """Return the areas for display, in percent: over seeds, a row a model."""
+    rows = {
+        plots.MODEL_LABELS[m]: {
+            title: tables.interval_text(seed_interval(values.loc[m].tolist()), "{:.1f}", scale=100)
+            for title, values in areas.items()
+        }
+        for m in runs.METHODS
+        if m in areas["own"].index.unique("model")
+    }
+    return pd.DataFrame(rows).T.rename_axis("area, in %")
+
+
+areas = areas_of(tier, dataset)
+area_table(areas)
 
 # %% [markdown]
 # The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds` seeds, and with so few
@@ -404,6 +388,40 @@ for key, name in (
 # gradient is {glue:text}`largest_size:.1f`: all that is left to rank by is rounding, and the order of the rows. One pixel of
 # {glue:text}`pixels` is little. It matters at the ends of the curve, where "everything removed" leaves one pixel, and
 # "nothing removed" makes the released code fail.
+
+# %% tags=["remove-cell"]
+CIFAR = ("small", "cifar100")
+theirs = areas_of(*CIFAR)
+glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
+
+
+def ranked(title):
+    """Name the models from the largest area to the smallest, by their mean over seeds."""
+    means = theirs[title].groupby("model").mean().sort_values(ascending=False)
+    return ", ".join(plots.MODEL_LABELS[m].lower() for m in means.index) or "not measured yet"
+
+
+for title, key in (("own", "own"), ("gain over random", "gain"), ("common", "common")):
+    glue(f"cifar_{key}", ranked(title), display=False)
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# Photographs have no black background that is easy to part with. The small networks of [](07_training.ipynb), on the whole
+# test set of CIFAR-100: {glue:text}`cifar_runs`.
+
+# %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "Figures 3a and 3b on CIFAR-100, drawn as in {numref}`fig-perturbation-curves`. Bands: over seeds where there are several, over test images where there is one."}, "image": {"alt": "Three panels of falling curves, one for each model, and a grey dotted curve for the random order."}} tags=["hide-input"]
+figures.pixel_perturbation(*CIFAR)
+plt.show()
+
+# %% tags=["hide-input"]
+area_table(theirs)
+
+# %% [markdown]
+# From the largest area to the smallest. Own gradients: {glue:text}`cifar_own`. Gain over random:
+# {glue:text}`cifar_gain`. Common reader: {glue:text}`cifar_common`. The paper has score-matching and gradient norm first,
+# then the baseline, then anti-score-matching. An order within one seed is an order of four networks, not of four
+# methods.
 #
 # ## What the paper reports, what you just saw
 #
@@ -423,6 +441,8 @@ for key, name in (
 # - **A common reader (Figure 3b).** Score-matching {glue:text}`common_score_matching`, gradient norm
 #   {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`. Clearly better:
 #   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
+# - **On CIFAR-100**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common reader,
+#   {glue:text}`cifar_common`.
 # - With {glue:text}`seeds` seeds only large differences can be told from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.

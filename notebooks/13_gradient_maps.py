@@ -41,7 +41,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch.nn.functional import cosine_similarity
 
-from companion import data, plots, presets, runs, tables
+from companion import data, figures, plots, presets, runs, tables
 from companion._support import choose, flat_sum
 from companion.fooling import shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
@@ -74,13 +74,7 @@ apart = max(
 )
 
 # %% mystnb={"figure": {"name": "fig-maps-models", "caption": "The first eight test images, and the signed logit-gradients of four networks for them. Each map has its own scale of colour; white is zero."}, "image": {"alt": "Five rows of eight pictures: handwritten digits, then a row of orange and blue gradient maps for the baseline, for score-matching, for anti-score-matching and for gradient norm."}} tags=["hide-input"]
-figure, axes = plt.subplots(5, 8, figsize=(8.8, 5.7))
-plots.show_images(axes[0], x[:8])
-for row, gradients in zip(axes[1:], kept.values(), strict=True):
-    plots.signed_maps(row, gradients[:8])
-for row, name in zip(axes, ("image", *kept), strict=True):
-    row[0].set_ylabel(plots.MODEL_LABELS.get(name, name).replace("-score", "-\nscore"), fontsize=9)
-figure.suptitle("The same digits, through the gradients of four networks", x=0.02, ha="left")
+figures.gradient_maps(tier, dataset, seed).suptitle("The same digits, through the gradients of four networks", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -127,16 +121,12 @@ pd.DataFrame(rows).T.rename_axis("map")
 
 # %% mystnb={"figure": {"name": "fig-maps-measures", "caption": "Smoothness and edge correlation of the logit-gradients: mean over seeds, with 95 % t-intervals over seeds. White noise would have 0 in both."}, "image": {"alt": "Two bar charts with a bar and an interval for each of four models: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-measures = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
-over_runs = {title: tables.seed_table(tier, dataset, metric) for title, metric in measures.items()}
-figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.5))
-for ax, (title, frame) in zip(axes, over_runs.items(), strict=True):
-    plots.bars_with_intervals(ax, frame)
-    ax.set(title=title, ylabel="correlation")
-    ax.tick_params(axis="x", labelsize=8)
+measures = figures.MAP_QUALITIES
+figures.map_qualities(tier, dataset)
 plt.show()
 
 # %%
+over_runs = {title: tables.seed_table(tier, dataset, metric) for title, metric in measures.items()}
 paired = {title: tables.paired_differences(tier, dataset, metric) for title, metric in measures.items()}
 cells = {
     (title, column): [tables.interval_text(row, form) for _, row in frame.iterrows()]
@@ -345,6 +335,48 @@ glue("networks", len(shares), display=False)
 # From the smoothest network to the roughest, the smoothness of the deciding term spans
 # {glue:text}`gap_decides:.2f`, and that of the common term {glue:text}`gap_common:.2f`. The smoothness of the whole map
 # is within {glue:text}`near_common:.2f` of its common term's, in every network.
+
+# %% tags=["remove-cell"]
+CIFAR = ("small", "cifar100")
+theirs = {title: tables.model_table(*CIFAR, metric) for title, metric in measures.items()}
+glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
+
+
+def ranked(frame):
+    """Name the models from the highest value to the lowest."""
+    rows = frame.dropna(subset="value").sort_values("value", ascending=False)
+    return ", ".join(plots.MODEL_LABELS[m].lower() for m in rows["model"]) or "not measured yet"
+
+
+glue("cifar_smooth", ranked(theirs["smoothness"]), display=False)
+glue("cifar_edges", ranked(theirs["edge correlation"]), display=False)
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# The paper's Figure 4 shows CIFAR-100. These are the maps of the small networks of [](07_training.ipynb):
+# {glue:text}`cifar_runs`. The photographs themselves belong to their owners and are not part of this book; where the data
+# are on the machine that builds it, they stand in the first row.
+
+# %% mystnb={"figure": {"name": "fig-maps-cifar", "caption": "Signed logit-gradients on CIFAR-100's first eight test images, summed over the colours and drawn as in {numref}`fig-maps-models`."}, "image": {"alt": "Rows of eight orange and blue gradient maps, one row a model."}} tags=["hide-input"]
+set_matplotlib_formats("png")
+figures.gradient_maps(*CIFAR)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-maps-cifar-measures", "caption": "Smoothness and edge correlation on CIFAR-100's test images. Intervals: over seeds where there are several, over images where there is one."}, "image": {"alt": "Two bar charts with a bar and an interval for each model: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figures.map_qualities(*CIFAR)
+plt.show()
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {title: [tables.interval_text(row, "{:.3f}") for _, row in frame.iterrows()] for title, frame in theirs.items()},
+    index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
+)
+
+# %% [markdown]
+# From high to low. Smoothness: {glue:text}`cifar_smooth`. Edge correlation: {glue:text}`cifar_edges`. With one seed this
+# ranks four networks, with intervals over images; it takes more seeds to rank four methods.
 #
 # ## What the paper reports, what you just saw
 #
@@ -360,6 +392,7 @@ glue("networks", len(shares), display=False)
 #   {glue:text}`smooth_anti_score_matching`.
 # - **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
 #   {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
+# - **On CIFAR-100**, from high to low: smoothness, {glue:text}`cifar_smooth`; edge correlation, {glue:text}`cifar_edges`.
 # - Where an interval holds 0, {glue:text}`seeds` seeds do not decide. Two measures are not an eye either; they may disagree with
 #   it, and with each other.
 # - **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of

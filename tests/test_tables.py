@@ -83,19 +83,38 @@ def test_paired_differences_take_the_seeds_in_common_only(shelf: Path) -> None:
     assert (row["n"], row["sign"]) == (2, 0)
 
 
-def test_seed_curves_average_at_each_abscissa_the_rows_that_were_asked_for(shelf: Path) -> None:
+def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_keys(shelf: Path) -> None:
     for seed, height in ((0, 1.0), (1, 3.0)):
         folder = write_run(shelf, "baseline", seed, 0.0)
-        table = pd.DataFrame(
-            {"sigma": [0.1, 0.2, 0.1], "ratio": [height, 10 * height, 99.0], "kind": ["a", "a", "b"]}
-        )
+        table = pd.DataFrame({"sigma": [0.2, 0.1], "ratio": [10 * height, height], "kind": ["a", "b"]})
         table.to_csv(folder / "curve.csv", index=False)
-    found = tables.seed_curves("quick", "mnist5k", "curve", x="sigma", y="ratio", where={"kind": "a"})
-    assert found["sigma"].tolist() == [0.1, 0.2]
-    assert found["value"].tolist() == [2.0, 20.0]
-    assert found["n"].tolist() == [2, 2]
-    with pytest.raises(ValueError, match="'sigma', 'ratio', 'kind'"):
-        tables.seed_curves("quick", "mnist5k", "curve", x="noise", y="ratio")
+    write_run(shelf, "gradient_norm", 0, 0.0)  # It was not evaluated.
+    rows = tables.run_rows("quick", "mnist5k", "curve")
+    assert rows.columns.tolist() == ["model", "seed", "sigma", "ratio", "kind"]
+    found = tables.over_seeds(rows, ["model", "sigma"], "ratio")
+    assert found["model"].tolist() == ["baseline"] * 2
+    assert found["sigma"].tolist() == [0.2, 0.1]
+    assert found["value"].tolist() == [20.0, 2.0]
+    # The mean of two: t = 12.706 with one degree of freedom, standard error 1.
+    assert found["high"].tolist()[1] == pytest.approx(2 + 12.706, abs=1e-3)
+    assert tables.runs_in_words("quick", "mnist5k", "curve") == "baseline, 2 seeds"
+    with pytest.raises(ValueError, match="'ratio', 'kind'"):
+        tables.over_seeds(rows, ["model", "noise"], "ratio")
+
+
+def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(shelf: Path) -> None:
+    for name, seeds in (("baseline", (0,)), ("gradient_norm", (0, 1))):
+        for seed in seeds:
+            table = pd.DataFrame({"sigma": [0.1], "ratio": [1.0 + seed], "error": [0.5]})
+            table.to_csv(write_run(shelf, name, seed, 0.4) / "curve.csv", index=False)
+    rows = tables.run_rows("quick", "mnist5k", "curve")
+    one, two = tables.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
+    assert one["high"] == pytest.approx(1 + 1.96 * 0.5, abs=1e-3)
+    assert two["high"] == pytest.approx(1.5 + 12.706 * 0.5, abs=1e-3)
+    table = tables.model_table("quick", "mnist5k", "score", ["baseline", "gradient_norm", "score_matching"])
+    assert table["unit"].tolist() == ["images", "seeds", "seeds"]
+    assert table["high"][0] == 0.5  # The record's own.
+    assert table["n"].tolist() == [7, 2, 0]
 
 
 def test_an_interval_decides_a_direction_only_if_it_excludes_nought() -> None:

@@ -80,12 +80,12 @@ class Shelf:
         """Return the command that makes the run of one name; the paper tier's asks for a GPU."""
         if self.tier == "quick" and name not in METHODS:
             return "make book FRESH=1"
-        command = presets.command(self.settings(name))
-        command += "" if name == "judge" else " --evaluate"  # The judge only judges.
+        settings = self.settings(name)
+        command = presets.command(settings) + (" --evaluate" if presets.is_evaluated(settings) else "")
         return command + (" --device cuda" if self.tier == "paper" else "")
 
     def settings(self, name: str) -> Settings:
-        """Return the settings of a run that the claims rest on, at this tier's own size."""
+        """Return the settings of a run that the claims rest on, at this tier."""
         if name == "judge":
             return presets.preset(self.tier, self.dataset, "judge")
         if name in METHODS:

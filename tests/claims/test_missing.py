@@ -35,7 +35,7 @@ def test_every_command_makes_the_run_that_it_is_listed_for(make_run: Maker) -> N
         settings = cli.chosen_settings(options)
         assert program == "companion"
         assert settings.run_id == run.run_id
-        assert options.evaluate == (settings.name != "judge")
+        assert options.evaluate == presets.is_evaluated(settings)
         assert options.device == ("cuda" if run.tier == "paper" else "cpu")
 
 

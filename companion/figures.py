@@ -1,0 +1,327 @@
+"""The experiments' figures, drawn from the records of one tier and data set, the same for every data set.
+
+Curves and bars are means over seeds with Student's 95 % interval; where there is a single seed, the run's own
+values with the interval over its images or samples. A model without such a record is left out, and a panel
+without any says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from torch import Tensor
+
+from companion import data, plots, runs, tables
+from companion.runs import METHODS, Run
+from companion.search import RULES, SLACK
+
+NOT_RUN = "not run at this tier"
+MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
+"""What is measured of a gradient map: title and metric."""
+
+
+def learning(tier: str, dataset: str) -> Figure:
+    """Draw the cross-entropy of the training batches and of the validation images, and validation errors."""
+    history = _histories(tier, dataset)
+    panels = {
+        "loss": ("cross-entropy", "Training batches"),
+        "validation_loss": ("cross-entropy", "Validation images"),
+        "wrong": ("wrong, %", "Validation errors"),
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
+    for ax, (column, (label, title)) in zip(axes, panels.items(), strict=True):
+        ax.set(ylabel=label, title=title)
+        _training_curves(ax, history, column)
+        logarithmic(ax)
+    _legend_below(figure, axes[0])
+    return figure
+
+
+def density_in_training(tier: str, dataset: str) -> Figure:
+    """Draw squared gradient norm and Hessian trace of the true logit after each epoch."""
+    history = _histories(tier, dataset)
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, sharey="row")
+    for column, (split, title) in enumerate({"train": "Training", "validation": "Validation"}.items()):
+        for row, quantity in enumerate(("squared_norm", "trace")):
+            _training_curves(axes[row, column], history, f"{quantity}_{split}")
+            axes[row, column].set(xlabel="epoch" if row else "", ylabel="")
+        axes[0, column].set_title(f"{title} images")
+        logarithmic(axes[0, column])
+        axes[1, column].set_yscale("symlog", linthresh=100)
+        axes[1, column].axhline(0, color="#555555", linewidth=0.8, zorder=0)
+    axes[0, 0].set_ylabel("squared gradient norm")
+    axes[1, 0].set_ylabel("trace")
+    _legend_below(figure, axes[0, 0])
+    return figure
+
+
+def search(found: pd.DataFrame) -> Figure:
+    """Draw a search's candidates: mistakes across, what the rule compares upwards, in a band the admitted.
+
+    Args:
+        found: as from `search.by_rule`.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(9, 4.2))
+    base = found.iloc[0]
+    limit = float(base["of"] - base["right"] + SLACK * base["of"])
+    for ax, method in zip(axes, METHODS[1:], strict=True):
+        quantity, end = RULES[method]
+        ax.set(xlabel="validation images wrong", title=plots.MODEL_LABELS[method])
+        ax.set_ylabel(f"{quantity.replace('norm', 'gradient norm')} {'↓' if end == 'lowest' else '↑'}")
+        rows = found.loc[(found["method"] == method) & found["objective"].notna()]
+        if rows.empty:
+            _say_not_run(ax)
+            continue
+        across, up = (rows["of"] - rows["right"]).to_numpy(), rows[quantity].to_numpy()
+        style = plots.model_style(method)
+        ax.plot(across, up, linestyle="none", marker=style["marker"], color=style["color"])
+        ring = rows["chosen"].to_numpy()
+        ax.plot(across[ring], up[ring], "o", markersize=13, markerfacecolor="none", color="#222222")
+        left, right = across.min(), max(across.max(), limit)
+        margin = max(1.03, (right / left) ** 0.2)
+        ends = (left / margin, right * margin)
+        for k, number in enumerate(rows["number"]):
+            side = _label_side(across, up, k, ends)
+            ax.annotate(number, (across[k], up[k]), textcoords="offset points", fontsize=8, **side)
+        ax.axhline(base[quantity], color="#8C8C8C", linewidth=1, zorder=0)
+        ax.axvspan(ends[0], limit + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
+        ax.set(xscale="log", xlim=ends)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if right > 3 * left else tuple(range(1, 10))))
+        ax.xaxis.set_major_formatter("{x:,g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+def density_ratios(tier: str, dataset: str) -> Figure:
+    """Draw Fig. 1 and three other summaries of the same ratios, over the noise level."""
+    rows = tables.run_rows(tier, dataset, "density_ratio")
+    if len(rows):
+        rows["log_median_ratio"] = np.log(rows["median_ratio"].clip(lower=1e-300))
+    panels = {
+        "log_mean_ratio": "logarithm of the mean ratio (Figure 1)",
+        "log_median_ratio": "logarithm of the median ratio",
+        "log_ratio": "mean log-ratio: the one we judge by",
+        "effective_sample_size": "effective sample size of the mean",
+    }
+    figure, axes = plt.subplots(2, 2, figsize=(8.8, 6.4), sharex=True)
+    for ax, (column, title) in zip(axes.flat, panels.items(), strict=True):
+        error = f"{column}_standard_error" if f"{column}_standard_error" in rows else None
+        ax.set_title(title)
+        _curves(ax, rows, "sigma", column, error)
+        if column == "effective_sample_size":
+            ax.set(yscale="log", ylim=(0.8, None))
+        else:
+            ax.axhline(0.0, color="#8C8C8C", linestyle=":", zorder=0)
+    if len(rows):
+        axes[0, 0].legend()
+    for ax in axes[1]:
+        ax.set_xlabel("noise level σ, in units of the range of a pixel")
+    return figure
+
+
+def samples(tier: str, dataset: str, seed: int = 0) -> Figure:
+    """Draw Fig. 2: samples of the four models, a column a class; real images below, where the data are."""
+    rows: dict[str, Tensor] = {
+        plots.MODEL_LABELS[name]: run.pictures()["samples"]
+        for name, run in evaluated(tier, dataset, seed).items()
+    }
+    columns = 10
+    titles: list[str] = []
+    with suppress(data.DataError):
+        images = data.load(dataset)
+        titles = [images.class_names[label] for label in range(columns)]
+        firsts = [images.x_test[images.y_test == label][0] for label in range(columns)]
+        rows["Real"] = data.to_float(torch.stack(firsts))
+    return _picture_rows({label: (pictures[:columns], False) for label, pictures in rows.items()}, titles)
+
+
+def gan_test(tier: str, dataset: str, chance: float) -> Figure:
+    """Draw Table 1: each run with its Wilson interval, the mean over seeds, and the paper's number.
+
+    The paper has numbers for CIFAR-100 alone; they stand beside every data set but CIFAR-10.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        chance: the share that a judge who guesses would recognise.
+    """
+    each = tables.run_table(tier, dataset, "gan_test")
+    means = tables.beside_reported(tables.seed_table(tier, dataset, "gan_test"), "cifar100.gan_test")
+    figure, ax = plt.subplots(figsize=(7.2, 3.8))
+    for place, row in enumerate(means.to_dict("records")):
+        colour, mine = plots.MODEL_COLOURS[row["model"]], each.loc[each["model"] == row["model"]]
+        for k, one in enumerate(mine.to_dict("records")):
+            ends = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
+            at = place - 0.3 + 0.1 * k
+            ax.errorbar(at, one["value"], yerr=ends, fmt="o", markersize=4, color=colour, alpha=0.6)
+        if row["n"] > 1:
+            reach = row["high"] - row["value"]
+            ax.errorbar(place + 0.1, row["value"], yerr=reach, fmt="s", markersize=8, color=colour)
+        if dataset != "cifar10":
+            ax.plot(place + 0.28, row["paper"], "D", markersize=8, fillstyle="none", color=colour)
+    ax.axhline(chance, color="#8C8C8C", linestyle=":", linewidth=1)
+    ax.text(3.45, chance + 0.01, "chance, here", fontsize=8, color="#666666", ha="right")
+    ax.set_xticks(range(len(means)), [plots.MODEL_LABELS[name] for name in means["model"]])
+    ax.set(ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
+    if dataset != "cifar10":
+        ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
+        ax.legend(loc="best")
+    return figure
+
+
+def pixel_perturbation(tier: str, dataset: str) -> Figure:
+    """Draw Figs. 3a and 3b (Fig. 5 for CIFAR-10): accuracy over the fraction of pixels removed."""
+    rows = tables.run_rows(tier, dataset, "pixel_perturbation")
+    if len(rows):
+        first = rows.groupby(["model", "seed", "experiment", "attribution"])["value"].transform("first")
+        rows["relative"] = rows["value"] / first.clip(lower=1e-9)
+        rows["relative_error"] = rows["standard_error"] / first.clip(lower=1e-9)
+    panels = {
+        ("own", "value"): "own gradients, own network",
+        ("own", "relative"): "the same, relative to clean",
+        ("common", "value"): "all gradients, one baseline",
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.9), sharey=True)
+    for ax, ((experiment, column), title) in zip(axes, panels.items(), strict=True):
+        ax.set(title=title, xlabel="fraction of pixels removed", ylim=(0, 1.04))
+        error = "relative_error" if column == "relative" else "standard_error"
+        if not len(rows):
+            _say_not_run(ax)
+            continue
+        ours = rows.loc[(rows["experiment"] == experiment) & (rows["attribution"] == "gradient")]
+        _curves(ax, ours, "fraction", column, error)
+        orders = rows.loc[(rows["experiment"] == "common") & (rows["attribution"] == "random")]
+        chance = tables.over_seeds(orders.loc[orders["model"] == "baseline"], ["fraction"], column, error)
+        plots.curve_with_band(ax, chance, model="random", label="Random order")
+    axes[0].set_ylabel("accuracy")
+    if len(rows):
+        axes[0].legend(loc="lower left" if dataset == "mnist5k" else "upper right")
+    return figure
+
+
+def gradient_maps(tier: str, dataset: str, seed: int = 0, columns: int = 8) -> Figure:
+    """Draw Fig. 4 (Fig. 6 for CIFAR-10): signed logit-gradients; the images above, where the data are."""
+    rows: dict[str, tuple[Tensor, bool]] = {}
+    with suppress(data.DataError):
+        rows["Image"] = data.to_float(data.load(dataset).x_test[:columns]), False
+    for name, run in evaluated(tier, dataset, seed).items():
+        rows[plots.MODEL_LABELS[name]] = run.pictures()["gradients"][:columns], True
+    return _picture_rows(rows)
+
+
+def map_qualities(tier: str, dataset: str) -> Figure:
+    """Draw smoothness and edge correlation of the gradient maps, a bar a model."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.5))
+    for ax, (title, metric) in zip(axes, MAP_QUALITIES.items(), strict=True):
+        frame = tables.model_table(tier, dataset, metric).dropna(subset="value")
+        ax.set(title=title, ylabel="correlation")
+        if len(frame):
+            plots.bars_with_intervals(ax, frame)
+            ax.tick_params(axis="x", labelsize=8)
+        else:
+            _say_not_run(ax)
+    return figure
+
+
+def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
+    """Return the runs of one seed whose pictures were kept, by model."""
+    found = {name: runs.find_all(tier, dataset, name) for name in METHODS}
+    return {
+        name: run
+        for name, members in found.items()
+        for run in members
+        if run.record.seed == seed and (run.directory / "pictures.safetensors").exists()
+    }
+
+
+def logarithmic(ax: Axes) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2 and 5."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _histories(tier: str, dataset: str) -> pd.DataFrame:
+    """Return the histories of the runs that finished, with the validation errors in percent."""
+    found = [run for name in METHODS for run in runs.find_all(tier, dataset, name)]
+    whole = [
+        run.history().assign(model=run.record.name, seed=run.record.seed)
+        for run in found
+        if run.record.status == "finished"
+    ]
+    if not whole:
+        return pd.DataFrame()
+    history = pd.concat(whole, ignore_index=True)
+    return history.assign(wrong=100 * (1 - history["validation_accuracy"]))
+
+
+def _training_curves(ax: Axes, history: pd.DataFrame, column: str) -> None:
+    if history.empty:
+        _say_not_run(ax)
+        return
+    label = ax.get_ylabel()
+    plots.training_curves(ax, history, y=column, model="model")
+    epochs = sorted(history["epoch"].unique())
+    ax.set(ylabel=label, xticks=epochs[:: max(1, len(epochs) // 6)])
+
+
+def _curves(ax: Axes, rows: pd.DataFrame, x: str, value: str, error: str | None) -> None:
+    """Draw the four models' curves over seeds, those that there are."""
+    if rows.empty:
+        _say_not_run(ax)
+        return
+    frame = tables.over_seeds(rows, ["model", x], value, error)
+    for model in METHODS:
+        mine = frame.loc[frame["model"] == model]
+        if len(mine):
+            plots.curve_with_band(ax, mine, x=x, model=model)
+
+
+def _picture_rows(rows: Mapping[str, tuple[Tensor, bool]], titles: Sequence[str] = ()) -> Figure:
+    """Draw pictures, or signed maps where the flag says so, a labelled row each."""
+    columns = max((len(pictures) for pictures, _ in rows.values()), default=1)
+    count = max(1, len(rows))
+    figure, axes = plt.subplots(count, columns, figsize=(8.8, 8.4 / columns * count + 0.3), squeeze=False)
+    if not rows:
+        axes[0, 0].set_axis_off()
+        _say_not_run(axes[0, 0])
+    for row, (label, (pictures, signed)) in zip(axes, rows.items(), strict=False):
+        (plots.signed_maps if signed else plots.show_images)(row, pictures)
+        label = label.replace("-score", "-\nscore")
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+    for ax, title in zip(axes[0], titles, strict=False):
+        ax.set_title(title, fontsize=8, loc="center")
+    return figure
+
+
+def _label_side(across: np.ndarray, up: np.ndarray, k: int, ends: tuple[float, float]) -> dict[str, Any]:
+    """Say where a label goes on a logarithmic axis: right, left of a neighbour or the edge, or below."""
+    width = np.log(ends[1] / ends[0])
+    reach = np.log(across / across[k]) / width
+    level = np.abs(up - up[k]) <= 0.06 * (up.max() - up.min())
+    crowded = (level & (reach > 0) & (reach < 0.2)).any() or np.log(ends[1] / across[k]) / width < 0.1
+    if not crowded:
+        return {"xytext": (8, -3), "ha": "left"}
+    if (level & (reach < 0) & (reach > -0.1)).any():
+        return {"xytext": (0, -17), "ha": "center"}
+    return {"xytext": (-8, -3), "ha": "right"}
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+
+
+def _say_not_run(ax: Axes) -> None:
+    ax.text(0.5, 0.5, NOT_RUN, transform=ax.transAxes, ha="center")

@@ -1,0 +1,102 @@
+"""The search on validation data: what became of each candidate, and the rule that chooses (chapter 07)."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from companion import presets, runs
+
+RULES = {
+    "baseline": ("right", "highest"),
+    "score_matching": ("objective", "lowest"),
+    "anti_score_matching": ("objective", "highest"),
+    "gradient_norm": ("squared norm", "lowest"),
+}
+"""What the rule compares among a method's admitted candidates, and which end of it is taken."""
+SLACK = 0.01
+"""A candidate is admitted if it loses at most this share of the validation pictures to the baseline."""
+
+
+def candidates(tier: str) -> pd.DataFrame:
+    """Return a tier's candidates with what the validation pictures say of them, one row each.
+
+    Args:
+        tier: one of `presets.SEARCH`.
+
+    Returns:
+        Columns method, number, and name of the run; its settings λ, μ, σ, h, norm, batch norm and learning
+        rate, where they apply; right and of (validation pictures); trace, squared norm and objective (of the
+        true logit, on `training.PROBED_IMAGES` validation pictures); outcome: `not run`, `finished` or
+        `diverged: ...`.
+
+    Raises:
+        ValueError: a tier without a search.
+
+    Example:
+        >>> candidates("quick")["method"].nunique()
+        4
+    """
+    rows = [_candidate(settings) for settings in presets.search(tier)]
+    columns = ["method", "number", "name", "λ", "μ", "σ", "h", "norm", "batch norm", "learning rate"]
+    measured = ["right", "of", "trace", "squared norm", "objective"]
+    table = pd.DataFrame(rows, columns=[*columns, *measured, "outcome"])
+    return table.astype(dict.fromkeys(measured, float))
+
+
+def by_rule(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the rule's two answers to a table of candidates: whether each is admitted, and chosen.
+
+    The first candidate of the baseline is the reference: all penalties are tried with its schedule.
+    """
+    reference = table[table["method"] == "baseline"].iloc[0]
+    fewest = reference["right"] - SLACK * reference["of"]
+    admitted = table["objective"].notna() & (table["right"] >= fewest)
+    chosen = []
+    for method, (quantity, end) in RULES.items():
+        rivals = table.loc[admitted & (table["method"] == method), quantity]
+        if len(rivals):
+            chosen.append(rivals.idxmin() if end == "lowest" else rivals.idxmax())
+    return table.assign(admitted=admitted, chosen=table.index.isin(chosen))
+
+
+def is_literal(settings: runs.Settings) -> bool:
+    """Say whether a candidate has the paper's constants and its estimate of h.
+
+    Example:
+        >>> [is_literal(settings) for settings in presets.search("quick")[:2]]
+        [False, False]
+    """
+    if settings.method == "baseline":
+        return False
+    ours, paper = settings.loss(), runs.PENALTIES[settings.method](**presets.PAPER[settings.method])
+    constants = ("weight", "mu", "tau", "variant")
+    return all(getattr(ours, name, None) == getattr(paper, name, None) for name in constants)
+
+
+def _candidate(settings: runs.Settings) -> dict[str, object]:
+    loss = settings.loss()
+    estimates = settings.method in ("score_matching", "anti_score_matching")
+    row: dict[str, object] = {
+        "method": settings.method,
+        "number": settings.name[-2:],
+        "name": settings.name,
+        "λ": getattr(loss, "weight", math.nan),
+        "μ": getattr(loss, "mu", math.nan),
+        "σ": getattr(loss, "sigma", math.nan) if estimates else math.nan,
+        "h": getattr(loss, "variant", "") if estimates else "",
+        "norm": getattr(loss, "norm", ""),
+        "batch norm": getattr(loss, "batch_norm", "") if estimates else "",
+        "learning rate": settings.learning_rate,
+        "outcome": "not run",
+    }
+    for run in runs.find_all(settings.tier, settings.dataset, settings.name)[:1]:
+        accuracy = run.metric("validation_accuracy")
+        row |= {"right": round(accuracy["value"] * accuracy["n"]), "of": accuracy["n"]}
+        row["outcome"] = run.record.status
+        if run.record.status == "finished":
+            last = run.history().iloc[-1]
+            row |= {"trace": last["trace_validation"], "squared norm": last["squared_norm_validation"]}
+            row["objective"] = last["trace_validation"] + last["squared_norm_validation"] / 2
+    return row

@@ -1,0 +1,105 @@
+"""The experiments' figures: the numbers of the records, and a word where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from companion import figures, plots, runs, search, tables
+
+RECORDED: tuple[Callable[[str, str], Figure], ...] = (
+    figures.learning,
+    figures.density_in_training,
+    figures.density_ratios,
+    figures.pixel_perturbation,
+    figures.map_qualities,
+    figures.gradient_maps,
+    figures.samples,
+)
+
+
+@pytest.fixture(autouse=True)
+def style() -> Iterator[None]:
+    """The book's style, for the test alone; no figure stays open."""
+    with mpl.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def said(figure: Figure) -> list[str]:
+    """Return what is written in the panels of a figure."""
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+@pytest.mark.parametrize("draw", RECORDED, ids=lambda draw: draw.__name__)
+def test_a_figure_says_so_where_nothing_was_run(
+    draw: Callable[[str, str], Figure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
+    figure = draw("paper", "cifar100")
+    assert figures.NOT_RUN in said(figure)
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("draw", RECORDED, ids=lambda draw: draw.__name__)
+def test_a_figure_of_committed_records_says_nothing_of_the_kind(draw: Callable[[str, str], Figure]) -> None:
+    figure = draw("quick", "mnist5k")
+    assert figures.NOT_RUN not in said(figure)
+
+
+def test_the_curves_are_the_records_numbers() -> None:
+    ratios = (
+        tables.run_rows("quick", "mnist5k", "density_ratio").groupby(["model", "sigma"])["log_ratio"].mean()
+    )
+    drawn = {line.get_label(): line for line in figures.density_ratios("quick", "mnist5k").axes[2].lines}
+    for name in runs.METHODS:
+        line = drawn[plots.MODEL_LABELS[name]]
+        assert np.allclose(line.get_ydata(), ratios[name])
+    removed = tables.run_rows("quick", "mnist5k", "pixel_perturbation")
+    half = removed[(removed["fraction"] == 0.5) & (removed["attribution"] == "gradient")]
+    clean = removed[(removed["fraction"] == 0) & (removed["attribution"] == "gradient")]
+    for ax, experiment, whole in zip(
+        figures.pixel_perturbation("quick", "mnist5k").axes,
+        ("own", "own", "common"),
+        (False, True, False),
+        strict=True,
+    ):
+        line = next(line for line in ax.lines if line.get_label() == plots.MODEL_LABELS["gradient_norm"])
+        at_half = float(np.interp(0.5, line.get_xdata(), line.get_ydata()))
+        values, firsts = (
+            frame[(frame["model"] == "gradient_norm") & (frame["experiment"] == experiment)].set_index(
+                "seed"
+            )["value"]
+            for frame in (half, clean)
+        )
+        assert at_half == pytest.approx((values / firsts if whole else values).mean())
+
+
+def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_number_but_for_cifar10() -> None:
+    scores = tables.run_table("quick", "mnist5k", "gan_test")
+    lines = figures.gan_test("quick", "mnist5k", 0.1).axes[0].lines
+    marks = [line for line in lines if line.get_marker() in ("o", "s", "D") and len(line.get_ydata()) == 1]
+    heights = sorted(float(line.get_ydata()[0]) for line in marks)
+    printed = [value / 100 for value in tables.reported("cifar100.gan_test").values()]
+    means = tables.seed_table("quick", "mnist5k", "gan_test")["value"].tolist()
+    assert heights == pytest.approx(sorted([*scores["value"], *printed, *means]))
+    assert not [
+        line for line in figures.gan_test("small", "cifar10", 0.1).axes[0].lines if line.get_marker() == "D"
+    ]
+
+
+def test_the_search_has_a_point_for_each_finished_candidate_and_a_ring_around_the_chosen_one() -> None:
+    found = search.by_rule(search.candidates("quick"))
+    for ax, method in zip(figures.search(found).axes, runs.METHODS[1:], strict=True):
+        rows = found[(found["method"] == method) & found["objective"].notna()]
+        points, ring = (line for line in ax.lines if line.get_linestyle() == "None")
+        assert np.array_equal(points.get_xdata(), rows["of"] - rows["right"])
+        assert float(ring.get_ydata()[0]) == rows.loc[rows["chosen"], search.RULES[method][0]].item()
