@@ -308,11 +308,13 @@ def _label_side(across: np.ndarray, up: np.ndarray, k: int, ends: tuple[float, f
     """Say where a label goes on a logarithmic axis: right, left of a neighbour or the edge, or below."""
     width = np.log(ends[1] / ends[0])
     reach = np.log(across / across[k]) / width
-    level = np.abs(up - up[k]) <= 0.06 * (up.max() - up.min())
-    crowded = (level & (reach > 0) & (reach < 0.2)).any() or np.log(ends[1] / across[k]) / width < 0.1
+    apart = np.abs(up - up[k]) / (up.max() - up.min())
+    crowded = ((apart <= 0.06) & (reach > 0) & (reach < 0.2)).any() or np.log(
+        ends[1] / across[k]
+    ) / width < 0.1
     if not crowded:
         return {"xytext": (8, -3), "ha": "left"}
-    if (level & (reach < 0) & (reach > -0.1)).any():
+    if ((apart <= 0.03) & (reach < 0) & (reach > -0.1)).any():
         return {"xytext": (0, -17), "ha": "center"}
     return {"xytext": (-8, -3), "ha": "right"}
 
