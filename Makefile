@@ -13,7 +13,7 @@ book: .venv/made  ## train, evaluate, execute the chapters, build the book (TIER
 	@$(BIN)/python -m pipeline
 
 test: .venv/made  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 lint: .venv/made  ## ruff and pyright
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -59,6 +59,19 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "anti_score_matching": {"weight": 1e-4, "tau": 1000.0, "variant": "forward", "batch_norm": "joint"},
         "gradient_norm": {"weight": 3e-2},
     },
+    "small": {
+        "baseline": {},
+        "score_matching": {
+            "weight": 1e-3,
+            "mu": 1e-1,
+            "sigma": 0.03,
+            "variant": "central",
+            "norm": "pair",
+            "batch_norm": "joint",
+        },
+        "anti_score_matching": {"weight": 1e-4, "tau": 1000.0, "variant": "forward", "batch_norm": "joint"},
+        "gradient_norm": {"weight": 1e-2},
+    },
     "paper": PAPER,
 }
 """The constants of each tier's networks; a tier without an entry has the quick tier's.
@@ -302,6 +315,7 @@ SEARCH: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {
             {"weight": 1e-4, **_CODE},
             {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
             {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+            {"weight": 3e-4, "batch_norm": "joint", "variant": "central"},
         ),
         "gradient_norm": ({"weight": 1e-3}, {"weight": 1e-2}, {"weight": 1e-1}),
     },

@@ -226,6 +226,18 @@ def over_seeds(
     return pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n"])
 
 
+def ranking(tier: str, dataset: str, metric: str) -> str:
+    """Name the models from the highest mean of a metric to the lowest, for a sentence.
+
+    Example:
+        >>> ranking("tiny", "no_such_data", "gan_test")
+        'not measured yet'
+    """
+    means = seed_table(tier, dataset, metric).dropna(subset="value").set_index("model")["value"].to_dict()
+    names = sorted(means, key=lambda name: means[name], reverse=True)
+    return ", ".join(MODEL_LABELS[str(name)].lower() for name in names) or "not measured yet"
+
+
 def runs_in_words(tier: str, dataset: str, table: str) -> str:
     """Say how many runs of each model have a table, for a sentence.
 

@@ -203,7 +203,7 @@ def departing(found: pd.DataFrame, tier: str) -> list[str]:
 
 
 # %% tags=["hide-input"]
-def verdicts(found: pd.DataFrame, tier: str) -> str:
+def choices(found: pd.DataFrame, tier: str) -> str:
     """Set the rule's choice of each penalty beside the tier's preset, as a list."""
     lines = []
     for method in runs.METHODS[1:]:
@@ -218,7 +218,7 @@ def verdicts(found: pd.DataFrame, tier: str) -> str:
     return "\n".join(lines)
 
 
-Markdown(verdicts(candidates, searched))
+Markdown(choices(candidates, searched))
 
 # %% tags=["remove-cell"]
 def counted(count: float) -> str:
@@ -525,7 +525,7 @@ figures.search(theirs)
 plt.show()
 
 # %% tags=["hide-input"]
-Markdown(verdicts(theirs, "small"))
+Markdown(choices(theirs, "small"))
 
 # %% [markdown]
 # {glue:text}`cifar_constants`

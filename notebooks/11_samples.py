@@ -40,7 +40,7 @@ from myst_nb import glue
 from companion import data, evaluation, figures, live, metrics, plots, presets, runs, sampling
 from companion._support import choose
 from companion.tables import (
-    beside_reported, direction, interval_text, labelled, listed, model_table, paired_differences, reported,
+    beside_reported, direction, interval_text, labelled, listed, model_table, paired_differences, ranking, reported,
     run_table, runs_in_words, seed_table,
 )  # fmt: skip
 
@@ -299,8 +299,7 @@ glue("cifar_samples", f"{evaluation.SIZES['small'].samples:,}", display=False)
 glue("cifar_steps", evaluation.SIZES["small"].sample_steps, display=False)
 judges = runs.find_all(*CIFAR, "judge")
 glue("cifar_judge", interval_text(judges[0].metric("test_accuracy"), "{:.1f}", 100) if judges else "not yet known", display=False)
-known = theirs.dropna(subset="value")
-glue("cifar_order", order(dict(zip(known["model"], known["value"], strict=True))) or "not measured yet", display=False)
+glue("cifar_order", ranking(*CIFAR, "gan_test"), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100

@@ -395,14 +395,14 @@ theirs = areas_of(*CIFAR)
 glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
 
 
-def ranked(title):
+def by_area(title):
     """Name the models from the largest area to the smallest, by their mean over seeds."""
     means = theirs[title].groupby("model").mean().sort_values(ascending=False)
     return ", ".join(plots.MODEL_LABELS[m].lower() for m in means.index) or "not measured yet"
 
 
 for title, key in (("own", "own"), ("gain over random", "gain"), ("common", "common")):
-    glue(f"cifar_{key}", ranked(title), display=False)
+    glue(f"cifar_{key}", by_area(title), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100

@@ -341,15 +341,8 @@ CIFAR = ("small", "cifar100")
 theirs = {title: tables.model_table(*CIFAR, metric) for title, metric in measures.items()}
 glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
 
-
-def ranked(frame):
-    """Name the models from the highest value to the lowest."""
-    rows = frame.dropna(subset="value").sort_values("value", ascending=False)
-    return ", ".join(plots.MODEL_LABELS[m].lower() for m in rows["model"]) or "not measured yet"
-
-
-glue("cifar_smooth", ranked(theirs["smoothness"]), display=False)
-glue("cifar_edges", ranked(theirs["edge correlation"]), display=False)
+glue("cifar_smooth", tables.ranking(*CIFAR, measures["smoothness"]), display=False)
+glue("cifar_edges", tables.ranking(*CIFAR, measures["edge correlation"]), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100

@@ -1,13 +1,27 @@
 """What all tests share: one thread for PyTorch each, and which of them stay together in one process."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 import torch
 
 # The tests' tensors are small, and beside a browser a second thread only waits.
 torch.set_num_threads(1)
 
+EXECUTED = ("tests/browser/test_book.py", "tests/notebooks/test_chapters.py")
+"""The files that use the executed chapters: two processes must not execute them at a time."""
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep a file's tests together, for its fixtures' sake, and all those that use the executed chapters."""
-    uses_chapters = item.path.name in ("test_book.py", "test_chapters.py")
-    item.add_marker(pytest.mark.xdist_group("chapters" if uses_chapters else str(item.path)))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401
+    """Keep a file's tests in one process, for its fixtures' sake, and those of `EXECUTED` in the same one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "chapters" if path in EXECUTED else path
+
+    return ByFile(config, log)
