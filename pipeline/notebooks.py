@@ -22,6 +22,9 @@ from nbformat import NotebookNode
 
 from pipeline.imports import reachable
 
+LARGER = ("tier = 'small'", "tier = 'paper'")
+NOT_DIGITS = "**Here the images are CIFAR-100's, also where the text says digits.** "
+"""What stands above a chapter that was executed at one of these tiers."""
 VERSIONED = ("torch", "torchvision", "numpy", "matplotlib", "mlxtend")
 
 
@@ -192,8 +195,9 @@ def _add_provenance(page: NotebookNode, made: Mapping[str, Any], source: Path, t
     title, _, rest = first.source.partition("\n")
     if first.cell_type != "markdown" or not title.startswith("# "):
         raise ValueError(f"{source} must begin with a markdown cell whose first line is its '# Title'")
+    warning = NOT_DIGITS if any(tier in made["parameters"] for tier in LARGER) else ""
     line = (
-        f"*Executed with `{made['parameters']}` in {made['seconds']:.0f} s.* "
+        f"{warning}*Executed with `{made['parameters']}` in {made['seconds']:.0f} s.* "
         f"{{download}}`Executed notebook <{target.name}>` · {{download}}`source <../notebooks/{source.name}>`"
     )
     first.source = f"{title}\n\n:::{{div}} provenance\n{line}\n:::\n{rest}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from companion import presets, runs, training
 
@@ -32,9 +33,19 @@ def test_every_run_of_the_quick_tier_is_committed() -> None:
     assert not missing
 
 
-def test_committed_settings_are_those_of_the_presets() -> None:
-    for settings in presets.committed_plan("quick"):
-        assert runs.load(runs.committed_directory(settings)).settings == settings
+@pytest.mark.parametrize("tier", ["quick", "small"])
+def test_committed_settings_are_those_of_the_presets(tier: str) -> None:
+    for settings in presets.committed_plan(tier):
+        folder = runs.committed_directory(settings)
+        if (folder / "record.json").exists():
+            assert runs.load(folder).settings == settings
+
+
+def test_committed_files_are_small_and_hold_no_photographs() -> None:
+    for path in (runs.PROJECT / "results" / "small").glob("*/*/*"):
+        assert path.stat().st_size < 1.5e6, path
+        if path.name == "pictures.safetensors":
+            assert set(load_file(path)) == {"samples", "gradients"}, path
 
 
 def test_committed_record_is_computed_again(tmp_path: Path) -> None:

@@ -135,3 +135,18 @@ def test_merging_outputs_of_other_code_is_refused(tmp_path: Path) -> None:
     nbformat.write(executed, tmp_path / "executed.ipynb")
     with pytest.raises(ValueError, match="made by other code"):
         notebooks.merge(write(tmp_path), tmp_path / "executed.ipynb", tmp_path / "page.ipynb")
+
+
+@pytest.mark.parametrize(("tier", "warned"), [("quick", False), ("small", True)])
+def test_a_page_says_how_it_was_made_and_where_its_images_are_no_digits(
+    tmp_path: Path, tier: str, warned: bool
+) -> None:
+    import nbformat
+
+    executed = jupytext.read(write(tmp_path))
+    executed.metadata["companion"] = {"parameters": f"tier = {tier!r}, seed = 0", "seconds": 1.0}
+    nbformat.write(executed, tmp_path / "executed.ipynb")
+    notebooks.merge(write(tmp_path), tmp_path / "executed.ipynb", tmp_path / "page.ipynb")
+    first = nbformat.read(tmp_path / "page.ipynb", as_version=4).cells[0].source
+    assert f"tier = {tier!r}" in first
+    assert (notebooks.NOT_DIGITS in first) == warned
