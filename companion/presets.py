@@ -70,7 +70,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "batch_norm": "joint",
         },
         "anti_score_matching": {"weight": 1e-4, "tau": 1000.0, "variant": "forward", "batch_norm": "joint"},
-        "gradient_norm": {"weight": 1e-2},
+        "gradient_norm": {"weight": 1e-1},
     },
     "paper": PAPER,
 }
