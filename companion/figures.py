@@ -17,7 +17,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from companion import data, plots, runs, tables
@@ -94,8 +94,9 @@ def search(found: pd.DataFrame) -> Figure:
             ax.annotate(number, (across[k], up[k]), textcoords="offset points", fontsize=8, **side)
         ax.axhline(base[quantity], color="#8C8C8C", linewidth=1, zorder=0)
         ax.axvspan(ends[0], limit + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
-        ax.set(xscale="log", xlim=ends)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if right > 3 * left else tuple(range(1, 10))))
+        wide = right > 3 * left
+        ax.set(xscale="log" if wide else "linear", xlim=ends)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(4, integer=True))
         ax.xaxis.set_major_formatter("{x:,g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
