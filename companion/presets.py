@@ -141,13 +141,8 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
             "width": values.get("width", 16),
         }
     else:
-        values |= {"method": method, "penalty": penalty(tier, method)}
+        values |= {"method": method, "penalty": PRESETS.get(tier, PRESETS["quick"])[method]}
     return Settings.from_dict({**values, **changes})
-
-
-def penalty(tier: str, method: str) -> Mapping[str, Any]:
-    """Return the options of a method's penalty at one tier, see `PRESETS`."""
-    return PRESETS.get(tier, PRESETS["quick"])[method]
 
 
 def command(settings: Settings) -> str:

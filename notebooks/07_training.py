@@ -195,26 +195,28 @@ def in_words(loss: object) -> str:
     return ", ".join(f"`{name}` {value:g}" if isinstance(value, float) else f"`{value}`" for name, value in values.items())
 
 
-def departing(found: pd.DataFrame, tier: str) -> list[str]:
-    """Return the methods whose preset is not what the rule takes."""
-    tried, presets_now = presets.search(tier), {m: runs.PENALTIES[m](**presets.penalty(tier, m)) for m in runs.METHODS[1:]}
-    taken = {r["method"]: tried[row].loss() for row, r in found[found["chosen"]].iterrows()}
-    return [method for method, loss in presets_now.items() if method in taken and taken[method] != loss]
+def chosen_losses(found: pd.DataFrame, tier: str) -> dict[str, object]:
+    """Return the penalty that the rule takes of each method that has an admitted candidate."""
+    return {row["method"]: presets.search(tier)[k].loss() for k, row in found[found["chosen"]].iterrows()}
+
+
+def preset_losses(tier: str) -> dict[str, object]:
+    """Return the penalty that the book's networks of each method have."""
+    return {m: presets.preset(tier, presets.DATASETS[tier][0], m).loss() for m in runs.METHODS[1:]}
 
 
 # %% tags=["hide-input"]
 def choices(found: pd.DataFrame, tier: str) -> str:
     """Set the rule's choice of each penalty beside the tier's preset, as a list."""
-    lines = []
-    for method in runs.METHODS[1:]:
-        label, preset = plots.MODEL_LABELS[method], in_words(runs.PENALTIES[method](**presets.penalty(tier, method)))
-        rows = found[found["chosen"] & (found["method"] == method)]
-        if len(rows):
-            choice = presets.search(tier)[rows.index[0]].loss()
-            agreement = f"**The book's preset is another**: {preset}." if method in departing(found, tier) else "The book's preset is the same."
-            lines.append(f"- **{label}**: the rule takes candidate {rows.iloc[0]['number']}, {in_words(choice)}. {agreement}")
+    taken, lines = chosen_losses(found, tier), []
+    for method, preset in preset_losses(tier).items():
+        words = f"- **{plots.MODEL_LABELS[method]}**: "
+        if method in taken:
+            (number,) = found.loc[found["chosen"] & (found["method"] == method), "number"]
+            same = "The book's preset is the same." if preset == taken[method] else f"**The book's preset is another**: {in_words(preset)}."
+            lines.append(f"{words}the rule takes candidate {number}, {in_words(taken[method])}. {same}")
         else:
-            lines.append(f"- **{label}**: no candidate is admitted. The preset is {preset}.")
+            lines.append(f"{words}no candidate is admitted. The preset is {in_words(preset)}.")
     return "\n".join(lines)
 
 
@@ -234,7 +236,8 @@ else:
     learned = "It learns." if paper_score["right"] >= reference["right"] / 2 else "That is less than half of what the search's baseline gets right."
     how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome'].split(':')[0]}."
     outcome = f"That candidate gets {counted(paper_score['right'])} of {counted(paper_score['of'])} validation pictures right.{how} {learned}"
-apart = tables.listed(plots.MODEL_LABELS[m].lower() for m in departing(candidates, searched))
+taken, ours = chosen_losses(candidates, searched), preset_losses(searched)
+apart = tables.listed(plots.MODEL_LABELS[m].lower() for m in ours if m in taken and taken[m] != ours[m])
 glue("rule_kept", "The book's runs follow it." if apart == "none" else f"The book's runs of {apart} were made with other constants; the section on the search says which.", display=False)
 glue("fewest", counted(fewest), display=False)
 glue("validation_pictures", counted(reference["of"]), display=False)

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from companion import presets, runs, search
+from companion import presets, search
 
 
 def table(*rows: tuple[str, float, float, float]) -> pd.DataFrame:
@@ -57,12 +57,9 @@ def test_the_presets_are_what_the_rule_takes(tier: str) -> None:
     found = search.by_rule(search.candidates(tier))
     if (found["outcome"] == "not run").any():
         pytest.skip(f"the search of tier {tier} is not whole here")
-    for row, candidate in found[found["chosen"]].iterrows():
-        settings = presets.search(tier)[row]
-        if candidate["method"] == "baseline":
-            assert (
-                presets.SCHEDULES[tier].get("learning_rate", settings.learning_rate) == settings.learning_rate
-            )
+    for settings in (presets.search(tier)[row] for row in found.index[found["chosen"]]):
+        ours = presets.preset(tier, settings.dataset, settings.method)
+        if settings.method == "baseline":
+            assert ours.learning_rate == settings.learning_rate
         else:
-            ours = runs.PENALTIES[candidate["method"]](**presets.penalty(tier, candidate["method"]))
-            assert ours == settings.loss()
+            assert ours.loss() == settings.loss()
