@@ -288,14 +288,19 @@ networks = {name: runs.find(tier, dataset, name, seed).model().to(device) for na
 targets = torch.arange(10, device=device)
 shape = runs.find(tier, dataset, "baseline", seed).pictures()["samples"].shape[1:]
 noise = (0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))).clamp(0, 1).to(device)
-climbs = {}
-for name, network in networks.items():
-    frames = [noise]
+
+
+def climb(network, start):
+    """Return the pictures after every step of the climb, the start among them: (steps + 1, 10, C, H, W)."""
+    frames = [start]
     sampling.activation_maximisation(
-        network, targets, steps=steps, step_size=0.1, weight_decay=0.01, start=noise,
-        callback=lambda _, x, frames=frames: frames.append(x),
+        network, targets, steps=steps, step_size=0.1, weight_decay=0.01, start=start,
+        callback=lambda _, x: frames.append(x),
     )  # fmt: skip
-    climbs[name] = torch.stack(frames)
+    return torch.stack(frames)
+
+
+climbs = {name: climb(network, noise) for name, network in networks.items()}
 
 # %% [markdown]
 # Move the slider to see the pictures grow.
@@ -335,13 +340,16 @@ live.sampling(
 # the logits changes at will.
 
 # %%
-curves = {}
-with torch.no_grad():
-    for name, network in networks.items():
-        logits = torch.stack([network(pictures_) for pictures_ in climbs[name]])
-        own = logits.gather(2, targets.expand(len(logits), -1)[..., None])[..., 0]
-        curves[name] = {"logit": own.cpu(), "common": logits.logsumexp(dim=2).cpu()}
-        curves[name]["probability"] = (curves[name]["logit"] - curves[name]["common"]).exp()
+@torch.no_grad()
+def parts(network, frames):
+    """Return the target's logit through a climb, its common part, and the probability: (steps + 1, 10) each."""
+    logits = torch.stack([network(x) for x in frames])
+    own = logits.gather(2, targets.expand(len(logits), -1)[..., None])[..., 0].cpu()
+    common = logits.logsumexp(dim=2).cpu()
+    return {"logit": own, "common": common, "probability": (own - common).exp()}
+
+
+curves = {name: parts(network, climbs[name]) for name, network in networks.items()}
 
 # %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise, steeply at first, and are still rising at the last step. Right: the probability of each class jumps from near 0 to near 1, each at a time of its own; the two means climb over the whole width and are still rising at the last step."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
@@ -467,6 +475,36 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 # the baseline are {glue:text}`baseline_hot` than its climbed ones, and those of the score-matched network are
 # {glue:text}`score_matching_hot` than theirs. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
 # a density over hundreds of pixels need not look like its summit at all.
+
+# %% tags=["remove-cell"]
+found = [run for name in names for run in runs.find_all("small", "cifar100", name)[:1]]
+theirs = {run.record.name: run.model().to(device) for run in found if (run.directory / "weights.safetensors").exists()}
+colours = (0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))).clamp(0, 1).to(device)
+rows = {}
+for name, network in theirs.items():
+    climbed = parts(network, climb(network, colours))
+    rise, shared = (climbed[key][-1] - climbed[key][0] for key in ("logit", "common"))
+    rows[plots.MODEL_LABELS[name]] = {
+        "rise of the logit": interval_text(mean_interval(rise), "{:+.1f}"),
+        "in the log-probability": interval_text(mean_interval(rise - shared), "{:+.1f}"),
+        "in the common part": interval_text(mean_interval(shared), "{:+.1f}"),
+        "probability at the end": f"{float(climbed['probability'][-1].mean()):.2f}",
+    }
+said = [f"{name.lower()} {row['rise of the logit']}, of it {row['in the common part']} in the common part" for name, row in rows.items()]
+glue("cifar_rise", "; ".join(said) or "not measured yet", display=False)
+glue("cifar_networks", "none has been trained yet" if not theirs else " and ".join(plots.MODEL_LABELS[n].lower() for n in theirs), display=False)
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# Are these the ways of digits alone? The climb needs a network and some noise, but no data. We take the small networks that
+# [](07_training.ipynb) trains on CIFAR-100 ({glue:text}`cifar_networks`), its first ten classes, and as many steps as above.
+
+# %% tags=["hide-input"]
+pd.DataFrame(rows).T
+
+# %% [markdown]
+# Means over ten climbs, with 95 % intervals over the classes. The pictures themselves are in [chapter 11](11_samples.ipynb).
 #
 # ## What the paper reports, what you just saw
 #
@@ -485,5 +523,6 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 # - On digits the baseline's logit rose by {glue:text}`baseline_rise`: {glue:text}`baseline_own` in
 #   $\log p(i \mid \mathbf{x})$, the classifier's opinion, and {glue:text}`baseline_common` in the part that
 #   classification does not determine.
+# - On CIFAR-100's first ten classes: {glue:text}`cifar_rise`.
 # - A face that no answer depends on appears in every picture.
 # :::
