@@ -223,9 +223,9 @@ def map_qualities(tier: str, dataset: str) -> Figure:
     """Draw smoothness and edge correlation of the gradient maps, a bar a model."""
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.5))
     for ax, (title, metric) in zip(axes, MAP_QUALITIES.items(), strict=True):
-        frame = tables.model_table(tier, dataset, metric).dropna(subset="value")
+        frame = tables.model_table(tier, dataset, metric)
         ax.set(title=title, ylabel="correlation")
-        if len(frame):
+        if frame["value"].notna().any():
             plots.bars_with_intervals(ax, frame)
             ax.tick_params(axis="x", labelsize=8)
         else:
