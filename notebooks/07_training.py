@@ -157,19 +157,20 @@ def remark(row: pd.Series, settings: runs.Settings) -> str:
 # %% tags=["hide-input"]
 def search_table(found: pd.DataFrame, tier: str) -> Styler:
     """Return the candidates for display: what was tried, what it got, what became of it."""
-    tried = ["h", "norm", "batch norm"]
     found = found.assign(chosen=found["chosen"] & found["method"].duplicated(keep=False))
     table = pd.DataFrame({"candidate": [f"{plots.MODEL_LABELS[r['method']]} {r['number']}" for _, r in found.iterrows()]})
-    for name in ("λ", "μ", "σ", "learning rate"):
-        if name in ("λ", "μ") or found[name].nunique() > 1:
-            table[name] = found[name]
-    table[", ".join(tried)] = found[tried].apply(lambda row: ", ".join(filter(None, row)), axis=1)
+    table[["λ", "μ"]] = found[["λ", "μ"]]
+    tried = found[["h", "norm", "batch norm"]].apply(lambda row: [word for word in row if word], axis=1)
+    for name in ("σ", "learning rate"):  # Where a candidate has another than the rest.
+        unusual = found[name].notna() & (found[name] != found[name].mode()[0])
+        tried[unusual] += found.loc[unusual, name].map(lambda value, name=name: [f"{name} {value:g}"])
+    table["h, norm, batch norm"] = tried.map(", ".join)
     table[["right", "trace", "squared norm", "objective"]] = found[["right", "trace", "squared norm", "objective"]]
     table["remark"] = [remark(row, s) for (_, row), s in zip(found.iterrows(), presets.search(tier), strict=True)]
     bold = found["chosen"].map({True: "font-weight: bold; ", False: ""})
     pale = (found["admitted"] | (found["outcome"] == "not run")).map({True: "", False: "opacity: 0.6"})
     styled = table.style.apply(lambda row: [bold[row.name] + pale[row.name]] * len(row), axis=1).hide(axis="index")
-    styled.format("{:g}", subset=[c for c in table if c in ("λ", "μ", "σ", "learning rate")], na_rep="")
+    styled.format("{:g}", subset=["λ", "μ"], na_rep="")
     styled.format("{:.0f}", subset=["right", "trace", "objective"], na_rep="")
     return styled.format("{:.1f}", subset=["squared norm"], na_rep="")
 

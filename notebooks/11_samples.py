@@ -322,7 +322,7 @@ plt.show()
 pd.DataFrame(
     {
         "GAN-test, %": [interval_text(row, "{:.1f}", 100) for _, row in theirs.iterrows()],
-        "interval over": [row["unit"].replace("images", "samples") for _, row in theirs.iterrows()],
+        "interval over": [row["unit"].replace("images", "samples") if row["n"] else "" for _, row in theirs.iterrows()],
         "the paper, %": [reported("cifar100.gan_test")[name] for name in theirs["model"]],
         **{
             name.replace("_", " "): [interval_text(row, "{:.3f}") for _, row in model_table(*CIFAR, f"sample_{name}").iterrows()]
