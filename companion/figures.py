@@ -22,7 +22,7 @@ from torch import Tensor
 
 from companion import data, plots, runs, tables
 from companion.runs import METHODS, Run
-from companion.search import RULES, SLACK
+from companion.search import RULES, fewest_right
 
 NOT_RUN = "not run at this tier"
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
@@ -31,7 +31,7 @@ MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "ma
 
 def learning(tier: str, dataset: str) -> Figure:
     """Draw the cross-entropy of the training batches and of the validation images, and validation errors."""
-    history = _histories(tier, dataset)
+    history = histories(tier, dataset)
     panels = {
         "loss": ("cross-entropy", "Training batches"),
         "validation_loss": ("cross-entropy", "Validation images"),
@@ -39,8 +39,8 @@ def learning(tier: str, dataset: str) -> Figure:
     }
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
     for ax, (column, (label, title)) in zip(axes, panels.items(), strict=True):
-        ax.set(ylabel=label, title=title)
         _training_curves(ax, history, column)
+        ax.set(ylabel=label, title=title)
         logarithmic(ax)
     _legend_below(figure, axes[0])
     return figure
@@ -48,7 +48,7 @@ def learning(tier: str, dataset: str) -> Figure:
 
 def density_in_training(tier: str, dataset: str) -> Figure:
     """Draw squared gradient norm and Hessian trace of the true logit after each epoch."""
-    history = _histories(tier, dataset)
+    history = histories(tier, dataset)
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex=True, sharey="row")
     for column, (split, title) in enumerate({"train": "Training", "validation": "Validation"}.items()):
         for row, quantity in enumerate(("squared_norm", "trace")):
@@ -72,7 +72,7 @@ def search(found: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, 3, figsize=(9, 4.2))
     base = found.iloc[0]
-    limit = float(base["of"] - base["right"] + SLACK * base["of"])
+    limit = float(base["of"]) - fewest_right(found)
     for ax, method in zip(axes, METHODS[1:], strict=True):
         quantity, end = RULES[method]
         ax.set(xlabel="validation images wrong", title=plots.MODEL_LABELS[method])
@@ -157,6 +157,7 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
     """
     each = tables.run_table(tier, dataset, "gan_test")
     means = tables.beside_reported(tables.seed_table(tier, dataset, "gan_test"), "cifar100.gan_test")
+    printed = dataset != "cifar10"
     figure, ax = plt.subplots(figsize=(7.2, 3.8))
     for place, row in enumerate(means.to_dict("records")):
         colour, mine = plots.MODEL_COLOURS[row["model"]], each.loc[each["model"] == row["model"]]
@@ -167,13 +168,13 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
         if row["n"] > 1:
             reach = row["high"] - row["value"]
             ax.errorbar(place + 0.1, row["value"], yerr=reach, fmt="s", markersize=8, color=colour)
-        if dataset != "cifar10":
+        if printed:
             ax.plot(place + 0.28, row["paper"], "D", markersize=8, fillstyle="none", color=colour)
     ax.axhline(chance, color="#8C8C8C", linestyle=":", linewidth=1)
     ax.text(3.45, chance + 0.01, "chance, here", fontsize=8, color="#666666", ha="right")
     ax.set_xticks(range(len(means)), [plots.MODEL_LABELS[name] for name in means["model"]])
     ax.set(ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
-    if dataset != "cifar10":
+    if printed:
         ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
         ax.legend(loc="best")
     return figure
@@ -192,18 +193,18 @@ def pixel_perturbation(tier: str, dataset: str) -> Figure:
         ("common", "value"): "all gradients, one baseline",
     }
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.9), sharey=True)
+    axes[0].set_ylabel("accuracy")
     for ax, ((experiment, column), title) in zip(axes, panels.items(), strict=True):
         ax.set(title=title, xlabel="fraction of pixels removed", ylim=(0, 1.04))
-        error = "relative_error" if column == "relative" else "standard_error"
-        if not len(rows):
+        if rows.empty:
             _say_not_run(ax)
             continue
-        ours = rows.loc[(rows["experiment"] == experiment) & (rows["attribution"] == "gradient")]
-        _curves(ax, ours, "fraction", column, error)
-        orders = rows.loc[(rows["experiment"] == "common") & (rows["attribution"] == "random")]
-        chance = tables.over_seeds(orders.loc[orders["model"] == "baseline"], ["fraction"], column, error)
+        error = "relative_error" if column == "relative" else "standard_error"
+        read_by = rows.set_index(["experiment", "attribution"]).sort_index()
+        _curves(ax, read_by.loc[(experiment, "gradient")], "fraction", column, error)
+        chance = read_by.loc[("common", "random")]
+        chance = tables.over_seeds(chance.loc[chance["model"] == "baseline"], ["fraction"], column, error)
         plots.curve_with_band(ax, chance, model="random", label="Random order")
-    axes[0].set_ylabel("accuracy")
     if len(rows):
         axes[0].legend(loc="lower left" if dataset == "mnist5k" else "upper right")
     return figure
@@ -225,7 +226,7 @@ def map_qualities(tier: str, dataset: str) -> Figure:
     for ax, (title, metric) in zip(axes, MAP_QUALITIES.items(), strict=True):
         frame = tables.model_table(tier, dataset, metric)
         ax.set(title=title, ylabel="correlation")
-        if frame["value"].notna().any():
+        if bool(frame["value"].notna().any()):
             plots.bars_with_intervals(ax, frame)
             ax.tick_params(axis="x", labelsize=8)
         else:
@@ -244,16 +245,8 @@ def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
     }
 
 
-def logarithmic(ax: Axes) -> None:
-    """Make an axis logarithmic, with plain numbers at 1, 2 and 5."""
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _histories(tier: str, dataset: str) -> pd.DataFrame:
-    """Return the histories of the runs that finished, with the validation errors in percent."""
+def histories(tier: str, dataset: str) -> pd.DataFrame:
+    """Return the histories of the runs that finished; `wrong` are the validation errors in percent."""
     found = [run for name in METHODS for run in runs.find_all(tier, dataset, name)]
     whole = [
         run.history().assign(model=run.record.name, seed=run.record.seed)
@@ -266,14 +259,21 @@ def _histories(tier: str, dataset: str) -> pd.DataFrame:
     return history.assign(wrong=100 * (1 - history["validation_accuracy"]))
 
 
+def logarithmic(ax: Axes) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2 and 5."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _training_curves(ax: Axes, history: pd.DataFrame, column: str) -> None:
     if history.empty:
         _say_not_run(ax)
         return
-    label = ax.get_ylabel()
     plots.training_curves(ax, history, y=column, model="model")
     epochs = sorted(history["epoch"].unique())
-    ax.set(ylabel=label, xticks=epochs[:: max(1, len(epochs) // 6)])
+    ax.set_xticks(epochs[:: max(1, len(epochs) // 6)])
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, x: str, value: str, error: str | None) -> None:

@@ -26,10 +26,10 @@ def candidates(tier: str) -> pd.DataFrame:
         tier: one of `presets.SEARCH`.
 
     Returns:
-        Columns method, number, and name of the run; its settings λ, μ, σ, h, norm, batch norm and learning
-        rate, where they apply; right and of (validation pictures); trace, squared norm and objective (of the
-        true logit, on `training.PROBED_IMAGES` validation pictures); outcome: `not run`, `finished` or
-        `diverged: ...`.
+        Columns method and number of the candidate; its settings λ, μ, σ, h, norm, batch norm and learning
+        rate, where they apply; literal: whether it has the paper's constants and its estimate of h; right and
+        of (validation pictures); trace, squared norm and objective (of the true logit, on
+        `training.PROBED_IMAGES` validation pictures); outcome: `not run`, `finished` or `diverged ...`.
 
     Raises:
         ValueError: a tier without a search.
@@ -39,20 +39,24 @@ def candidates(tier: str) -> pd.DataFrame:
         4
     """
     rows = [_candidate(settings) for settings in presets.search(tier)]
-    columns = ["method", "number", "name", "λ", "μ", "σ", "h", "norm", "batch norm", "learning rate"]
+    columns = ["method", "number", "λ", "μ", "σ", "h", "norm", "batch norm", "learning rate", "literal"]
     measured = ["right", "of", "trace", "squared norm", "objective"]
     table = pd.DataFrame(rows, columns=[*columns, *measured, "outcome"])
     return table.astype(dict.fromkeys(measured, float))
 
 
-def by_rule(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the rule's two answers to a table of candidates: whether each is admitted, and chosen.
+def fewest_right(table: pd.DataFrame) -> float:
+    """Return how many validation pictures a candidate must get right; nan where the reference was not run.
 
     The first candidate of the baseline is the reference: all penalties are tried with its schedule.
     """
-    reference = table[table["method"] == "baseline"].iloc[0]
-    fewest = reference["right"] - SLACK * reference["of"]
-    admitted = table["objective"].notna() & (table["right"] >= fewest)
+    reference = table.loc[table["method"] == "baseline"].iloc[0]
+    return float(reference["right"] - SLACK * reference["of"])
+
+
+def by_rule(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the rule's two answers to a table of candidates: whether each is admitted, and chosen."""
+    admitted = table["objective"].notna() & (table["right"] >= fewest_right(table))
     chosen = []
     for method, (quantity, end) in RULES.items():
         rivals = table.loc[admitted & (table["method"] == method), quantity]
@@ -61,13 +65,8 @@ def by_rule(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(admitted=admitted, chosen=table.index.isin(chosen))
 
 
-def is_literal(settings: runs.Settings) -> bool:
-    """Say whether a candidate has the paper's constants and its estimate of h.
-
-    Example:
-        >>> [is_literal(settings) for settings in presets.search("quick")[:2]]
-        [False, False]
-    """
+def _is_literal(settings: runs.Settings) -> bool:
+    """Say whether a candidate has the paper's constants and its estimate of h."""
     if settings.method == "baseline":
         return False
     ours, paper = settings.loss(), runs.PENALTIES[settings.method](**presets.PAPER[settings.method])
@@ -81,7 +80,6 @@ def _candidate(settings: runs.Settings) -> dict[str, object]:
     row: dict[str, object] = {
         "method": settings.method,
         "number": settings.name[-2:],
-        "name": settings.name,
         "λ": getattr(loss, "weight", math.nan),
         "μ": getattr(loss, "mu", math.nan),
         "σ": getattr(loss, "sigma", math.nan) if estimates else math.nan,
@@ -89,6 +87,7 @@ def _candidate(settings: runs.Settings) -> dict[str, object]:
         "norm": getattr(loss, "norm", ""),
         "batch norm": getattr(loss, "batch_norm", "") if estimates else "",
         "learning rate": settings.learning_rate,
+        "literal": _is_literal(settings),
         "outcome": "not run",
     }
     for run in runs.find_all(settings.tier, settings.dataset, settings.name)[:1]:

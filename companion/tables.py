@@ -108,14 +108,15 @@ def model_table(tier: str, dataset: str, metric: str, names: Sequence[str] = MET
         >>> model_table("tiny", "no_such_data", "gan_test", ["baseline"])["unit"].tolist()
         ['seeds']
     """
-    seeds = seed_table(tier, dataset, metric, names).assign(unit="seeds")
-    single = run_table(tier, dataset, metric, names).set_index("model")
-    rows = [
-        {**row, **single.loc[row["model"], ["value", "low", "high", "n"]], "unit": "images"}
-        if row["n"] == 1
-        else row
-        for row in seeds.to_dict("records")
-    ]
+    found = run_table(tier, dataset, metric, names).dropna(subset=["value"])
+    rows = []
+    for name in names:
+        mine = found.loc[found["model"] == name]
+        if len(mine) == 1:
+            own = mine[["value", "low", "high", "n"]].to_dict("records")[0]
+            rows.append({"model": name, **own, "unit": "images"})
+        else:
+            rows.append({"model": name, **asdict(_over_seeds(mine["value"])), "unit": "seeds"})
     return pd.DataFrame(rows, columns=["model", "value", "low", "high", "n", "unit"])
 
 

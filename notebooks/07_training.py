@@ -31,6 +31,7 @@ refuse_unknown(globals(), ("tier", "seed", "device"))
 import inspect
 import math
 
+import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
@@ -133,29 +134,28 @@ pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astyp
 # Trace and gradient norm are measured on {glue:text}`probed` validation digits at the end of training, in evaluation mode, where the batch norm's treatments coincide. So all candidates are measured alike, however they were trained.
 
 # %% tags=["hide-input"]
-Markdown(f"```python\n{inspect.getsource(search.by_rule)}```")
+Markdown(f"```python\n{inspect.getsource(search.fewest_right)}\n\n{inspect.getsource(search.by_rule)}```")
 
 # %%
 searched = {"tiny": "quick", "paper": "small"}.get(tier, tier)
 candidates = search.by_rule(search.candidates(searched))
 reference = candidates.iloc[0]
-fewest = math.ceil(reference["right"] - search.SLACK * reference["of"]) if reference["of"] > 0 else math.nan
 
 # %% [markdown]
 # That is the whole rule. To be admitted takes {glue:text}`fewest` of {glue:text}`validation_pictures` right. In the table, the chosen rows are bold and a row that is not admitted is pale.
 
 # %% tags=["hide-input"]
-def remark(row: pd.Series, settings: runs.Settings) -> str:
+def remark(row: pd.Series) -> str:
     """Say what became of a candidate, and whether its constants are the paper's."""
     words = [row["outcome"].split(":")[0]] if row["outcome"] != "finished" else []
     words += ["too few right"] if row["outcome"] == "finished" and not row["admitted"] else []
     words += ["chosen"] if row["chosen"] else []
-    words += ["the paper's constants"] if search.is_literal(settings) else []
+    words += ["the paper's constants"] if row["literal"] else []
     return ", ".join(words)
 
 
 # %% tags=["hide-input"]
-def search_table(found: pd.DataFrame, tier: str) -> Styler:
+def search_table(found: pd.DataFrame) -> Styler:
     """Return the candidates for display: what was tried, what it got, what became of it."""
     found = found.assign(chosen=found["chosen"] & found["method"].duplicated(keep=False))
     table = pd.DataFrame({"candidate": [f"{plots.MODEL_LABELS[r['method']]} {r['number']}" for _, r in found.iterrows()]})
@@ -166,7 +166,7 @@ def search_table(found: pd.DataFrame, tier: str) -> Styler:
         tried[unusual] += found.loc[unusual, name].map(lambda value, name=name: [f"{name} {value:g}"])
     table["h, norm, batch norm"] = tried.map(", ".join)
     table[["right", "trace", "squared norm", "objective"]] = found[["right", "trace", "squared norm", "objective"]]
-    table["remark"] = [remark(row, s) for (_, row), s in zip(found.iterrows(), presets.search(tier), strict=True)]
+    table["remark"] = found.apply(remark, axis=1)
     bold = found["chosen"].map({True: "font-weight: bold; ", False: ""})
     pale = (found["admitted"] | (found["outcome"] == "not run")).map({True: "", False: "opacity: 0.6"})
     styled = table.style.apply(lambda row: [bold[row.name] + pale[row.name]] * len(row), axis=1).hide(axis="index")
@@ -175,7 +175,7 @@ def search_table(found: pd.DataFrame, tier: str) -> Styler:
     return styled.format("{:.1f}", subset=["squared norm"], na_rep="")
 
 
-search_table(candidates, searched)
+search_table(candidates)
 
 # %% mystnb={"figure": {"name": "fig-training-search", "caption": "The search. Across: validation pictures classified wrongly. The shaded band is where the rule admits a candidate. Up: what the rule then compares, with an arrow for the better direction. Numbers are those of the table; a ring marks the choice; the grey line is the search's baseline."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation pictures across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
 figures.search(candidates)
@@ -229,8 +229,7 @@ def counted(count: float) -> str:
     return "not known at this tier" if math.isnan(count) else f"{count:,.0f}"
 
 
-literal = candidates[[search.is_literal(settings) for settings in presets.search(searched)]]
-paper_score = literal[literal["method"] == "score_matching"].iloc[0]
+paper_score = candidates[candidates["literal"] & (candidates["method"] == "score_matching")].iloc[0]
 if math.isnan(paper_score["right"]):
     outcome = "That candidate has not been run at this tier."
 else:
@@ -240,7 +239,7 @@ else:
 taken, ours = chosen_losses(candidates, searched), preset_losses(searched)
 apart = tables.listed(plots.MODEL_LABELS[m].lower() for m in ours if m in taken and taken[m] != ours[m])
 glue("rule_kept", "The book's runs follow it." if apart == "none" else f"The book's runs of {apart} were made with other constants; the section on the search says which.", display=False)
-glue("fewest", counted(fewest), display=False)
+glue("fewest", counted(np.ceil(search.fewest_right(candidates))), display=False)
 glue("validation_pictures", counted(reference["of"]), display=False)
 glue("paper_score_outcome", outcome, display=False)
 glue("candidates", int((candidates["method"] != "baseline").sum()), display=False)
@@ -250,9 +249,9 @@ glue("probed", training.PROBED_IMAGES, display=False)
 
 
 # %% tags=["remove-cell"]
-def paper_constants(found: pd.DataFrame, tier: str) -> str:
+def paper_constants(found: pd.DataFrame) -> str:
     """Say what the candidates with the paper's constants got right, and whether the rule admits them."""
-    rows = found[[search.is_literal(settings) for settings in presets.search(tier)]].dropna(subset="right")
+    rows = found[found["literal"]].dropna(subset="right")
     if not len(rows):
         return "The search has not been run at this tier."
     got, admitted, refused = {}, [], []
@@ -265,7 +264,7 @@ def paper_constants(found: pd.DataFrame, tier: str) -> str:
     return f"{words}The rule {' and '.join(ends)}."
 
 
-glue("paper_constants", paper_constants(candidates, searched), display=False)
+glue("paper_constants", paper_constants(candidates), display=False)
 
 # %% [markdown]
 # Four words of caution. There is one seed a candidate, and few digits for trace and norm, so close rivals may have changed places by luck. The candidates, {glue:text}`candidates` of them, are a short list, not a grid. They are trained for a part of the time. And where the chosen one lies at the edge of what was tried, there may be something better beyond.
@@ -335,8 +334,7 @@ differing_only_in("h", "norm").style.hide(axis="index").format(formats, na_rep="
 
 # %%
 found = [run for name in runs.METHODS for run in runs.find_all(tier, dataset, name)]
-whole = [run for run in found if run.record.status == "finished"]
-history = pd.concat([run.history().assign(model=run.record.name, seed=run.record.seed) for run in whole])
+history = figures.histories(tier, dataset)
 
 # %% mystnb={"figure": {"name": "fig-training-learning", "caption": "Learning. Left: the cross-entropy of the training batches, averaged over an epoch; the penalty is not in it. Middle: that of the validation digits. Right: the share of validation digits classified wrongly."}, "image": {"alt": "Three panels of curves over the epochs, one curve a model: training cross-entropy, validation cross-entropy and validation errors, all falling."}} tags=["hide-input"]
 figures.learning(tier, dataset)
@@ -362,7 +360,7 @@ tables.labelled(density).rename(columns={"difference": "objective - baseline's"}
 
 # %% tags=["remove-cell"]
 earlier = sum(run.from_earlier_code for run in found)
-diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run not in whole]
+diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run.record.status != "finished"]
 counts = ", ".join(f"{plots.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
 glue("training_runs", f"{len(found)} runs (seeds: {counts})" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
 glue("training_earlier", f"{earlier} of their records are from earlier code." if earlier else "All are from the code as it is.", display=False)
@@ -510,7 +508,7 @@ glue("cifar_epochs", usual.epochs, display=False)
 glue("cifar_searched", f"{ran} of {len(theirs)}", display=False)
 brief = presets.SEARCH_RUNS["small"]
 glue("cifar_brief", f"{brief['epochs']} epochs of {brief['train_size']:,} pictures", display=False)
-glue("cifar_constants", paper_constants(theirs, "small"), display=False)
+glue("cifar_constants", paper_constants(theirs), display=False)
 kinds = {name: sum(run.record.name == name for run in cifar_runs) for name in runs.METHODS}
 glue("cifar_trained", tables.listed(f"{plots.MODEL_LABELS[name].lower()} with {n} seed{'s' * (n != 1)}" for name, n in kinds.items() if n), display=False)
 for name, words in costs(*CIFAR).items():
@@ -525,7 +523,7 @@ glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", disp
 # Digits are not what the paper used. Here are its pictures: CIFAR-100, a hundred classes, in colour. The network is still a small one, a ResNet-9 of width {glue:text}`cifar_width`, trained for {glue:text}`cifar_epochs` epochs with crops and flips. The search is made anew, by the same rule, on 5,000 validation pictures; a candidate gets {glue:text}`cifar_brief`. The first two rows compare learning rates, all others penalties. Candidates that have been run: {glue:text}`cifar_searched`.
 
 # %% tags=["hide-input"]
-search_table(theirs, "small")
+search_table(theirs)
 
 # %% mystnb={"figure": {"name": "fig-training-search-cifar", "caption": "The search on CIFAR-100, drawn as in {numref}`fig-training-search`."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation pictures across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
 figures.search(theirs)

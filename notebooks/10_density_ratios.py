@@ -303,9 +303,11 @@ plt.show()
 # collect them and average over seeds. Means of ratios would leave the page, so we draw their logarithm.
 
 # %%
-def over_seeds(column, tier=tier, dataset=dataset):
+ratios = tables.run_rows(tier, dataset, "density_ratio")
+
+
+def over_seeds(column, rows=ratios):
     """Return one row for each model and noise level: the mean over seeds and its 95 % interval."""
-    rows = tables.run_rows(tier, dataset, "density_ratio")
     return tables.over_seeds(rows, ["model", "sigma"], column, f"{column}_standard_error" if "log" in column else None)
 
 
@@ -315,7 +317,6 @@ figures.density_ratios(tier, dataset).suptitle("Four summaries of the same ratio
 plt.show()
 
 # %% tags=["remove-cell"]
-ratios = tables.run_rows(tier, dataset, "density_ratio")
 effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["value"]
 top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
@@ -363,14 +364,16 @@ judged = over_seeds("log_ratio")
 verdict_table(judged)
 
 # %% tags=["remove-cell"]
+def levels(judged, model):
+    """Return the noise levels at which noise raises and lowers a model's density, and where that is undecided."""
+    at = {"raises": [], "lowers": [], "undecided": []}
+    for _, row in judged[judged["model"] == model].iterrows():
+        at[tables.direction(row, *at)].append(f"{row['sigma']:g}")
+    return at
+
+
 for model in runs.METHODS:
-    mine = judged[judged["model"] == model]
-    for word in ("raises", "lowers", "undecided"):
-        where = [
-            f"{row['sigma']:g}"
-            for _, row in mine.iterrows()
-            if tables.direction(row, "raises", "lowers", "undecided") == word
-        ]
+    for word, where in levels(judged, model).items():
         glue(f"{model}_{word}", tables.listed(where), display=False)
 
 # %% [markdown]
@@ -527,24 +530,23 @@ figures.density_ratios(*CIFAR)
 plt.show()
 
 # %% tags=["hide-input"]
-theirs = over_seeds("log_ratio", *CIFAR) if len(tables.run_rows(*CIFAR, "density_ratio")) else judged[:0]
+cifar_ratios = tables.run_rows(*CIFAR, "density_ratio")
+theirs = over_seeds("log_ratio", cifar_ratios) if len(cifar_ratios) else judged[:0]
 verdict_table(theirs)
 
 # %% tags=["remove-cell"]
 def sides(model):
-    """Say at which noise levels noise raises and lowers a model's density, by the intervals."""
-    mine = theirs[theirs["model"] == model]
-    at = {way: [] for way in ("raises it at", "lowers it at", "leaves it undecided at")}
-    for _, row in mine.iterrows():
-        at[tables.direction(row, *at)].append(f"{row['sigma']:g}")
-    return "; ".join(f"{way} {tables.listed(levels)}" for way, levels in at.items() if levels) or "has not been measured"
+    """Say at which noise levels noise raises and lowers the density of a model for CIFAR-100."""
+    ways = {"raises": "raises it at", "lowers": "lowers it at", "undecided": "leaves it undecided at"}
+    found = levels(theirs, model).items()
+    return "; ".join(f"{ways[word]} {tables.listed(at)}" for word, at in found if at) or "has not been measured"
 
 
 for model in runs.METHODS:
     glue(f"cifar_{model}", sides(model), display=False)
 above = []
 if len(theirs):
-    means = over_seeds("log_mean_ratio", *CIFAR).set_index(["model", "sigma"])["value"]
+    means = over_seeds("log_mean_ratio", cifar_ratios).set_index(["model", "sigma"])["value"]
     logs = theirs.set_index(["model", "sigma"])["value"]
     above = [s for s in SIGMAS if ("baseline", s) in logs.index and means["baseline", s] > 0]
     glue("cifar_trapped", sum(bool(logs["baseline", s] < 0) for s in above), display=False)
