@@ -240,7 +240,7 @@ def ranking(tier: str, dataset: str, metric: str) -> str:
 
 
 def runs_in_words(tier: str, dataset: str, table: str) -> str:
-    """Say how many runs of each model have a table, for a sentence.
+    """Say of which models, and of how many seeds, a table is there, for a sentence.
 
     Example:
         >>> runs_in_words("tiny", "no_such_data", "samples")
@@ -249,8 +249,13 @@ def runs_in_words(tier: str, dataset: str, table: str) -> str:
     rows = run_rows(tier, dataset, table)
     if rows.empty:
         return "none has been evaluated yet"
-    seeds = rows.groupby("model", sort=False)["seed"].nunique().to_dict()
-    return listed(f"{MODEL_LABELS[str(name)].lower()}, {n} seed{'s' * (n != 1)}" for name, n in seeds.items())
+    by_count: dict[int, list[str]] = {}
+    for name, count in rows.groupby("model", sort=False)["seed"].nunique().to_dict().items():
+        by_count.setdefault(count, []).append(MODEL_LABELS[str(name)].lower())
+    return "; ".join(
+        f"{listed(names)}, {count} seed{'s' * (count > 1)}{' of each' * (len(names) > 1)}"
+        for count, names in by_count.items()
+    )
 
 
 def reported(section: str) -> dict[str, Any]:

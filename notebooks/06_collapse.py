@@ -523,6 +523,6 @@ glue("hidden_paper", 1.0 * 4 / sigma**2, display=False)
 # - **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
 # - **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
 # - **Noise gives a floor, and it is far down**: $-D/s^2$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
-# - **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone.
+# - **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [](14_sweep.ipynb) tries twenty pairs of constants, and [](07_training.ipynb) the paper's own data.
 # - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
 # :::

@@ -43,7 +43,7 @@ from pandas.io.formats.style import Styler
 from companion import data, figures, plots, presets, runs, search, tables, trace, training
 from companion._support import choose, flat_sum
 from companion.gradients import logit_gradient
-from companion.metrics import paired_difference_interval
+from companion.metrics import paired_difference_interval, seed_interval
 
 plots.use_style()
 set_matplotlib_formats("svg")
@@ -349,14 +349,21 @@ plt.show()
 
 # %% tags=["hide-input"]
 QUANTITIES = {"test_trace": "trace", "test_squared_norm": "squared gradient norm", "test_objective": "objective of eq. 2"}
-ends = {label: tables.seed_table(tier, dataset, metric) for metric, label in QUANTITIES.items()}
 moved = tables.paired_differences(tier, dataset, "test_objective").set_index("model")
-density = pd.DataFrame({"model": runs.METHODS}).assign(
-    **{label: [tables.interval_text(row, "{:.1f}") for _, row in table.iterrows()] for label, table in ends.items()},
-    difference=["" if name == "baseline" else tables.interval_text(moved.loc[name], "{:+.1f}") for name in runs.METHODS],
-    seeds=ends["trace"]["n"],
-)
-tables.labelled(density).rename(columns={"difference": "objective - baseline's"})
+
+
+def density_at_the_end(tier: str, dataset: str) -> pd.DataFrame:
+    """Return what the penalties act on, on test pictures: over seeds, or over one run's pictures."""
+    ends = {label: tables.model_table(tier, dataset, metric) for metric, label in QUANTITIES.items()}
+    found = {label: [tables.interval_text(row, "{:.1f}") for _, row in table.iterrows()] for label, table in ends.items()}
+    lower = tables.paired_differences(tier, dataset, "test_objective")
+    found["objective - baseline's"] = ["", *(tables.interval_text(row, "{:+.1f}") for _, row in lower.iterrows())]
+    counted = ends["trace"]
+    found["interval over"] = [f"{row['n']} {row['unit'].replace('images', 'pictures')}" if row["n"] else "" for _, row in counted.iterrows()]
+    return pd.DataFrame(found, index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"))
+
+
+density_at_the_end(tier, dataset)
 
 # %% tags=["remove-cell"]
 earlier = sum(run.from_earlier_code for run in found)
@@ -377,8 +384,30 @@ def moves(name: str) -> str:
 for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"), ("gradient_norm", "norm")):
     glue(f"moves_{word}", moves(name), display=False)
 
+
+# %% tags=["remove-cell"]
+def prescribed(tier: str, dataset: str) -> str:
+    """Say where score-matching's trace ends, beside the floor of its stability term and the baseline's trace."""
+    history = figures.histories(tier, dataset)
+    last = history.sort_values("epoch").groupby(["model", "seed"]).last() if len(history) else history
+    own = tables.model_table(tier, dataset, "test_trace").set_index("model").loc["baseline"]
+    if "score_matching" not in last.index or math.isnan(own["value"]):
+        return "It has not been measured."
+    reached = seed_interval(last.loc["score_matching", "trace"].tolist())
+    floor = -presets.preset(tier, dataset, "score_matching").loss().mu / 2e-4
+    way = "down" if own["value"] > floor else "up"
+    return (
+        f"The floor is at {floor:,.0f}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, '{:,.0f}')}. "
+        f"The baseline's, on test pictures, is {tables.interval_text(own, '{:,.0f}')}: so the term pulls the trace {way}."
+    )
+
+
+glue("prescribed", prescribed(tier, dataset), display=False)
+
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
+#
+# Where score-matching's trace ends is no accident, and it is not the digits' doing. The penalty contains $h + c\,h^2$ with $c = 10^{-4}/\mu$, and that is lowest at $h = -1/(2c)$ ([](06_collapse.ipynb)). {glue:text}`prescribed`
 #
 # A lower objective is what eq. 2 asks for, and for a smooth density on the whole of space it means a better fit. For a network on digits it may also mean a density with a spike at every picture. [](06_collapse.ipynb) follows that thought; [](10_density_ratios.ipynb) looks at the density itself.
 #
@@ -509,10 +538,15 @@ glue("cifar_searched", f"{ran} of {len(theirs)}", display=False)
 brief = presets.SEARCH_RUNS["small"]
 glue("cifar_brief", f"{brief['epochs']} epochs of {brief['train_size']:,} pictures", display=False)
 glue("cifar_constants", paper_constants(theirs), display=False)
-kinds = {name: sum(run.record.name == name for run in cifar_runs) for name in runs.METHODS}
-glue("cifar_trained", tables.listed(f"{plots.MODEL_LABELS[name].lower()} with {n} seed{'s' * (n != 1)}" for name, n in kinds.items() if n), display=False)
+glue("cifar_trained", tables.runs_in_words(*CIFAR, "history"), display=False)
 for name, words in costs(*CIFAR).items():
     glue(f"cifar_costs_{name}", words, display=False)
+glue("cifar_prescribed", prescribed(*CIFAR), display=False)
+objectives = tables.model_table(*CIFAR, "test_objective").set_index("model").loc[["score_matching", "baseline"]]
+matched, plain = (row for _, row in objectives.iterrows())
+apart = {"value": math.nan, "low": matched["low"] - plain["high"], "high": matched["high"] - plain["low"]}
+words = tables.direction(apart, "the baseline fits better, without being asked", "the score-matched network fits better, as it should", "the two intervals do not tell them apart")
+glue("cifar_objective", f"{tables.interval_text(matched, '{:,.0f}')} with score-matching and {tables.interval_text(plain, '{:,.0f}')} without: {words}", display=False)
 glue("cifar_early", f"{theirs.iloc[0]['squared norm']:.1f}", display=False)
 late = [run.history()["squared_norm_validation"].iloc[-1] for run in cifar_runs if run.record.name == "baseline"]
 glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", display=False)
@@ -546,8 +580,13 @@ plt.show()
 # %% tags=["hide-input"]
 accuracies(*CIFAR)
 
+# %% tags=["hide-input"]
+density_at_the_end(*CIFAR)
+
 # %% [markdown]
 # Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. With one seed, the interval of an accuracy is over the test pictures; it says how well that one network is known, and nothing of the next seed's. Compare levels with the paper's with care: its network is an 18-layer one of width 64, trained much longer.
+#
+# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective`. The reason is the floor again. {glue:text}`cifar_prescribed` Which way score-matching moves the trace is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 #
 # ## What the paper reports, what you just saw
 #
@@ -560,6 +599,7 @@ accuracies(*CIFAR)
 # - **The rule.** {glue:text}`rule_kept`
 # - **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
 # - **The price.** Score-matching {glue:text}`costs_score_matching`. Anti-score-matching {glue:text}`costs_anti_score_matching`. Gradient norm {glue:text}`costs_gradient_norm`. In the paper all three lose accuracy.
-# - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`.
+# - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. The objective of eq. 2 is {glue:text}`cifar_objective`.
+# - **The floor decides.** On digits: {glue:text}`prescribed` On CIFAR-100: {glue:text}`cifar_prescribed`
 # - **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
 # :::

@@ -222,21 +222,21 @@ def areas_of(tier, dataset):
     return found | {"gain over random": found["own"] - found["random order"]}
 
 
-def area_table(areas):
-    """Return the areas for display, in percent: over seeds, a row a model."""
-    rows = {
-        plots.MODEL_LABELS[m]: {
-            title: tables.interval_text(seed_interval(values.loc[m].tolist()), "{:.1f}", scale=100)
-            for title, values in areas.items()
-        }
-        for m in runs.METHODS
-        if m in areas["own"].index.unique("model")
+def area_table(tier, dataset):
+    """Return the areas for display, in percent, a row a model: over seeds, or over one run's images."""
+    gain = areas_of(tier, dataset)["gain over random"]
+    intervals = {title: tables.model_table(tier, dataset, metric).to_dict("records") for title, metric in metrics.items()}
+    intervals["gain over random"] = [
+        seed_interval(gain.loc[m].tolist()) if m in gain.index.unique("model") else {} for m in runs.METHODS
+    ]
+    texts = {
+        title: [tables.interval_text(row, "{:.1f}", scale=100) for row in rows] for title, rows in intervals.items()
     }
-    return pd.DataFrame(rows).T.rename_axis("area, in %")
+    return pd.DataFrame(texts, index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="area, in %"))
 
 
 areas = areas_of(tier, dataset)
-area_table(areas)
+area_table(tier, dataset)
 
 # %% [markdown]
 # The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds` seeds, and with so few
@@ -415,7 +415,7 @@ figures.pixel_perturbation(*CIFAR)
 plt.show()
 
 # %% tags=["hide-input"]
-area_table(theirs)
+area_table(*CIFAR)
 
 # %% [markdown]
 # From the largest area to the smallest. Own gradients: {glue:text}`cifar_own`. Gain over random:

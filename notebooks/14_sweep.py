@@ -85,13 +85,14 @@ def measured_cell(settings: runs.Settings) -> dict[str, object]:
         for metric, label in METRICS.items():
             found = run.record.metrics.get(metric, {})
             row |= {label: found.get("value"), f"{label} low": found.get("low"), f"{label} high": found.get("high")}
+        row["trace"] = run.history()["trace"].iloc[-1] if run.record.status == "finished" else math.nan
         row["earlier"] = run.from_earlier_code
     return row
 
 
 here = pd.DataFrame([measured_cell(settings) for settings in grid])
 for label in METRICS.values():
-    for column in (label, f"{label} low", f"{label} high"):
+    for column in (label, f"{label} low", f"{label} high", "trace"):
         here[column] = pd.to_numeric(here.get(column, math.nan))
 printed = tables.reported("cifar100.sweep")
 numbers = {float(w): row for w, row in printed.items() if w != "mu"}
@@ -187,6 +188,42 @@ glue("sweep_failures", count, display=False)
 # The corner with the largest $\lambda$ and the smallest $\mu$ {glue:text}`sweep_corner`. {glue:text}`sweep_failures` Where the coefficient sorts them "but for a tie", every cell above that value fails and none below it; of the cells that share the value itself, some fail and some do not.
 #
 # There is a reason to expect less trouble here. The paper's $h$ is one forward sample, and the mean of its square contains $4\lVert\nabla f_i\rVert^2/\sigma^2$ beside the squared trace ([](05_trace_estimators.ipynb)): a stability term that is mostly a gradient penalty, and a fierce one. Our $h$ is the central estimate, which lacks that noise. So the same $\mu$ asks for less. {glue:text}`sweep_trouble`
+#
+# ## What $\mu$ decides
+#
+# There is a number in every cell that neither table prints: the trace with which the network ends. [](06_collapse.ipynb) has a prediction for it. With $c = 10^{-4}/\mu$ the penalty contains $h + c\,h^2$, which is lowest at $h = -1/(2c)$, whatever the pictures are. From one column of the table to the next this floor moves by a factor of ten. So does the trace, if the prediction is right, as soon as $\lambda$ is large enough for the penalty to be obeyed.
+
+# %% mystnb={"figure": {"name": "fig-sweep-floor", "caption": "The mean trace over the batches of the last epoch, without its minus sign, against the depth of the floor, $1/(2c) = \\mu / (2 \\cdot 10^{-4})$. One mark a network, one line for each $\\lambda$. On the dashed line the trace is at the floor."}, "image": {"alt": "Five lines of four marks on logarithmic axes. The line of the largest lambda follows the dashed diagonal; with smaller lambda the lines stay higher towards the left."}} tags=["hide-input"]
+here["floor"] = -here["μ"] / 2e-4
+below = here[here["trace"] < 0]
+figure, ax = plt.subplots(figsize=(5.6, 4.2))
+depths = -here["floor"].agg(["max", "min"])
+ax.plot(depths, depths, "--", color="#555555", linewidth=1, zorder=0, label="the floor")
+for (weight, rows), shade, marker in zip(below.groupby("λ"), np.linspace(0.75, 0.0, 5), "osD^v", strict=False):
+    ax.plot(-rows["floor"], -rows["trace"], marker=marker, color=plt.get_cmap("viridis")(shade), label=f"λ = {weight:g}")
+ax.set(xscale="log", yscale="log", xlabel="depth of the floor, 1/(2c)", ylabel="−mean trace")
+if below.empty:
+    ax.text(0.5, 0.5, "not run at this tier", transform=ax.transAxes, ha="center")
+ax.legend()
+plt.show()
+
+# %% tags=["remove-cell"]
+def at_the_floor() -> str:
+    """Say how far the traces are from their floors, at the largest weight and at the smallest."""
+    shares = (here["trace"] / here["floor"]).groupby(here["λ"]).agg(["min", "max", "count"])
+    if here["trace"].isna().all():
+        return "At this tier no cell has been run."
+    texts = [
+        f"{'From' if weight == shares.index[-1] else 'from'} {row['min']:.3g} to {row['max']:.3g} times the floor at λ = {weight:g} ({row['count']:.0f} networks)"
+        for weight, row in shares.iloc[[-1, 0]].iterrows()
+    ]
+    return f"{texts[0]}, {texts[1]}."
+
+
+glue("sweep_floor", at_the_floor(), display=False)
+
+# %% [markdown]
+# The trace is, by $\lambda$, at this multiple of its floor. {glue:text}`sweep_floor` Where the penalty is obeyed, $\mu$ names the trace, over all the range that the grid has, and the pictures have no say in it. What is called a stability term is the target. The paper's own $\mu = 10^{-4}$ sets it at $-1/2$, and its authors' code at $-500$.
 #
 # ## Do the two tables agree?
 #
@@ -305,6 +342,7 @@ glue("sweep_book_mu", f"{usual.loss().mu:g}", display=False)
 # :::{admonition} What you just saw
 # - **Large $\lambda$, small $\mu$.** The corner {glue:text}`sweep_corner`. {glue:text}`sweep_failures`
 # - **The pattern.** Accuracies {glue:text}`sweep_rank_accuracy`. GAN-tests {glue:text}`sweep_rank_gan`.
+# - **What $\mu$ decides.** The mean trace as a multiple of the floor $-1/(2c)$: {glue:text}`sweep_floor`
 # - **The best cell.** The rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. Within the intervals, the highest GAN-test has company: {glue:text}`sweep_rivals` cells.
 # - **One number for a setting is one draw.** The paper's own pair shows it, and so does the scatter along its rows.
 # :::

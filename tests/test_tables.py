@@ -97,7 +97,6 @@ def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_key
     assert found["value"].tolist() == [20.0, 2.0]
     # The mean of two: t = 12.706 with one degree of freedom, standard error 1.
     assert found["high"].tolist()[1] == pytest.approx(2 + 12.706, abs=1e-3)
-    assert tables.runs_in_words("quick", "mnist5k", "curve") == "baseline, 2 seeds"
     with pytest.raises(ValueError, match="'ratio', 'kind'"):
         tables.over_seeds(rows, ["model", "noise"], "ratio")
 
@@ -107,6 +106,7 @@ def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(shelf: 
         for seed in seeds:
             table = pd.DataFrame({"sigma": [0.1], "ratio": [1.0 + seed], "error": [0.5]})
             table.to_csv(write_run(shelf, name, seed, 0.4) / "curve.csv", index=False)
+    assert tables.runs_in_words("quick", "mnist5k", "curve") == "baseline, 1 seed; gradient norm, 2 seeds"
     rows = tables.run_rows("quick", "mnist5k", "curve")
     one, two = tables.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
     assert one["high"] == pytest.approx(1 + 1.96 * 0.5, abs=1e-3)
