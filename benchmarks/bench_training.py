@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from companion import losses, models, runs
 
@@ -45,6 +46,21 @@ def authors_loop(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(logits, y) + 1e-5 * penalty.mean()
 
 
+def double_backward(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the loss with the gradient-norm penalty, by PyTorch's double backward."""
+    logits = model(x.requires_grad_())
+    (gradient,) = torch.autograd.grad(logits.gather(1, y[:, None]).sum(), x, create_graph=True)
+    return F.cross_entropy(logits, y) + 5e-4 * gradient.square().flatten(1).sum(1).mean()
+
+
+def forward_mode(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the same in expectation: the slope along random signs, by forward-mode differentiation."""
+    with forward_ad.dual_level():
+        signs = torch.randint(0, 2, x.shape).mul_(2).sub_(1).to(x.dtype)
+        logits, slopes = forward_ad.unpack_dual(model(forward_ad.make_dual(x, signs)))
+    return F.cross_entropy(logits, y) + 5e-4 * slopes.gather(1, y[:, None]).square().mean()
+
+
 def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Return the cross-entropy."""
     return F.cross_entropy(model(x), y)
@@ -64,10 +80,18 @@ VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
     # what, how, layout, compiled
     "the authors' loop": (authors_loop, torch.contiguous_format, False),
     "the same objective here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
+    "the same, x and x+v in one batch": (
+        penalised(losses.ScoreMatching(**SAME | {"batch_norm": "joint"})),
+        torch.channels_last,
+        False,
+    ),
     "the same in standard layout": (penalised(losses.ScoreMatching(**SAME)), torch.contiguous_format, False),
     "one pair for both terms": (penalised(losses.ScoreMatching(**PAIR)), torch.channels_last, False),
     "one pair in standard layout": (penalised(losses.ScoreMatching(**PAIR)), torch.contiguous_format, False),
     "gradient norm": (penalised(losses.GradientNorm()), torch.channels_last, False),
+    "gradient norm by PyTorch": (double_backward, torch.contiguous_format, False),
+    "gradient norm by one pair": (penalised(losses.GradientNorm(norm="pair")), torch.channels_last, False),
+    "gradient norm by forward mode": (forward_mode, torch.channels_last, False),
     "cross-entropy alone": (plain, torch.channels_last, False),
     "cross-entropy in standard layout": (plain, torch.contiguous_format, False),
     "cross-entropy compiled": (plain, torch.channels_last, True),

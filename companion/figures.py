@@ -234,6 +234,40 @@ def map_qualities(tier: str, dataset: str) -> Figure:
     return figure
 
 
+def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: Mapping[str, str]) -> Figure:
+    """Draw networks as points, one panel for each pair of metrics, a row for each of `up`.
+
+    Args:
+        frames: at most three, by what the legend calls them, as from `tables.run_metrics`; the first one's
+            marks are filled, the second's hollow, the third's half of each.
+        across: axis label by metric. A metric with negative values has an axis that is linear around 0.
+        up: likewise, for the other axis, which is linear.
+    """
+    figure, axes = plt.subplots(
+        len(up), len(across), figsize=(8.8, 3 * len(up)), sharex="col", sharey="row", squeeze=False
+    )
+    looks = {name: plots.model_style(name) | {"linestyle": "none"} for name in METHODS}
+    fills = dict(zip(frames, ("full", "none", "left"), strict=False))
+    for row, (y, y_label) in zip(axes, up.items(), strict=True):
+        row[0].set_ylabel(y_label)
+        for ax, x in zip(row, across, strict=True):
+            if (pd.concat([frame[x] for frame in frames.values()]) < 0).any():
+                ax.set_xscale("symlog", linthresh=10)
+            else:
+                ax.set_xscale("log")
+            for name, frame in frames.items():
+                for model, mine in frame.groupby("model"):
+                    ax.plot(mine[x], mine[y], fillstyle=fills[name], **looks[str(model)] | {"label": None})
+    for ax, label in zip(axes[-1], across.values(), strict=True):
+        ax.set_xlabel(label)
+    for look in looks.values():
+        axes[0, 0].plot([], [], **look)
+    for name, fill in fills.items():
+        axes[0, 0].plot([], [], "o", color="#555555", fillstyle=fill, label=name)
+    _legend_below(figure, axes[0, 0])
+    return figure
+
+
 def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
     """Return the runs of one seed whose pictures were kept, by model."""
     found = {name: runs.find_all(tier, dataset, name) for name in METHODS}

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from companion import runs
@@ -227,6 +228,62 @@ def over_seeds(
     return pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n"])
 
 
+def run_metrics(
+    tier: str, dataset: str, metrics: Sequence[str], names: Sequence[str] = METHODS
+) -> pd.DataFrame:
+    """Return several metrics of every run that has them all, one row a run.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metrics: metrics of the records; each is a column.
+        names: the runs' names.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> run_metrics("tiny", "no_such_data", ["gan_test"]).columns.tolist()
+        ['model', 'seed', 'gan_test']
+    """
+    columns = [
+        run_table(tier, dataset, metric, names).set_index(["model", "seed"])["value"].rename(metric)
+        for metric in metrics
+    ]
+    return pd.concat(columns, axis=1, join="inner").dropna().reset_index()
+
+
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], *, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Return Spearman's rank correlation, with a 95 % interval from drawing the pairs anew (bootstrap).
+
+    Args:
+        first: numbers, one a network, say.
+        second: as many.
+        draws: bootstrap samples; those in which all numbers are equal do not count.
+        seed: of the draws.
+
+    Returns:
+        The correlation, -1 to 1; nan where there are fewer than three pairs or all numbers are equal.
+
+    Raises:
+        ValueError: the two do not have the same length.
+
+    Example:
+        >>> rank_correlation([1, 2, 3, 4], [2, 4, 8, 16]).value
+        1.0
+    """
+    if len(first) != len(second):
+        raise ValueError(f"the two must have the same length; got {len(first)} and {len(second)}")
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return replace(_over_seeds([]), n=len(x))
+    drawn = np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))
+    low, high = np.nanquantile(_spearman(x[drawn], y[drawn]), [0.025, 0.975])
+    return Interval(value=float(_spearman(x, y)), low=float(low), high=float(high), n=len(x))
+
+
 def ranking(tier: str, dataset: str, metric: str) -> str:
     """Name the models from the highest mean of a metric to the lowest, for a sentence.
 
@@ -377,6 +434,19 @@ def _number(metric: Mapping[str, Any], key: str) -> float:
 def _by_seed(found: pd.DataFrame, name: str) -> dict[int, float]:
     rows = found.loc[found["model"] == name].dropna(subset=["value"])
     return {int(seed): float(value) for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Correlate ranks along the last axis; nan where all numbers of one side are equal."""
+    a, b = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (_ranks(x), _ranks(y)))
+    size = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), size, out=np.full_like(size, math.nan), where=size > 0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Rank along the last axis: how many are smaller, and half of those that are equal."""
+    here, others = values[..., :, None], values[..., None, :]
+    return (others < here).sum(axis=-1) + (others == here).sum(axis=-1) / 2
 
 
 def _over_seeds(values: Iterable[float]) -> Interval:

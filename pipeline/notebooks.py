@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from pipeline.imports import reachable
 
 LARGER = ("tier = 'small'", "tier = 'paper'")
-NOT_DIGITS = "**Here the images are CIFAR-100's, also where the text says digits.** "
+NOT_DIGITS = "**Where the text says digits, the images are CIFAR-100's here.** "
 """What stands above a chapter that was executed at one of these tiers."""
 VERSIONED = ("torch", "torchvision", "numpy", "matplotlib", "mlxtend")
 

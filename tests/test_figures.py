@@ -55,6 +55,19 @@ def test_a_figure_of_committed_records_says_nothing_of_the_kind(draw: Callable[[
     assert figures.NOT_RUN not in said(figure)
 
 
+def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_hollow() -> None:
+    metrics = {"test_trace": "trace", "test_squared_norm": "norm"}
+    frame = tables.run_metrics("quick", "mnist5k", [*metrics, "gan_test"])
+    figure = figures.networks({"one": frame, "another": frame}, metrics, {"gan_test": "GAN-test"})
+    trace, norm = figure.axes
+    assert (trace.get_xscale(), norm.get_xscale(), norm.get_xlabel()) == ("symlog", "log", "norm")
+    mine = frame[frame["model"] == "gradient_norm"]
+    drawn = [line for line in norm.lines if line.get_color() == plots.MODEL_COLOURS["gradient_norm"]]
+    assert [line.get_fillstyle() for line in drawn] == ["full", "none"]
+    for line in drawn:
+        assert np.allclose(np.column_stack(line.get_data()), mine[["test_squared_norm", "gan_test"]])
+
+
 def test_the_curves_are_the_records_numbers() -> None:
     ratios = (
         tables.run_rows("quick", "mnist5k", "density_ratio").groupby(["model", "sigma"])["log_ratio"].mean()

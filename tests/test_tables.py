@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -140,3 +141,30 @@ def test_the_papers_table_1_is_read_as_printed() -> None:
     beside = tables.beside_reported(pd.DataFrame({"model": ["score_matching", "judge"]}), "cifar100.gan_test")
     assert beside["paper"].iloc[0] == pytest.approx(0.7275)
     assert math.isnan(beside["paper"].iloc[1])
+
+
+def test_metrics_of_a_run_stand_in_one_row_and_a_run_that_lacks_one_is_left_out(shelf: Path) -> None:
+    for seed, value in ((0, 0.1), (1, None)):
+        write_run(shelf, "baseline", seed, value)
+    found = tables.run_metrics("quick", "mnist5k", ["score", "score"], ["baseline"])
+    assert found.to_numpy().tolist() == [["baseline", 0, 0.1, 0.1]]
+    assert tables.run_metrics("quick", "mnist5k", ["score", "other"], ["baseline"]).empty
+
+
+def test_rank_correlation_is_that_of_pandas_with_ties_and_its_interval_that_of_a_plain_bootstrap() -> None:
+    source = np.random.default_rng(3)
+    first = source.integers(0, 8, 25)
+    second = first + source.integers(0, 8, 25)
+    frame = pd.DataFrame({"first": first, "second": second})
+    found = tables.rank_correlation(first.tolist(), second.tolist())
+    assert found.value == pytest.approx(frame.corr("spearman").iloc[0, 1], abs=1e-12)
+    again = [frame.sample(25, replace=True, random_state=k).corr("spearman").iloc[0, 1] for k in range(500)]
+    assert np.quantile(again, [0.025, 0.975]) == pytest.approx([found.low, found.high], abs=0.05)
+    assert tables.rank_correlation([3, 2, 1], [0.1, 0.2, 0.3]).value == -1
+
+
+def test_rank_correlation_of_too_few_or_of_equal_numbers_is_nan() -> None:
+    for pair in (([], []), ([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3])):
+        assert math.isnan(tables.rank_correlation(*pair).value)
+    with pytest.raises(ValueError, match="3 and 2"):
+        tables.rank_correlation([1, 2, 3], [1, 2])

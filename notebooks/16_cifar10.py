@@ -1,0 +1,159 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The same on CIFAR-10
+#
+# One data set can be a coincidence. The paper's appendix C repeats its experiments on CIFAR-10, ten classes of
+# the same small photographs, and finds what it found before. **Do our small networks, on a second set of
+# pictures, behave as they did on the first?**
+#
+# Nothing is explained here that is not explained elsewhere. Each section names the chapter that has the method,
+# shows its figure, and says how the order of the four models compares with the order on CIFAR-100.
+
+# %% tags=["parameters"]
+tier = "quick"
+seed = 0
+device = "cpu"
+
+# %% tags=["remove-cell"]
+from companion.parameters import refuse_unknown
+
+refuse_unknown(globals(), ("tier", "seed", "device"))
+
+# %% tags=["remove-cell"]
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+
+from companion import figures, plots, presets, runs, tables
+from companion._support import choose
+
+choose("tier", tier, runs.TIERS)
+plots.use_style()
+set_matplotlib_formats("svg")
+shown = tier if "cifar10" in presets.DATASETS[tier] else "small"
+HERE, THERE = (shown, "cifar10"), (shown, "cifar100")
+
+# %% tags=["remove-cell"]
+for key, metric in {
+    "accuracy": "test_accuracy",
+    "gan": "gan_test",
+    "own": "perturbation_own_gradient",
+    "common": "perturbation_common_gradient",
+    "smooth": "map_spatial_smoothness",
+    "edges": "map_edge_correlation",
+}.items():
+    glue(f"{key}_here", tables.ranking(*HERE, metric), display=False)
+    glue(f"{key}_there", tables.ranking(*THERE, metric), display=False)
+settings = presets.preset(*HERE, "baseline")
+glue("network", f"{settings.network.replace('resnet', 'ResNet-')} of width {settings.width}", display=False)
+glue("epochs", settings.epochs, display=False)
+glue("runs", tables.runs_in_words(*HERE, "density_ratio"), display=False)
+
+# %% [markdown]
+# ## The networks
+#
+# The network is the one of [](07_training.ipynb), a {glue:text}`network`, trained for {glue:text}`epochs` epochs. The
+# constants are those that the search chose on CIFAR-100's validation images; nothing was tuned on CIFAR-10.
+# Trained and evaluated: {glue:text}`runs`.
+
+# %% mystnb={"figure": {"name": "fig-cifar10-training", "caption": "CIFAR-10: squared gradient norm and Hessian trace through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model."}} tags=["hide-input"]
+figures.density_in_training(*HERE)
+plt.show()
+
+# %% tags=["hide-input"]
+METRICS = {"test accuracy, %": ("test_accuracy", 100, "{:.1f}"), "trace": ("test_trace", 1, "{:.1f}"), "squared gradient norm": ("test_squared_norm", 1, "{:.1f}"), "GAN-test, %": ("gan_test", 100, "{:.1f}")}
+pd.DataFrame(
+    {
+        label: [tables.interval_text(row, form, scale) for _, row in tables.model_table(*HERE, metric).iterrows()]
+        for label, (metric, scale, form) in METRICS.items()
+    },
+    index=pd.Index([plots.MODEL_LABELS[name] for name in runs.METHODS], name="model"),
+)
+
+# %% [markdown]
+# Accuracy, from high to low: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`. With one seed, the
+# intervals are over images or samples.
+#
+# ## Density under noise
+#
+# The method is [chapter 10](10_density_ratios.ipynb)'s.
+
+# %% mystnb={"figure": {"name": "fig-cifar10-ratios", "caption": "Density ratios on CIFAR-10, drawn as in {numref}`fig-ratios-models`."}, "image": {"alt": "Four panels with a curve for each model over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]
+figures.density_ratios(*HERE)
+plt.show()
+
+# %% [markdown]
+# ## Samples
+#
+# The method is [chapter 11](11_samples.ipynb)'s. The paper prints no GAN-test for CIFAR-10.
+
+# %% mystnb={"figure": {"name": "fig-cifar10-samples", "caption": "Samples of the ten classes, one row a model."}, "image": {"alt": "Rows of ten coloured generated pictures, one row a model."}} tags=["hide-input"]
+set_matplotlib_formats("png", dpi=200)
+figures.samples(*HERE)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-cifar10-gan", "caption": "GAN-test on CIFAR-10, with Wilson intervals over samples."}, "image": {"alt": "For each of four models a mark with its interval, and a dotted line at chance."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figures.gan_test(*HERE, 1 / 10)
+plt.show()
+
+# %% [markdown]
+# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
+#
+# ## Pixel perturbation
+#
+# Figure 5 of the paper. The method is [chapter 12](12_pixel_perturbation.ipynb)'s.
+
+# %% mystnb={"figure": {"name": "fig-cifar10-perturbation", "caption": "Figure 5: accuracy against the fraction of pixels removed, on CIFAR-10, drawn as in {numref}`fig-perturbation-curves`."}, "image": {"alt": "Three panels of falling curves, one for each model, and a grey dotted curve for the random order."}} tags=["hide-input"]
+figures.pixel_perturbation(*HERE)
+plt.show()
+
+# %% [markdown]
+# By area, from the largest to the smallest. Own gradients: {glue:text}`own_here`; on CIFAR-100 {glue:text}`own_there`. Common
+# reader: {glue:text}`common_here`; on CIFAR-100 {glue:text}`common_there`.
+#
+# ## Gradient maps
+#
+# Figure 6 of the paper. The method is [chapter 13](13_gradient_maps.ipynb)'s.
+
+# %% mystnb={"figure": {"name": "fig-cifar10-maps", "caption": "Signed logit-gradients on CIFAR-10's first eight test images, summed over the colours."}, "image": {"alt": "Rows of eight orange and blue gradient maps, one row a model."}} tags=["hide-input"]
+set_matplotlib_formats("png")
+figures.gradient_maps(*HERE)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-cifar10-map-qualities", "caption": "Smoothness and edge correlation of the maps on CIFAR-10's test images."}, "image": {"alt": "Two bar charts with a bar and an interval for each model: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figures.map_qualities(*HERE)
+plt.show()
+
+# %% [markdown]
+# From high to low. Smoothness: {glue:text}`smooth_here`; on CIFAR-100 {glue:text}`smooth_there`. Edge correlation:
+# {glue:text}`edges_here`; on CIFAR-100 {glue:text}`edges_there`.
+#
+# ## What the paper reports, what you just saw
+#
+# :::{admonition} What the paper reports
+# Appendix C, Figures 5 and 6: on CIFAR-10, pixel perturbation orders the models as on CIFAR-100, and the maps of the
+# score-matched and gradient-norm models are again the better aligned ones. No numbers are printed.
+# :::
+#
+# :::{admonition} What you just saw
+# - **Own gradients**, by area: {glue:text}`own_here`. On CIFAR-100: {glue:text}`own_there`.
+# - **Common reader**: {glue:text}`common_here`. On CIFAR-100: {glue:text}`common_there`.
+# - **Smoothness of the maps**: {glue:text}`smooth_here`. On CIFAR-100: {glue:text}`smooth_there`.
+# - **GAN-test**: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
+# - These are orders of single networks. [](15_claims.ipynb) judges the claims, with intervals over seeds where there are
+#   seeds.
+# :::
