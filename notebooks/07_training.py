@@ -283,8 +283,8 @@ def differing_only_in(*names: str) -> pd.DataFrame:
     """Return the candidates that have a twin in everything but the named settings, twins together."""
     others = [name for name in FIXED if name not in names]
     twins = candidates[candidates["method"].isin(["score_matching", "anti_score_matching"])]
-    groups = [group.sort_values(list(names)) for _, group in twins.groupby(others, dropna=False, sort=False)]
-    found = pd.concat([group for group in groups if len(group) > 1])
+    groups = twins.groupby(others, dropna=False, sort=False)
+    found = twins.assign(group=groups.ngroup())[groups["method"].transform("size") > 1].sort_values(["group", *names])
     found = found.assign(candidate=[f"{plots.MODEL_LABELS[m]} {n}" for m, n in zip(found["method"], found["number"], strict=True)])
     return found[["candidate", *FIXED[1:], "right", "trace", "squared norm"]]
 
