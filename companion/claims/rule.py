@@ -213,4 +213,4 @@ def three_digits(value: float, sign: str = "") -> str:
 
 
 def _exponential(value: float) -> float:
-    return math.exp(value) if value < 700 else math.inf
+    return math.inf if value >= 700 else math.exp(value)

@@ -103,6 +103,8 @@ def test_a_comparison_of_logarithms_is_written_as_a_ratio() -> None:
     interval = Interval(value=math.log(3), low=math.log(2), high=math.log(4), n=3)
     assert str(Comparison(label="a / b", interval=interval, ratio=True)) == "a / b ×3 (×2 to ×4)"
     assert str(Comparison(label="a - b", interval=interval, scale=0.0)).startswith("a - b +0")
+    alone = Interval(value=math.log(3), low=math.nan, high=math.nan, n=1)
+    assert str(Comparison(label="a / b", interval=alone, ratio=True)) == "a / b ×3 (no interval)"
 
 
 def test_a_comparison_in_thousands_is_written_without_an_exponent() -> None:
