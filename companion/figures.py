@@ -25,6 +25,16 @@ from companion.runs import METHODS, Run
 from companion.search import RULES, fewest_right
 
 NOT_RUN = "not run at this tier"
+FIRST_CLASSES = {
+    "mnist5k": tuple("0123456789"),
+    "cifar10": (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ),
+    "cifar100": (
+        "apple", "aquarium\nfish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
+    ),
+}  # fmt: skip
+"""What the first ten classes are called, which is known also where the images are not there."""
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
 """What is measured of a gradient map: title and metric."""
 
@@ -135,14 +145,14 @@ def samples(tier: str, dataset: str, seed: int = 0) -> Figure:
         plots.MODEL_LABELS[name]: run.pictures()["samples"]
         for name, run in evaluated(tier, dataset, seed).items()
     }
-    columns = 10
-    titles: list[str] = []
+    titles = FIRST_CLASSES[dataset]
     with suppress(data.DataError):
         images = data.load(dataset)
-        titles = [images.class_names[label] for label in range(columns)]
-        firsts = [images.x_test[images.y_test == label][0] for label in range(columns)]
+        firsts = [images.x_test[images.y_test == label][0] for label in range(len(titles))]
         rows["Real"] = data.to_float(torch.stack(firsts))
-    return _picture_rows({label: (pictures[:columns], False) for label, pictures in rows.items()}, titles)
+    return _picture_rows(
+        {label: (pictures[: len(titles)], False) for label, pictures in rows.items()}, titles
+    )
 
 
 def gan_test(tier: str, dataset: str, chance: float) -> Figure:
@@ -335,7 +345,7 @@ def _picture_rows(rows: Mapping[str, tuple[Tensor, bool]], titles: Sequence[str]
         label = label.replace("-score", "-\nscore")
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
     for ax, title in zip(axes[0], titles, strict=False):
-        ax.set_title(title, fontsize=8, loc="center")
+        ax.set_title(title, fontsize=8, loc="center", linespacing=0.9)
     return figure
 
 

@@ -387,17 +387,17 @@ for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"),
 
 # %% tags=["remove-cell"]
 def prescribed(tier: str, dataset: str) -> str:
-    """Say where score-matching's trace ends, beside the floor of its stability term and the baseline's trace."""
+    """Say where score-matching's trace ends, beside the one that its stability term asks for and the baseline's trace."""
     history = figures.histories(tier, dataset)
     last = history.sort_values("epoch").groupby(["model", "seed"]).last() if len(history) else history
     own = tables.model_table(tier, dataset, "test_trace").set_index("model").loc["baseline"]
     if "score_matching" not in last.index or math.isnan(own["value"]):
         return "It has not been measured."
     reached = seed_interval(last.loc["score_matching", "trace"].tolist())
-    floor = -presets.preset(tier, dataset, "score_matching").loss().mu / 2e-4
-    way = "down" if own["value"] > floor else "up"
+    target = -presets.preset(tier, dataset, "score_matching").loss().mu / 2e-4
+    way = "down" if own["value"] > target else "up"
     return (
-        f"The floor is at {floor:,.0f}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, '{:,.0f}')}. "
+        f"Here that is {target:,.0f}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, '{:,.0f}')}. "
         f"The baseline's, on test pictures, is {tables.interval_text(own, '{:,.0f}')}: so the term pulls the trace {way}."
     )
 
@@ -586,7 +586,7 @@ density_at_the_end(*CIFAR)
 # %% [markdown]
 # Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. With one seed, the interval of an accuracy is over the test pictures; it says how well that one network is known, and nothing of the next seed's. Compare levels with the paper's with care: its network is an 18-layer one of width 64, trained much longer.
 #
-# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective`. The reason is the floor again. {glue:text}`cifar_prescribed` Which way score-matching moves the trace is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
+# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective`. The reason is that target again. {glue:text}`cifar_prescribed` Which way score-matching moves the trace is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 #
 # ## What the paper reports, what you just saw
 #
@@ -600,6 +600,6 @@ density_at_the_end(*CIFAR)
 # - **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
 # - **The price.** Score-matching {glue:text}`costs_score_matching`. Anti-score-matching {glue:text}`costs_anti_score_matching`. Gradient norm {glue:text}`costs_gradient_norm`. In the paper all three lose accuracy.
 # - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. The objective of eq. 2 is {glue:text}`cifar_objective`.
-# - **The floor decides.** On digits: {glue:text}`prescribed` On CIFAR-100: {glue:text}`cifar_prescribed`
+# - **The stability term decides.** It asks for the trace $-1/(2c)$. On digits: {glue:text}`prescribed` On CIFAR-100: {glue:text}`cifar_prescribed`
 # - **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
 # :::

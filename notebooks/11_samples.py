@@ -118,7 +118,7 @@ gaps = paired_differences(tier, dataset, "gan_test")
 
 def order(values):
     """Write models from the highest value to the lowest."""
-    return ", ".join(plots.MODEL_LABELS[name] for name in sorted(values, key=values.get, reverse=True))
+    return ", ".join(plots.MODEL_LABELS[name].lower() for name in sorted(values, key=values.get, reverse=True))
 
 
 glue("our_order", order(dict(zip(table["model"], table["value"], strict=True))), display=False)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from companion import figures, plots, runs, search, tables
+from companion import data, figures, plots, runs, search, tables
 
 RECORDED: tuple[Callable[[str, str], Figure], ...] = (
     figures.learning,
@@ -66,6 +66,17 @@ def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_h
     assert [line.get_fillstyle() for line in drawn] == ["full", "none"]
     for line in drawn:
         assert np.allclose(np.column_stack(line.get_data()), mine[["test_squared_norm", "gan_test"]])
+
+
+def test_a_column_of_samples_bears_the_name_of_its_class_also_without_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert figures.FIRST_CLASSES["mnist5k"] == data.load("mnist5k").class_names
+    monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
+    for tier, dataset, name in (("quick", "mnist5k", "3"), ("small", "cifar100", "bear")):
+        first, *rest = figures.samples(tier, dataset).axes
+        assert name in [ax.get_title() for ax in (first, *rest)]
+        assert first.get_title() == figures.FIRST_CLASSES[dataset][0]
 
 
 def test_the_curves_are_the_records_numbers() -> None:
