@@ -320,7 +320,8 @@ plt.show()
 effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["value"]
 top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
-glue("seeds", int(ratios.groupby("model")["seed"].nunique().min()), display=False)
+seeds = int(ratios.groupby("model")["seed"].nunique().min())
+glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
 glue("top_sigma", f"{top:g}", display=False)
 glue("effective_low", float(effective.xs(top, level="sigma").min()), display=False)
 glue("effective_high", float(effective.xs(top, level="sigma").max()), display=False)
@@ -341,7 +342,7 @@ glue("cells", len(logs), display=False)
 # "higher", and the typical image says "lower". The baseline's mean ratio is above 1 at $\sigma$ =
 # {glue:text}`baseline_mean_above`.
 #
-# Now the verdicts, by the interval over {glue:text}`seeds` seeds and never by eye. A triangle says that it excludes 0: ▲
+# Now the verdicts, by the interval over {glue:text}`seeds` and never by eye. A triangle says that it excludes 0: ▲
 # noise raises the density, ▼ it lowers it. A dot: undecided.
 
 # %%
@@ -590,6 +591,6 @@ glue("cifar_above", tables.listed(f"{s:g}" for s in above), display=False)
 #   *ought* to be indifferent to that much noise is another question, and the true one of our mixture was not.
 # - **On CIFAR-100**, for the baseline, noise {glue:text}`cifar_baseline`; for anti-score-matching it
 #   {glue:text}`cifar_anti_score_matching`.
-# - The rest is of small networks on digits, {glue:text}`seeds` seeds of each, and the bands are as wide as that makes
+# - The rest is of small networks on digits, {glue:text}`seeds` of each, and the bands are as wide as that makes
 #   them. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
 # :::

@@ -142,7 +142,7 @@ glue("few", few, display=False)
 # differ.
 #
 # A third reading discounts what the networks can do on clean images: each own curve divided by its first point.
-# All three are read from the runs' records: {glue:text}`n_images` test images, {glue:text}`seeds` seeds.
+# All three are read from the runs' records: {glue:text}`n_images` test images, {glue:text}`seeds`.
 
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
@@ -157,7 +157,8 @@ plt.show()
 # %% tags=["remove-cell"]
 clean = tables.seed_table(tier, dataset, "test_accuracy").set_index("model")["value"]
 counted = curves.groupby("model")["seed"].nunique()
-glue("seeds", int(counted.min()), display=False)
+seeds = int(counted.min())
+glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
 glue("n_images", int(curves["n"].min()), display=False)
 glue("clean_lowest", float(clean.min()), display=False)
 glue("clean_highest", float(clean.max()), display=False)
@@ -239,7 +240,7 @@ areas = areas_of(tier, dataset)
 area_table(tier, dataset)
 
 # %% [markdown]
-# The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds` seeds, and with so few
+# The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds`, and with so few
 # it can well run past 100 %. Seeds that are
 # shared cancel when we subtract run from run, so the comparison that counts is the paired one, model minus
 # baseline.
@@ -370,6 +371,8 @@ glue("order_grey", order["grey"], display=False)
 glue("mean_pixel", float(x.mean()), display=False)
 spread, size = gradient.std(dim=1, correction=0), gradient.abs().sum(dim=1)
 glue("largest_spread", f"{float(spread.max()):.0e}" if spread.any() else "0", display=False)
+rounding = "all that is left to rank by is rounding, and the order of the rows"
+glue("spread_left", rounding if x.shape[1] == 1 else "a map that is strong in all colours alike ranks low", display=False)
 glue("largest_size", float(size.max()), display=False)
 for key, name in (
     ("grey", "grey for the mean"),
@@ -385,7 +388,7 @@ for key, name in (
 # points with grey ({glue:text}`grey_says`), by {glue:text}`spread_change:+.0f` with the spread over channels
 # ({glue:text}`spread_says`), and by {glue:text}`fewer_change:+.1f` with one pixel fewer
 # ({glue:text}`fewer_says`). The largest spread of any pixel is {glue:text}`largest_spread`, where the largest
-# gradient is {glue:text}`largest_size:.1f`: all that is left to rank by is rounding, and the order of the rows. One pixel of
+# gradient is {glue:text}`largest_size:.1f`: {glue:text}`spread_left`. One pixel of
 # {glue:text}`pixels` is little. It matters at the ends of the curve, where "everything removed" leaves one pixel, and
 # "nothing removed" makes the released code fail.
 
@@ -443,7 +446,7 @@ area_table(*CIFAR)
 #   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
 # - **On CIFAR-100**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common reader,
 #   {glue:text}`cifar_common`.
-# - With {glue:text}`seeds` seeds only large differences can be told from chance, and "undecided" is not "equal". And
+# - With {glue:text}`seeds` only large differences can be told from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.
 # :::

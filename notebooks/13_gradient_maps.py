@@ -141,7 +141,8 @@ pd.DataFrame(
 )
 
 # %% tags=["remove-cell"]
-glue("seeds", int(over_runs["smoothness"]["n"].min()), display=False)
+seeds = int(over_runs["smoothness"]["n"].min())
+glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
 glue("n_images", int(trained["baseline"].metric("map_spatial_smoothness")["n"]), display=False)
 for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
     base = over_runs[title].set_index("model").loc["baseline"]
@@ -156,7 +157,7 @@ for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
 
 # %% [markdown]
 # The baseline has a smoothness of {glue:text}`smooth_baseline` and an edge correlation of
-# {glue:text}`edges_baseline`, over {glue:text}`seeds` seeds of {glue:text}`n_images` images. Compared with it, pair by pair:
+# {glue:text}`edges_baseline`, over {glue:text}`seeds` of {glue:text}`n_images` images. Compared with it, pair by pair:
 #
 # | | above the baseline | below | undecided |
 # |---|---|---|---|
@@ -380,13 +381,13 @@ pd.DataFrame(
 # :::
 #
 # :::{admonition} What you just saw
-# - **Smoothness**, difference from the baseline over {glue:text}`seeds` seeds: score-matching
+# - **Smoothness**, difference from the baseline over {glue:text}`seeds`: score-matching
 #   {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
 #   {glue:text}`smooth_anti_score_matching`.
 # - **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
 #   {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
 # - **On CIFAR-100**, from high to low: smoothness, {glue:text}`cifar_smooth`; edge correlation, {glue:text}`cifar_edges`.
-# - Where an interval holds 0, {glue:text}`seeds` seeds do not decide. Two measures are not an eye either; they may disagree with
+# - Where an interval holds 0, a comparison over {glue:text}`seeds` does not decide. Two measures are not an eye either; they may disagree with
 #   it, and with each other.
 # - **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of
 #   {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
