@@ -211,9 +211,9 @@ glue("why_networks", len(digits), display=False)
 # eq. 2 their densities are farther from the data. How many of these are better than that baseline all the same:
 # {glue:text}`why_tally`.
 #
-# This is not an experiment. Networks with the same penalty are alike, four kinds are few, and both penalties that help
-# push the gradient norm down, so the two predictors were never moved one at a time; the last column shows how much hangs
-# on any one kind. What the runs do say is which of two explanations has to be defended.
+# This is not an experiment. Networks with the same penalty are alike, four kinds are few, and score-matching and the
+# gradient-norm penalty both push the norm down, so the two predictors were never moved one at a time; the last column shows how much hangs
+# on any one kind. But of the two explanations, the one with the shorter list of successes is the one that has to be defended.
 #
 # ## What should I use?
 #
