@@ -4,7 +4,8 @@
 
 A step is the small tier's: ResNet-9 of width 16, 128 images of 32 x 32. "The authors' loop" is the plain way
 of their released code: x and x+v in two passes, the gradient's norm by PyTorch's own double backward, and
-standard layout. The same objective and estimator is timed as the package trains it. All variants take turns,
+standard layout. The same objective and estimator is timed as the package trains it, then with joint
+statistics and with a pair; the gradient norm exactly, by a pair and along a random direction. All take turns,
 so that a slow minute of the machine slows them alike; the table has medians, and ratios to the loop of as
 many threads.
 """
@@ -54,7 +55,10 @@ def double_backward(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def forward_mode(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Return the same in expectation: the slope along random signs, by forward-mode differentiation."""
+    """Return nearly the same in expectation: the squared slope along random signs, in forward mode.
+
+    Exactly the same but for the batch norm, through which a logit depends on the batch's other images.
+    """
     with forward_ad.dual_level():
         signs = torch.randint(0, 2, x.shape).mul_(2).sub_(1).to(x.dtype)
         logits, slopes = forward_ad.unpack_dual(model(forward_ad.make_dual(x, signs)))
@@ -80,7 +84,7 @@ VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
     # what, how, layout, compiled
     "the authors' loop": (authors_loop, torch.contiguous_format, False),
     "the same objective here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
-    "the same, x and x+v in one batch": (
+    "joint statistics, x and x+v in one batch": (
         penalised(losses.ScoreMatching(**SAME | {"batch_norm": "joint"})),
         torch.channels_last,
         False,

@@ -37,6 +37,8 @@ FIRST_CLASSES = {
 """What the first ten classes are called, which is known also where the images are not there."""
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
 """What is measured of a gradient map: title and metric."""
+FILLS = ("full", "none", "left")
+"""How the marks of a first, second and third data set are filled."""
 
 
 def learning(tier: str, dataset: str) -> Figure:
@@ -248,16 +250,21 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
     """Draw networks as points, one panel for each pair of metrics, a row for each of `up`.
 
     Args:
-        frames: at most three, by what the legend calls them, as from `tables.run_metrics`; the first one's
+        frames: one to three, by what the legend calls them, as from `tables.run_metrics`; the first one's
             marks are filled, the second's hollow, the third's half of each.
         across: axis label by metric. A metric with negative values has an axis that is linear around 0.
         up: likewise, for the other axis, which is linear.
+
+    Raises:
+        ValueError: no frame, or more than three.
     """
     figure, axes = plt.subplots(
         len(up), len(across), figsize=(8.8, 3 * len(up)), sharex="col", sharey="row", squeeze=False
     )
     looks = {name: plots.model_style(name) | {"linestyle": "none"} for name in METHODS}
-    fills = dict(zip(frames, ("full", "none", "left"), strict=False))
+    if not 1 <= len(frames) <= len(FILLS):
+        raise ValueError(f"networks of one to {len(FILLS)} data sets can be told apart; got {len(frames)}")
+    fills = dict(zip(frames, FILLS, strict=False))
     for row, (y, y_label) in zip(axes, up.items(), strict=True):
         row[0].set_ylabel(y_label)
         for ax, x in zip(row, across, strict=True):

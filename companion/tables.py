@@ -236,8 +236,11 @@ def run_metrics(
     Args:
         tier: one of `runs.TIERS`.
         dataset: the data set's name.
-        metrics: metrics of the records; each is a column.
+        metrics: metrics of the records.
         names: the runs' names.
+
+    Returns:
+        Columns model and seed, then a column for each metric.
 
     Raises:
         ValueError: an unknown tier.
@@ -268,7 +271,7 @@ def rank_correlation(
         The correlation, -1 to 1; nan where there are fewer than three pairs or all numbers are equal.
 
     Raises:
-        ValueError: the two do not have the same length.
+        ValueError: the two do not have the same length, or a number is not finite.
 
     Example:
         >>> rank_correlation([1, 2, 3, 4], [2, 4, 8, 16]).value
@@ -277,10 +280,13 @@ def rank_correlation(
     if len(first) != len(second):
         raise ValueError(f"the two must have the same length; got {len(first)} and {len(second)}")
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("a rank correlation needs finite numbers; leave out the pairs that lack one")
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return replace(_over_seeds([]), n=len(x))
     drawn = np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))
-    low, high = np.nanquantile(_spearman(x[drawn], y[drawn]), [0.025, 0.975])
+    found = _spearman(x[drawn], y[drawn])
+    low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
     return Interval(value=float(_spearman(x, y)), low=float(low), high=float(high), n=len(x))
 
 
@@ -310,7 +316,7 @@ def runs_in_words(tier: str, dataset: str, table: str) -> str:
     for name, count in rows.groupby("model", sort=False)["seed"].nunique().to_dict().items():
         by_count.setdefault(count, []).append(MODEL_LABELS[str(name)].lower())
     return "; ".join(
-        f"{listed(names)}, {count} seed{'s' * (count > 1)}{' of each' * (len(names) > 1)}"
+        f"{count} seed{'s' * (count > 1)}{' each' * (len(names) > 1)} of {listed(names)}"
         for count, names in by_count.items()
     )
 

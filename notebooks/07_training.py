@@ -387,18 +387,20 @@ for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"),
 
 # %% tags=["remove-cell"]
 def prescribed(tier: str, dataset: str) -> str:
-    """Say where score-matching's trace ends, beside the one that its stability term asks for and the baseline's trace."""
+    """Say where score-matching's trace ends, beside the one that its stability term asks for and the baseline's."""
     history = figures.histories(tier, dataset)
     last = history.sort_values("epoch").groupby(["model", "seed"]).last() if len(history) else history
-    own = tables.model_table(tier, dataset, "test_trace").set_index("model").loc["baseline"]
-    if "score_matching" not in last.index or math.isnan(own["value"]):
-        return "It has not been measured."
+    tested = tables.model_table(tier, dataset, "test_trace").set_index("model")
+    plain, matched = tested.loc["baseline"], tested.loc["score_matching"]
+    if "score_matching" not in last.index or math.isnan(plain["value"]) or math.isnan(matched["value"]):
+        return "not measured"
     reached = seed_interval(last.loc["score_matching", "trace"].tolist())
     target = -presets.preset(tier, dataset, "score_matching").loss().mu / 2e-4
-    way = "down" if own["value"] > target else "up"
+    way = "down" if plain["low"] > target else "up" if plain["high"] < target else "neither way clearly"
+    number = "{:,.0f}"
     return (
-        f"Here that is {target:,.0f}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, '{:,.0f}')}. "
-        f"The baseline's, on test pictures, is {tables.interval_text(own, '{:,.0f}')}: so the term pulls the trace {way}."
+        f"the target is {number.format(target)}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, number)}; "
+        f"in evaluation mode, on test pictures, {tables.interval_text(matched, number)}, and the baseline's {tables.interval_text(plain, number)}. The term pulls {way}."
     )
 
 
@@ -407,7 +409,7 @@ glue("prescribed", prescribed(tier, dataset), display=False)
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
 #
-# Where score-matching's trace ends is no accident, and it is not the digits' doing. The penalty contains $h + c\,h^2$ with $c = 10^{-4}/\mu$, and that is lowest at $h = -1/(2c)$ ([](06_collapse.ipynb)). {glue:text}`prescribed`
+# Where the penalty puts score-matching's trace in training is no accident, and it is not the digits' doing. The penalty contains $h + c\,h^2$ with $c = 10^{-4}/\mu$, which is lowest at $h = -1/(2c)$ ([](06_collapse.ipynb)): {glue:text}`prescribed`
 #
 # A lower objective is what eq. 2 asks for, and for a smooth density on the whole of space it means a better fit. For a network on digits it may also mean a density with a spike at every picture. [](06_collapse.ipynb) follows that thought; [](10_density_ratios.ipynb) looks at the density itself.
 #
@@ -527,6 +529,24 @@ glue("training_probes", probes, display=False)
 # Averaged over the epochs, score-matching's squared gradient norm on validation digits is {glue:text}`norm_ratio`. The remark's first half is {glue:text}`remark_b`. Its reason, that score-matching minimises the norm, leaves out the other term of the same sum. Where the trace weighs more than half the squared norm, curvature is what the objective pays for, and curvature needs slopes. Its second half, a small variance, depends on beside what. The right panel is the answer.
 
 # %% tags=["remove-cell"]
+def objectives(tier: str, dataset: str) -> str:
+    """Say on which side of the baseline's objective score-matching's lies: over seeds, or over one run's pictures."""
+    rows = tables.model_table(tier, dataset, "test_objective").set_index("model")
+    matched, plain = rows.loc["score_matching"], rows.loc["baseline"]
+    if math.isnan(matched["value"]) or math.isnan(plain["value"]):
+        return "not measured on both networks."
+    paired = tables.paired_differences(tier, dataset, "test_objective").set_index("model").loc["score_matching"]
+    apart = {"low": matched["low"] - plain["high"], "high": matched["high"] - plain["low"]}
+    words = tables.direction(
+        apart if math.isnan(paired["low"]) else paired,
+        "the baseline's is lower, without being asked",
+        "score-matching's is lower, as it should be",
+        "the intervals do not tell the two apart",
+    )
+    return f"{tables.interval_text(matched, '{:,.0f}')} with score-matching and {tables.interval_text(plain, '{:,.0f}')} without: {words}."
+
+
+# %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = search.by_rule(search.candidates("small"))
 ran = theirs["right"].notna().sum()
@@ -542,11 +562,9 @@ glue("cifar_trained", tables.runs_in_words(*CIFAR, "history"), display=False)
 for name, words in costs(*CIFAR).items():
     glue(f"cifar_costs_{name}", words, display=False)
 glue("cifar_prescribed", prescribed(*CIFAR), display=False)
-objectives = tables.model_table(*CIFAR, "test_objective").set_index("model").loc[["score_matching", "baseline"]]
-matched, plain = (row for _, row in objectives.iterrows())
-apart = {"value": math.nan, "low": matched["low"] - plain["high"], "high": matched["high"] - plain["low"]}
-words = tables.direction(apart, "the baseline fits better, without being asked", "the score-matched network fits better, as it should", "the two intervals do not tell them apart")
-glue("cifar_objective", f"{tables.interval_text(matched, '{:,.0f}')} with score-matching and {tables.interval_text(plain, '{:,.0f}')} without: {words}", display=False)
+glue("cifar_objective", objectives(*CIFAR), display=False)
+where = {"On digits": prescribed(tier, dataset)} if (tier, dataset) != CIFAR else {}
+glue("pulls", " ".join(f"{which}: {said}" for which, said in (where | {"On CIFAR-100": prescribed(*CIFAR)}).items()), display=False)
 glue("cifar_early", f"{theirs.iloc[0]['squared norm']:.1f}", display=False)
 late = [run.history()["squared_norm_validation"].iloc[-1] for run in cifar_runs if run.record.name == "baseline"]
 glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", display=False)
@@ -586,7 +604,7 @@ density_at_the_end(*CIFAR)
 # %% [markdown]
 # Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. With one seed, the interval of an accuracy is over the test pictures; it says how well that one network is known, and nothing of the next seed's. Compare levels with the paper's with care: its network is an 18-layer one of width 64, trained much longer.
 #
-# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective`. The reason is that target again. {glue:text}`cifar_prescribed` Which way score-matching moves the trace is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
+# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective` Most of an objective is its trace, and of the trace {glue:text}`cifar_prescribed` Which way score-matching pulls is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 #
 # ## What the paper reports, what you just saw
 #
@@ -599,7 +617,7 @@ density_at_the_end(*CIFAR)
 # - **The rule.** {glue:text}`rule_kept`
 # - **The penalties, by what they are for.** Score-matching's objective {glue:text}`moves_score`; anti-score-matching's {glue:text}`moves_anti`.
 # - **The price.** Score-matching {glue:text}`costs_score_matching`. Anti-score-matching {glue:text}`costs_anti_score_matching`. Gradient norm {glue:text}`costs_gradient_norm`. In the paper all three lose accuracy.
-# - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. The objective of eq. 2 is {glue:text}`cifar_objective`.
-# - **The stability term decides.** It asks for the trace $-1/(2c)$. On digits: {glue:text}`prescribed` On CIFAR-100: {glue:text}`cifar_prescribed`
+# - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. The objective of eq. 2 is {glue:text}`cifar_objective`
+# - **The stability term pulls the trace** towards $-1/(2c)$. {glue:text}`pulls`
 # - **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
 # :::

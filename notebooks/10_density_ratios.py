@@ -322,6 +322,7 @@ top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
 seeds = int(ratios.groupby("model")["seed"].nunique().min())
 glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+glue("unit", f"{seeds} seeds" if seeds > 1 else "the images of the one seed that there is", display=False)
 glue("top_sigma", f"{top:g}", display=False)
 glue("effective_low", float(effective.xs(top, level="sigma").min()), display=False)
 glue("effective_high", float(effective.xs(top, level="sigma").max()), display=False)
@@ -342,7 +343,7 @@ glue("cells", len(logs), display=False)
 # "higher", and the typical image says "lower". The baseline's mean ratio is above 1 at $\sigma$ =
 # {glue:text}`baseline_mean_above`.
 #
-# Now the verdicts, by the interval over {glue:text}`seeds` and never by eye. A triangle says that it excludes 0: ▲
+# Now the verdicts, by the interval over {glue:text}`unit` and never by eye. A triangle says that it excludes 0: ▲
 # noise raises the density, ▼ it lowers it. A dot: undecided.
 
 # %%

@@ -343,7 +343,7 @@ pd.DataFrame(
 # {glue:text}`paper_anti_score_matching:.2f` %, gradient norm {glue:text}`paper_gradient_norm:.2f` %,
 # score-matching {glue:text}`paper_score_matching:.2f` %; the number of runs is not given. Fig. 2: samples of the score-matched and gradient-norm models "are
 # significantly less noisy". That gradient-norm regularisation does better than score-matching is called
-# surprising, and left open; [](14_sweep.ipynb) offers a reason.
+# surprising, and left open; [](14_sweep.ipynb) has a reason why the two are alike.
 # :::
 #
 # :::{admonition} What you just saw

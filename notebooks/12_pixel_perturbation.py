@@ -159,6 +159,10 @@ clean = tables.seed_table(tier, dataset, "test_accuracy").set_index("model")["va
 counted = curves.groupby("model")["seed"].nunique()
 seeds = int(counted.min())
 glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+several = f"The unit here is a training, not an image: the interval is Student's over {seeds} seeds, and with so few it can well run past 100 %."
+alone = "With one seed there is no interval over trainings; those of the table are over its images, and say nothing of the next training."
+glue("unit", several if seeds > 1 else alone, display=False)
+glue("seeds_tell", f"With {seeds} seeds only large differences can be told" if seeds > 1 else "With one seed nothing can be told", display=False)
 glue("n_images", int(curves["n"].min()), display=False)
 glue("clean_lowest", float(clean.min()), display=False)
 glue("clean_highest", float(clean.max()), display=False)
@@ -220,7 +224,7 @@ def areas_of(tier, dataset):
         title: tables.run_table(tier, dataset, metric).set_index(["model", "seed"])["value"]
         for title, metric in metrics.items()
     }
-    return found | {"gain over random": found["own"] - found["random order"]}
+    return found | {"gain over random": (found["own"] - found["random order"]).dropna()}
 
 
 def area_table(tier, dataset):
@@ -240,8 +244,7 @@ areas = areas_of(tier, dataset)
 area_table(tier, dataset)
 
 # %% [markdown]
-# The unit here is a training, not an image: the interval is Student's over {glue:text}`seeds`, and with so few
-# it can well run past 100 %. Seeds that are
+# {glue:text}`unit` Seeds that are
 # shared cancel when we subtract run from run, so the comparison that counts is the paired one, model minus
 # baseline.
 
@@ -325,10 +328,7 @@ plt.show()
 # Ranked by area, with the mean: {glue:text}`order_mean`. With grey: {glue:text}`order_grey`. (One seed, few images:
 # an illustration, not a verdict.) Grey is a brighter veil than a digit's mean of {glue:text}`mean_pixel:.2f`.
 #
-# For the spread over channels we need colour. A digit has one channel, where the spread is zero for every pixel
-# and ranks nothing; our `pixel_perturbation` refuses it. So we let the network look at a colour picture of a digit, whose three
-# channels it averages first. All three channels then have the same gradient, which is the case in which the spread
-# calls a pixel irrelevant however large its gradient is.
+# For the spread over channels we need colour. {glue:text}`colour`
 
 
 # %%
@@ -372,7 +372,13 @@ glue("mean_pixel", float(x.mean()), display=False)
 spread, size = gradient.std(dim=1, correction=0), gradient.abs().sum(dim=1)
 glue("largest_spread", f"{float(spread.max()):.0e}" if spread.any() else "0", display=False)
 rounding = "all that is left to rank by is rounding, and the order of the rows"
-glue("spread_left", rounding if x.shape[1] == 1 else "a map that is strong in all colours alike ranks low", display=False)
+grey_picture = (
+    "A digit has one channel, where the spread is zero for every pixel and ranks nothing; our pixel_perturbation refuses it. "
+    "So we let the network look at a colour picture of a digit, whose three channels it averages first. All three channels then have "
+    "the same gradient, which is the case in which the spread calls a pixel irrelevant however large its gradient is."
+)
+glue("colour", grey_picture if x.shape[1] == 1 else "These pictures have it.", display=False)
+glue("spread_left", rounding if x.shape[1] == 1 else "a pixel whose gradient is strong in all colours alike ranks low", display=False)
 glue("largest_size", float(size.max()), display=False)
 for key, name in (
     ("grey", "grey for the mean"),
@@ -446,7 +452,7 @@ area_table(*CIFAR)
 #   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
 # - **On CIFAR-100**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common reader,
 #   {glue:text}`cifar_common`.
-# - With {glue:text}`seeds` only large differences can be told from chance, and "undecided" is not "equal". And
+# - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.
 # :::

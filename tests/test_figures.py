@@ -66,6 +66,9 @@ def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_h
     assert [line.get_fillstyle() for line in drawn] == ["full", "none"]
     for line in drawn:
         assert np.allclose(np.column_stack(line.get_data()), mine[["test_squared_norm", "gan_test"]])
+    for wrong in ({}, dict.fromkeys("abcd", frame)):
+        with pytest.raises(ValueError, match="one to 3"):
+            figures.networks(wrong, metrics, {"gan_test": "GAN-test"})
 
 
 def test_a_column_of_samples_bears_the_name_of_its_class_also_without_the_images(

@@ -107,7 +107,7 @@ def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(shelf: 
         for seed in seeds:
             table = pd.DataFrame({"sigma": [0.1], "ratio": [1.0 + seed], "error": [0.5]})
             table.to_csv(write_run(shelf, name, seed, 0.4) / "curve.csv", index=False)
-    assert tables.runs_in_words("quick", "mnist5k", "curve") == "baseline, 1 seed; gradient norm, 2 seeds"
+    assert tables.runs_in_words("quick", "mnist5k", "curve") == "1 seed of baseline; 2 seeds of gradient norm"
     rows = tables.run_rows("quick", "mnist5k", "curve")
     one, two = tables.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
     assert one["high"] == pytest.approx(1 + 1.96 * 0.5, abs=1e-3)
@@ -166,5 +166,7 @@ def test_rank_correlation_is_that_of_pandas_with_ties_and_its_interval_that_of_a
 def test_rank_correlation_of_too_few_or_of_equal_numbers_is_nan() -> None:
     for pair in (([], []), ([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3])):
         assert math.isnan(tables.rank_correlation(*pair).value)
+    with pytest.raises(ValueError, match="finite"):
+        tables.rank_correlation([1, math.nan, 3], [1, 2, 3])
     with pytest.raises(ValueError, match="3 and 2"):
         tables.rank_correlation([1, 2, 3], [1, 2])
