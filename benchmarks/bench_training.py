@@ -17,6 +17,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -62,7 +63,7 @@ def forward_mode(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     with forward_ad.dual_level():
         signs = torch.randint(0, 2, x.shape).mul_(2).sub_(1).to(x.dtype)
         logits, slopes = forward_ad.unpack_dual(model(forward_ad.make_dual(x, signs)))
-    return F.cross_entropy(logits, y) + 5e-4 * slopes.gather(1, y[:, None]).square().mean()
+    return F.cross_entropy(logits, y) + 5e-4 * slopes.gather(1, y[:, None]).square().mean()  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
     "the authors' loop": (authors_loop, torch.contiguous_format, False),
     "the same objective here": (penalised(losses.ScoreMatching(**SAME)), torch.channels_last, False),
     "joint statistics, x and x+v in one batch": (
-        penalised(losses.ScoreMatching(**SAME | {"batch_norm": "joint"})),
+        penalised(replace(losses.ScoreMatching(**SAME), batch_norm="joint")),
         torch.channels_last,
         False,
     ),

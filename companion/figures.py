@@ -268,7 +268,7 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
     for row, (y, y_label) in zip(axes, up.items(), strict=True):
         row[0].set_ylabel(y_label)
         for ax, x in zip(row, across, strict=True):
-            if (pd.concat([frame[x] for frame in frames.values()]) < 0).any():
+            if min(frame[x].to_numpy().min() for frame in frames.values()) < 0:
                 ax.set_xscale("symlog", linthresh=10)
             else:
                 ax.set_xscale("log")

@@ -249,11 +249,11 @@ def run_metrics(
         >>> run_metrics("tiny", "no_such_data", ["gan_test"]).columns.tolist()
         ['model', 'seed', 'gan_test']
     """
-    columns = [
-        run_table(tier, dataset, metric, names).set_index(["model", "seed"])["value"].rename(metric)
+    columns = {
+        metric: run_table(tier, dataset, metric, names).set_index(["model", "seed"])["value"]
         for metric in metrics
-    ]
-    return pd.concat(columns, axis=1, join="inner").dropna().reset_index()
+    }
+    return pd.DataFrame(columns).dropna().reset_index()
 
 
 def rank_correlation(
