@@ -185,7 +185,7 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
     ax.axhline(chance, color="#8C8C8C", linestyle=":", linewidth=1)
     ax.text(3.45, chance + 0.01, "chance, here", fontsize=8, color="#666666", ha="right")
     ax.set_xticks(range(len(means)), [plots.MODEL_LABELS[name] for name in means["model"]])
-    ax.set(ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
+    ax.set(xlim=(-0.5, 3.5), ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
     if printed:
         ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
         ax.legend(loc="best")

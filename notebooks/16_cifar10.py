@@ -115,7 +115,8 @@ figures.gan_test(*HERE, 1 / 10)
 plt.show()
 
 # %% [markdown]
-# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
+# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. A judge of ten classes is easily
+# satisfied: where the scores crowd below 100 %, they tell the networks no longer apart.
 #
 # ## Pixel perturbation
 #
