@@ -343,7 +343,8 @@ def _picture_rows(rows: Mapping[str, tuple[Tensor, bool]], titles: Sequence[str]
     """Draw pictures, or signed maps where the flag says so, a labelled row each."""
     columns = max((len(pictures) for pictures, _ in rows.values()), default=1)
     count = max(1, len(rows))
-    figure, axes = plt.subplots(count, columns, figsize=(8.8, 8.4 / columns * count + 0.3), squeeze=False)
+    height = 8.4 / columns * count + 0.3 if rows else 1.2
+    figure, axes = plt.subplots(count, columns, figsize=(8.8, height), squeeze=False)
     if not rows:
         axes[0, 0].set_axis_off()
         _say_not_run(axes[0, 0])
