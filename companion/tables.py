@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from companion import runs
+from companion import presets, runs
 from companion._support import choose
 from companion.metrics.intervals import Interval, normal_quantile, paired_difference_interval, seed_interval
 from companion.plots import MODEL_LABELS
@@ -318,6 +318,39 @@ def runs_in_words(tier: str, dataset: str, table: str) -> str:
     return "; ".join(
         f"{count} seed{'s' * (count > 1)}{' each' * (len(names) > 1)} of {listed(names)}"
         for count, names in by_count.items()
+    )
+
+
+def trace_in_words(tier: str, dataset: str) -> str:
+    """Say where score-matching's trace ends: beside what its stability term asks for, and the baseline's.
+
+    With c = 1e-4 / mu, eq. 4 contains h + c h^2, which is lowest at h = -1 / (2c): the target.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: one of the tier's.
+
+    Raises:
+        ValueError: an unknown tier, or a data set that it does not have.
+
+    Example:
+        >>> trace_in_words("quick", "mnist5k").partition(".")[0]
+        'the target is -500'
+    """
+    target = -presets.preset(tier, dataset, "score_matching").penalty["mu"] / 2e-4
+    found = runs.find_all(tier, dataset, "score_matching")
+    reached = _over_seeds(run.history()["trace"].iloc[-1] for run in found if run.record.status == "finished")
+    tested = model_table(tier, dataset, "test_trace").set_index("model")
+    plain, matched = tested.loc["baseline"], tested.loc["score_matching"]
+    if math.isnan(reached.value + plain["value"] + matched["value"]):
+        return "not measured"
+    way = "down" if plain["low"] > target else "up" if plain["high"] < target else "neither way clearly"
+    number = "{:,.0f}"
+    return (
+        f"the target is {number.format(target)}. Over the batches of the last epoch score-matching's mean "
+        f"trace is {interval_text(reached, number)}; in evaluation mode, on test pictures, "
+        f"{interval_text(matched, number)}, and the baseline's {interval_text(plain, number)}. "
+        f"The term pulls {way}."
     )
 
 

@@ -43,7 +43,7 @@ from pandas.io.formats.style import Styler
 from companion import data, figures, plots, presets, runs, search, tables, trace, training
 from companion._support import choose, flat_sum
 from companion.gradients import logit_gradient
-from companion.metrics import paired_difference_interval, seed_interval
+from companion.metrics import paired_difference_interval
 
 plots.use_style()
 set_matplotlib_formats("svg")
@@ -383,28 +383,7 @@ def moves(name: str) -> str:
 
 for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"), ("gradient_norm", "norm")):
     glue(f"moves_{word}", moves(name), display=False)
-
-
-# %% tags=["remove-cell"]
-def prescribed(tier: str, dataset: str) -> str:
-    """Say where score-matching's trace ends, beside the one that its stability term asks for and the baseline's."""
-    history = figures.histories(tier, dataset)
-    last = history.sort_values("epoch").groupby(["model", "seed"]).last() if len(history) else history
-    tested = tables.model_table(tier, dataset, "test_trace").set_index("model")
-    plain, matched = tested.loc["baseline"], tested.loc["score_matching"]
-    if "score_matching" not in last.index or math.isnan(plain["value"]) or math.isnan(matched["value"]):
-        return "not measured"
-    reached = seed_interval(last.loc["score_matching", "trace"].tolist())
-    target = -presets.preset(tier, dataset, "score_matching").loss().mu / 2e-4
-    way = "down" if plain["low"] > target else "up" if plain["high"] < target else "neither way clearly"
-    number = "{:,.0f}"
-    return (
-        f"the target is {number.format(target)}. Over the batches of the last epoch score-matching's mean trace is {tables.interval_text(reached, number)}; "
-        f"in evaluation mode, on test pictures, {tables.interval_text(matched, number)}, and the baseline's {tables.interval_text(plain, number)}. The term pulls {way}."
-    )
-
-
-glue("prescribed", prescribed(tier, dataset), display=False)
+glue("prescribed", tables.trace_in_words(tier, dataset), display=False)
 
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
@@ -561,10 +540,10 @@ glue("cifar_constants", paper_constants(theirs), display=False)
 glue("cifar_trained", tables.runs_in_words(*CIFAR, "history"), display=False)
 for name, words in costs(*CIFAR).items():
     glue(f"cifar_costs_{name}", words, display=False)
-glue("cifar_prescribed", prescribed(*CIFAR), display=False)
+glue("cifar_prescribed", tables.trace_in_words(*CIFAR), display=False)
 glue("cifar_objective", objectives(*CIFAR), display=False)
-where = {"On digits": prescribed(tier, dataset)} if (tier, dataset) != CIFAR else {}
-glue("pulls", " ".join(f"{which}: {said}" for which, said in (where | {"On CIFAR-100": prescribed(*CIFAR)}).items()), display=False)
+where = {"On digits": tables.trace_in_words(tier, dataset)} if (tier, dataset) != CIFAR else {}
+glue("pulls", " ".join(f"{which}: {said}" for which, said in (where | {"On CIFAR-100": tables.trace_in_words(*CIFAR)}).items()), display=False)
 glue("cifar_early", f"{theirs.iloc[0]['squared norm']:.1f}", display=False)
 late = [run.history()["squared_norm_validation"].iloc[-1] for run in cifar_runs if run.record.name == "baseline"]
 glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", display=False)

@@ -62,6 +62,7 @@ for key, metric in {
 settings = presets.preset(*HERE, "baseline")
 glue("network", f"{settings.network.replace('resnet', 'ResNet-')} of width {settings.width}", display=False)
 glue("epochs", settings.epochs, display=False)
+glue("trace", tables.trace_in_words(*HERE), display=False)
 glue("runs", tables.runs_in_words(*HERE, "density_ratio"), display=False)
 
 # %% [markdown]
@@ -87,6 +88,8 @@ pd.DataFrame(
 # %% [markdown]
 # Accuracy, from high to low: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`. With one seed, the
 # intervals are over images or samples.
+#
+# Of the trace that score-matching's stability term asks for, as in [chapter 7](07_training.ipynb): {glue:text}`trace`
 #
 # ## Density under noise
 #

@@ -170,3 +170,12 @@ def test_rank_correlation_of_too_few_or_of_equal_numbers_is_nan() -> None:
         tables.rank_correlation([1, math.nan, 3], [1, 2, 3])
     with pytest.raises(ValueError, match="3 and 2"):
         tables.rank_correlation([1, 2, 3], [1, 2])
+
+
+def test_the_trace_in_words_has_the_batches_mean_of_the_last_epoch_and_the_way_from_the_baseline() -> None:
+    last = [run.history()["trace"].iloc[-1] for run in runs.find_all("quick", "mnist5k", "score_matching")]
+    words = tables.trace_in_words("quick", "mnist5k")
+    assert words.startswith("the target is -500. ")  # mu = 0.1, so c = 1e-3.
+    assert f"mean trace is {sum(last) / len(last):,.0f} (" in words
+    baseline = tables.seed_table("quick", "mnist5k", "test_trace", ["baseline"]).iloc[0]
+    assert words.endswith("pulls down.") == (baseline["low"] > -500)
