@@ -258,12 +258,12 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
     Raises:
         ValueError: no frame, or more than three.
     """
+    if not 1 <= len(frames) <= len(FILLS):
+        raise ValueError(f"networks of one to {len(FILLS)} data sets can be told apart; got {len(frames)}")
     figure, axes = plt.subplots(
         len(up), len(across), figsize=(8.8, 3 * len(up)), sharex="col", sharey="row", squeeze=False
     )
     looks = {name: plots.model_style(name) | {"linestyle": "none"} for name in METHODS}
-    if not 1 <= len(frames) <= len(FILLS):
-        raise ValueError(f"networks of one to {len(FILLS)} data sets can be told apart; got {len(frames)}")
     fills = dict(zip(frames, FILLS, strict=False))
     for row, (y, y_label) in zip(axes, up.items(), strict=True):
         row[0].set_ylabel(y_label)

@@ -98,6 +98,7 @@ def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_key
     assert found["value"].tolist() == [20.0, 2.0]
     # The mean of two: t = 12.706 with one degree of freedom, standard error 1.
     assert found["high"].tolist()[1] == pytest.approx(2 + 12.706, abs=1e-3)
+    assert tables.runs_in_words("quick", "mnist5k", "curve") == "2 seeds of baseline"
     with pytest.raises(ValueError, match="'ratio', 'kind'"):
         tables.over_seeds(rows, ["model", "noise"], "ratio")
 

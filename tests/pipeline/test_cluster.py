@@ -47,7 +47,7 @@ def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path,
         builds.copy(builds.ROOT / name, root / name)
     edit(root / "companion" / "presets.py", '"tiny": {"epochs": 1', '"tiny": {"epochs": 2')
     edit(root / "companion" / "training.py", "CHECKPOINT_SECONDS = 60.0", "CHECKPOINT_SECONDS = 0.0")
-    methods = ("baseline", "anti_score_matching")
+    methods = ("baseline", "anti_score_matching", "gradient_norm")
     build = start(root, "-k", f"task_train and ({' or '.join(methods)})", TIER="tiny")
     os.kill(parent_of(piece_of(root, "anti_score_matching")), signal.SIGKILL)
     output, _ = build.communicate(timeout=300)
