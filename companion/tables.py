@@ -316,7 +316,7 @@ def runs_in_words(tier: str, dataset: str, table: str) -> str:
     for name, count in rows.groupby("model", sort=False)["seed"].nunique().to_dict().items():
         by_count.setdefault(count, []).append(MODEL_LABELS[str(name)].lower())
     return "; ".join(
-        f"{count} seed{'s' * (count > 1)}{' each' * (len(names) > 1)} of {listed(names)}"
+        f"{counted(count, 'seed')}{' each' * (len(names) > 1)} of {listed(names)}"
         for count, names in by_count.items()
     )
 
@@ -419,6 +419,44 @@ def interval_text(
     if math.isnan(values["value"]):
         return "not measured"
     return f"{value} (one seed, no interval)" if math.isnan(values["low"]) else f"{value} ({low} to {high})"
+
+
+def interval_table(
+    tier: str, dataset: str, metrics: Mapping[str, str], form: str = "{:.2f}", scale: float = 1.0
+) -> pd.DataFrame:
+    """Write metrics with their intervals, for display: a row a model, as `model_table` has them.
+
+    Args:
+        tier: one of `runs.TIERS`.
+        dataset: the data set's name.
+        metrics: metrics of the records, by the columns' titles.
+        form: the format of each number.
+        scale: what the numbers are multiplied by: 100 for percent.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> interval_table("tiny", "no_such_data", {"GAN-test": "gan_test"}).loc["Baseline", "GAN-test"]
+        'not measured'
+    """
+    texts = {
+        title: [
+            interval_text(row, form, scale) for row in model_table(tier, dataset, metric).to_dict("records")
+        ]
+        for title, metric in metrics.items()
+    }
+    return pd.DataFrame(texts, index=pd.Index([MODEL_LABELS[name] for name in METHODS], name="model"))
+
+
+def counted(count: int, word: str) -> str:
+    """Write a number of things: `1 seed`, `3 seeds`.
+
+    Example:
+        >>> counted(1, "seed"), counted(3, "seed")
+        ('1 seed', '3 seeds')
+    """
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def direction(

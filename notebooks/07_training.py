@@ -348,19 +348,18 @@ plt.show()
 # At the end, on test digits, which neither training nor the search has seen: means over seeds with 95 % intervals, and the objective's difference from the baseline's, seed by seed. Score-matching is meant to lower the objective, anti-score-matching to raise it.
 
 # %% tags=["hide-input"]
-QUANTITIES = {"test_trace": "trace", "test_squared_norm": "squared gradient norm", "test_objective": "objective of eq. 2"}
+QUANTITIES = {"trace": "test_trace", "squared gradient norm": "test_squared_norm", "objective of eq. 2": "test_objective"}
 moved = tables.paired_differences(tier, dataset, "test_objective").set_index("model")
 
 
 def density_at_the_end(tier: str, dataset: str) -> pd.DataFrame:
     """Return what the penalties act on, on test pictures: over seeds, or over one run's pictures."""
-    ends = {label: tables.model_table(tier, dataset, metric) for metric, label in QUANTITIES.items()}
-    found = {label: [tables.interval_text(row, "{:.1f}") for _, row in table.iterrows()] for label, table in ends.items()}
+    found = tables.interval_table(tier, dataset, QUANTITIES, "{:.1f}")
     lower = tables.paired_differences(tier, dataset, "test_objective")
     found["objective - baseline's"] = ["", *(tables.interval_text(row, "{:+.1f}") for _, row in lower.iterrows())]
-    counted = ends["trace"]
-    found["interval over"] = [f"{row['n']} {row['unit'].replace('images', 'pictures')}" if row["n"] else "" for _, row in counted.iterrows()]
-    return pd.DataFrame(found, index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"))
+    behind = tables.model_table(tier, dataset, "test_trace")
+    found["interval over"] = [f"{row['n']} {row['unit'].replace('images', 'pictures')}" if row["n"] else "" for _, row in behind.iterrows()]
+    return found
 
 
 density_at_the_end(tier, dataset)
@@ -383,7 +382,8 @@ def moves(name: str) -> str:
 
 for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"), ("gradient_norm", "norm")):
     glue(f"moves_{word}", moves(name), display=False)
-glue("prescribed", tables.trace_in_words(tier, dataset), display=False)
+prescribed = tables.trace_in_words(tier, dataset)
+glue("prescribed", prescribed, display=False)
 
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
@@ -540,10 +540,11 @@ glue("cifar_constants", paper_constants(theirs), display=False)
 glue("cifar_trained", tables.runs_in_words(*CIFAR, "history"), display=False)
 for name, words in costs(*CIFAR).items():
     glue(f"cifar_costs_{name}", words, display=False)
-glue("cifar_prescribed", tables.trace_in_words(*CIFAR), display=False)
+cifar_prescribed = tables.trace_in_words(*CIFAR)
+glue("cifar_prescribed", cifar_prescribed, display=False)
 glue("cifar_objective", objectives(*CIFAR), display=False)
-where = {"On digits": tables.trace_in_words(tier, dataset)} if (tier, dataset) != CIFAR else {}
-glue("pulls", " ".join(f"{which}: {said}" for which, said in (where | {"On CIFAR-100": tables.trace_in_words(*CIFAR)}).items()), display=False)
+on_digits = f"On digits: {prescribed} " if (tier, dataset) != CIFAR else ""
+glue("pulls", f"{on_digits}On CIFAR-100: {cifar_prescribed}", display=False)
 glue("cifar_early", f"{theirs.iloc[0]['squared norm']:.1f}", display=False)
 late = [run.history()["squared_norm_validation"].iloc[-1] for run in cifar_runs if run.record.name == "baseline"]
 glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", display=False)

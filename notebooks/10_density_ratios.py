@@ -321,7 +321,7 @@ effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["v
 top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
 seeds = int(ratios.groupby("model")["seed"].nunique().min())
-glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+glue("seeds", tables.counted(seeds, "seed"), display=False)
 glue("unit", f"{seeds} seeds" if seeds > 1 else "the images of the one seed that there is", display=False)
 glue("top_sigma", f"{top:g}", display=False)
 glue("effective_low", float(effective.xs(top, level="sigma").min()), display=False)

@@ -41,7 +41,7 @@ from companion import data, evaluation, figures, live, metrics, plots, presets, 
 from companion._support import choose
 from companion.tables import (
     beside_reported, direction, interval_text, labelled, listed, model_table, paired_differences, ranking, reported,
-    run_table, runs_in_words, seed_table,
+    run_table, runs_in_words, seed_table, counted,
 )  # fmt: skip
 
 plots.use_style()
@@ -138,7 +138,7 @@ for row in gaps.to_dict("records"):
 for key, members in zip(("same", "opposite", "open"), against.values(), strict=True):
     glue(f"paper_{key}", listed(plots.MODEL_LABELS[name] for name in members), display=False)
 seeds = int(table["n"].max())
-glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+glue("seeds", counted(seeds, "seed"), display=False)
 aged = int(each["earlier"].sum())
 glue("earlier", f"Of these {len(each)} records, {aged or 'none'} are from earlier code.", display=False)
 for name, value in reported("cifar100.gan_test").items():

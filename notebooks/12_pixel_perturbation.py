@@ -158,7 +158,7 @@ plt.show()
 clean = tables.seed_table(tier, dataset, "test_accuracy").set_index("model")["value"]
 counted = curves.groupby("model")["seed"].nunique()
 seeds = int(counted.min())
-glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+glue("seeds", tables.counted(seeds, "seed"), display=False)
 several = f"The unit here is a training, not an image: the interval is Student's over {seeds} seeds, and with so few it can well run past 100 %."
 alone = "With one seed there is no interval over trainings; those of the table are over its images, and say nothing of the next training."
 glue("unit", several if seeds > 1 else alone, display=False)
@@ -227,21 +227,15 @@ def areas_of(tier, dataset):
     return found | {"gain over random": (found["own"] - found["random order"]).dropna()}
 
 
-def area_table(tier, dataset):
+def area_table(tier, dataset, gain):
     """Return the areas for display, in percent, a row a model: over seeds, or over one run's images."""
-    gain = areas_of(tier, dataset)["gain over random"]
-    intervals = {title: tables.model_table(tier, dataset, metric).to_dict("records") for title, metric in metrics.items()}
-    intervals["gain over random"] = [
-        seed_interval(gain.loc[m].tolist()) if m in gain.index.unique("model") else {} for m in runs.METHODS
-    ]
-    texts = {
-        title: [tables.interval_text(row, "{:.1f}", scale=100) for row in rows] for title, rows in intervals.items()
-    }
-    return pd.DataFrame(texts, index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="area, in %"))
+    gains = [seed_interval(gain.loc[m].tolist()) if m in gain.index.unique("model") else {} for m in runs.METHODS]
+    table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100).rename_axis("area, in %")
+    return table.assign(**{"gain over random": [tables.interval_text(row, "{:.1f}", scale=100) for row in gains]})
 
 
 areas = areas_of(tier, dataset)
-area_table(tier, dataset)
+area_table(tier, dataset, areas["gain over random"])
 
 # %% [markdown]
 # {glue:text}`unit` Seeds that are
@@ -424,7 +418,7 @@ figures.pixel_perturbation(*CIFAR)
 plt.show()
 
 # %% tags=["hide-input"]
-area_table(*CIFAR)
+area_table(*CIFAR, theirs["gain over random"])
 
 # %% [markdown]
 # From the largest area to the smallest. Own gradients: {glue:text}`cifar_own`. Gain over random:

@@ -142,7 +142,7 @@ pd.DataFrame(
 
 # %% tags=["remove-cell"]
 seeds = int(over_runs["smoothness"]["n"].min())
-glue("seeds", f"{seeds} seed" + "s" * (seeds != 1), display=False)
+glue("seeds", tables.counted(seeds, "seed"), display=False)
 glue("n_images", int(trained["baseline"].metric("map_spatial_smoothness")["n"]), display=False)
 for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
     base = over_runs[title].set_index("model").loc["baseline"]
@@ -339,7 +339,6 @@ glue("networks", len(shares), display=False)
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
-theirs = {title: tables.model_table(*CIFAR, metric) for title, metric in measures.items()}
 glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
 
 glue("cifar_smooth", tables.ranking(*CIFAR, measures["smoothness"]), display=False)
@@ -363,10 +362,7 @@ figures.map_qualities(*CIFAR)
 plt.show()
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {title: [tables.interval_text(row, "{:.3f}") for _, row in frame.iterrows()] for title, frame in theirs.items()},
-    index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
-)
+tables.interval_table(*CIFAR, measures, "{:.3f}")
 
 # %% [markdown]
 # From high to low. Smoothness: {glue:text}`cifar_smooth`. Edge correlation: {glue:text}`cifar_edges`. With one seed this

@@ -220,7 +220,7 @@ def at_the_target() -> str:
     shares = (here["trace"] / here["target"]).groupby(here["λ"]).agg(["min", "max", "count"])
     weights = dict.fromkeys((max(shares.index), setup["score_matching"]["lambda"], min(shares.index)))
     texts = [
-        f"from {row['min']:.3g} to {row['max']:.3g} times the target at λ = {weight:g} ({row['count']:.0f} network{'' if row['count'] == 1 else 's'})"
+        f"from {row['min']:.3g} to {row['max']:.3g} times the target at λ = {weight:g} ({tables.counted(int(row['count']), 'network')})"
         for weight, row in shares.loc[list(weights)].iterrows()
         if row["count"]
     ]

@@ -202,9 +202,9 @@ for x, key in zip(PREDICTORS, ("objective", "norm"), strict=True):
 glue("why_networks", len(digits), display=False)
 
 
-def beyond(metric, tier="small", dataset="cifar100"):
+def beyond(metric):
     """Return the runs of the two penalties whose metric lies above that of their seed's baseline, interval by interval."""
-    frame = tables.run_table(tier, dataset, metric).set_index(["model", "seed"])
+    frame = tables.run_table(*shelves["CIFAR-100"], metric).set_index(["model", "seed"])
     pairs = [(m, s) for m, s in frame.index if m in ("score_matching", "gradient_norm") and ("baseline", s) in frame.index]
     return pairs, {(m, s) for m, s in pairs if frame.loc[(m, s), "low"] > frame.loc[("baseline", s), "high"]}
 
