@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,23 @@ from torch import nn
 from companion import evaluation, presets, runs, training
 
 
+@pytest.fixture(scope="module")
+def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a judge and a baseline of one small epoch, to be copied."""
+    project = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "PROJECT", project)
+        for method in ("judge", "baseline"):
+            training.train(presets.preset("tiny", "mnist5k", method, train_size=64), progress=False)
+    return project
+
+
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a judge and a baseline of one small epoch; the baseline's folder."""
+def trained(once_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that project, as the one in which the runs are looked for; the baseline's folder."""
     monkeypatch.setattr(runs, "PROJECT", tmp_path)
-    for method in ("judge", "baseline"):
-        settings = presets.preset("tiny", "mnist5k", method, train_size=64)
-        training.train(settings, progress=False)
-    return runs.directory(settings)
+    shutil.copytree(once_trained, tmp_path, dirs_exist_ok=True)
+    return runs.directory(presets.preset("tiny", "mnist5k", "baseline"))
 
 
 def measured(folder: Path) -> dict[str, bytes]:
