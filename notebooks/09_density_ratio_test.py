@@ -38,7 +38,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, fooling, plots, presets, runs
+from companion import data, figures, fooling, plots, presets, runs
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import extremal_mask, mean_interval, paired_difference_interval, pixel_perturbation
@@ -125,48 +125,68 @@ images = data.load(dataset)
 x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
 model = runs.find(tier, dataset, "baseline", seed).model().to(device)
 gradient = logit_gradient(model, x, y)
-side = x.shape[-1] // 3
-corner = torch.zeros(x.shape[1:])
-corner[:, -side:, :side] = 1.0
-networks = {
-    "as trained": model,
-    "likes ink in the corner": fooling.shift_logits(model, fooling.linear_shift(corner, 2.0)).eval(),
-    "dislikes it": fooling.shift_logits(model, fooling.linear_shift(corner, -2.0)).eval(),
-}
 
 
-def perturbed(network, score, order="least", replacement="mean"):
-    """Run the test on the first test images, with the gradient map of the network as trained."""
+# %%
+def corner_of(pictures):
+    """Return a picture of zeros with ones in its lower left corner."""
+    side, corner = pictures.shape[-1] // 3, torch.zeros(pictures.shape[1:])
+    corner[:, -side:, :side] = 1.0
+    return corner
+
+
+def three_networks(model, corner):
+    """Return the network as trained, and with the corner liked and disliked."""
+    return {
+        "as trained": model,
+        "likes ink in the corner": fooling.shift_logits(model, fooling.linear_shift(corner, 2.0)).eval(),
+        "dislikes it": fooling.shift_logits(model, fooling.linear_shift(corner, -2.0)).eval(),
+    }
+
+
+corner = corner_of(x)
+networks = three_networks(model, corner)
+
+
+# %%
+def perturbed(network, score, on=(x, y, gradient), order="least", replacement="mean"):
+    """Run the test: by default on the first test images, with the gradient map of the network as trained."""
     return pixel_perturbation(
-        network, x, y, gradient, fractions=fractions, score=score, order=order, replacement=replacement,
+        network, *on, fractions=fractions, score=score, order=order, replacement=replacement,
         generator=torch.Generator().manual_seed(seed),  # The same noise for every network.
     )  # fmt: skip
 
 
-# %%
-curves = {
-    (name, score): perturbed(network, score)
-    for name, network in networks.items()
-    for score in ("logit", "probability", "accuracy")
-}
+def by_three_scores(networks, on=(x, y, gradient)):
+    """Run the test on each network, by each score."""
+    scores = ("logit", "probability", "accuracy")
+    return {(name, score): perturbed(network, score, on) for name, network in networks.items() for score in scores}
+
+
+curves = by_three_scores(networks)
 at_random = {name: perturbed(network, "logit", order="random") for name, network in networks.items()}
 random_probability = {name: perturbed(networks[name], "probability", order="random") for name in networks}
 
 # %% mystnb={"figure": {"name": "fig-ratio-shift", "caption": "The pixel perturbation test of one map on three networks that give the same answers: scored by the logit, by the probability and by the accuracy. Bands: 95 % over images. In the second and third panel three curves lie on each other."}, "image": {"alt": "Three panels. In the first, three curves part widely: one bends up, one stays between, one bends down. In the second and third only one curve is to be seen, falling as pixels are replaced."}} tags=["hide-input"]
+def draw_three_scores(curves):
+    """Draw the curves of the three networks, a panel for each score."""
+    figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
+    looks = dict(zip(networks, (("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":")), strict=True))
+    titles = {"logit": "Logit: three curves", "probability": "Probability: one", "accuracy": "Accuracy: one"}
+    for ax, (score, title) in zip(axes, titles.items(), strict=True):
+        for name, (colour, marker, dashes) in looks.items():
+            line = plots.curve_with_band(ax, curves[name, score].to_frame(), color=colour, label=name)
+            line.set(marker=marker, linestyle=dashes)
+        ax.set(title=title, xlabel="share of pixels replaced")
+    axes[0].set_ylabel("log density ratio")
+    axes[1].set(ylabel="probability of the class", ylim=(-0.03, 1.03))
+    axes[2].set(ylabel="accuracy", ylim=(-0.03, 1.03))
+    axes[0].legend(loc="best")
+    plt.show()
+
+
 set_matplotlib_formats("svg")
-figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
-looks = dict(zip(networks, (("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":")), strict=True))
-titles = {"logit": "Logit: three curves", "probability": "Probability: one", "accuracy": "Accuracy: one"}
-for ax, (score, title) in zip(axes, titles.items(), strict=True):
-    for name, (colour, marker, dashes) in looks.items():
-        line = plots.curve_with_band(ax, curves[name, score].to_frame(), color=colour, label=name)
-        line.set(marker=marker, linestyle=dashes)
-    ax.set(title=title, xlabel="share of pixels replaced")
-axes[0].set_ylabel("log density ratio")
-axes[1].set(ylabel="probability of the class", ylim=(-0.03, 1.03))
-axes[2].set(ylabel="accuracy", ylim=(-0.03, 1.03))
-axes[0].legend(loc="best")
-plt.show()
+draw_three_scores(curves)
 
 # %% tags=["remove-cell"]
 half, sure = fractions.index(0.5), {}
@@ -181,11 +201,21 @@ for key, name in (("plain", "as trained"), ("likes", "likes ink in the corner"),
     glue(f"sure_{key}", sure[key], display=False)
     glue(f"sure_{key}_gap", interval_text(gap, "{:+.3f}"), display=False)
 glue("sure_agree", "agree" if len(set(sure.values())) == 1 else "do not agree", display=False)
-reference = {score: curves["as trained", score].per_sample for score in ("probability", "accuracy")}
-moved = {s: max(float((curves[n, s].per_sample - r).abs().max()) for n in networks) for s, r in reference.items()}
-glue("probability_moved", f"{moved['probability']:.0e}", display=False)
-glue("answers_moved", int(sum((curves[n, "accuracy"].per_sample != reference["accuracy"]).sum() for n in networks)), display=False)
-glue("answers", count * len(fractions) * 2, display=False)
+
+
+# %% tags=["remove-cell"]
+def glue_what_moved(curves, prefix=""):
+    """Glue how far the altered networks' probabilities and answers are from those of the network as trained."""
+    probability, answer = (curves["as trained", score].per_sample for score in ("probability", "accuracy"))
+    altered = [name for name in networks if name != "as trained"]
+    moved = max(float((curves[name, "probability"].per_sample - probability).abs().max()) for name in altered)
+    glue(f"{prefix}probability_moved", f"{moved:.0e}", display=False)
+    changed = sum(int((curves[name, "accuracy"].per_sample != answer).sum()) for name in altered)
+    glue(f"{prefix}answers_moved", changed, display=False)
+    glue(f"{prefix}answers", answer.numel() * len(altered), display=False)
+
+
+glue_what_moved(curves)
 
 # %% [markdown]
 # With half the pixels replaced, the mean log density ratio is {glue:text}`half_plain` for the network as
@@ -366,9 +396,40 @@ glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
 # On the network as trained, the mask found with the logit reaches a log density ratio that differs by
 # {glue:text}`logit_gain` from that of the mask found with the probability; its probability differs by
 # {glue:text}`probability_gain`. And for {glue:text}`denser` of the {glue:text}`masked` images the picture
-# with four fifths of it erased is *more* likely, under the network's density, than the digit it was made from. A
+# with four fifths of it erased is *more* likely, under the network's density, than the one it was made from. A
 # maximiser looks for such pictures. It is the climb of [chapter 8](08_activation_maximisation.ipynb), with the mask
 # in place of the pixels.
+
+# %% tags=["remove-cell"]
+theirs = figures.evaluated("small", "cifar100")
+drawn = torch.cat([run.pictures()["samples"] for run in theirs.values()]).to(device)
+meant = torch.cat([torch.tensor(run.table("samples")["target"][: len(run.pictures()["samples"])].to_numpy()) for run in theirs.values()])
+reader = theirs["baseline"].model().to(device)
+on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant.to(device)))
+cifar_curves = by_three_scores(three_networks(reader, corner_of(drawn)), on_cifar)
+glue("cifar_drawn", len(drawn), display=False)
+glue("cifar_drawers", len(theirs), display=False)
+for key, name in (("plain", "as trained"), ("likes", "likes ink in the corner"), ("dislikes", "dislikes it")):
+    glue(f"cifar_half_{key}", interval_text(mean_interval(cifar_curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
+glue_what_moved(cifar_curves, "cifar_")
+
+# %% [markdown]
+# ## On CIFAR-100
+#
+# Nothing in {eq}`eq-ratio-identity` asks how large a picture is or how many classes there are. So we repeat the
+# test with the CIFAR-100 baseline of [](07_training.ipynb); the corner is that of a colour picture now. The
+# pictures are {glue:text}`cifar_drawn` which that chapter's {glue:text}`cifar_drawers` networks
+# [drew from noise](11_samples.ipynb): they come with the book, and the photographs do not. With `tier=small` the
+# whole chapter runs on the photographs.
+
+# %% mystnb={"figure": {"name": "fig-ratio-cifar", "caption": "The test of {numref}`fig-ratio-shift` on the baseline of CIFAR-100 and on pictures that four networks drew. Bands: 95 % over pictures."}, "image": {"alt": "Three panels. In the first, three curves part; in the second and third the three lie on each other and fall as pixels are replaced."}} tags=["hide-input"]
+draw_three_scores(cifar_curves)
+
+# %% [markdown]
+# With half the pixels replaced the mean log density ratio is {glue:text}`cifar_half_plain` for the network as
+# trained, {glue:text}`cifar_half_likes` where the corner is liked and {glue:text}`cifar_half_dislikes` where it
+# is disliked. No probability of any damaged picture moved by more than {glue:text}`cifar_probability_moved`, and
+# {glue:text}`cifar_answers_moved` of {glue:text}`cifar_answers` answers changed.
 #
 # ## What the paper reports, what you just saw
 #
@@ -384,6 +445,9 @@ glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
 # - A function that changes no answer moved the result with half the pixels replaced from {glue:text}`half_plain`
 #   to {glue:text}`half_likes` and {glue:text}`half_dislikes`. It changed {glue:text}`answers_moved` of
 #   {glue:text}`answers` answers.
+# - On CIFAR-100's baseline the result moved from {glue:text}`cifar_half_plain` to
+#   {glue:text}`cifar_half_likes` and {glue:text}`cifar_half_dislikes`; {glue:text}`cifar_answers_moved` of
+#   {glue:text}`cifar_answers` answers changed.
 # - On the baseline as it is, density and probability point in opposite ways for {glue:text}`mean_unlike:.0f` %,
 #   {glue:text}`grey_unlike:.0f` % and {glue:text}`random_unlike:.0f` % of the images, by replacement.
 # - The same function moved the logit's masks by {glue:text}`logit_masks_apart` a pixel, and the probability's
