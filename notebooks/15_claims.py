@@ -202,28 +202,29 @@ for x, key in zip(PREDICTORS, ("objective", "norm"), strict=True):
 glue("why_networks", len(digits), display=False)
 
 
-def beyond(metric):
-    """Return the runs of the two penalties whose metric lies above that of their seed's baseline, interval by interval."""
-    frame = tables.run_table(*shelves["CIFAR-100"], metric).set_index(["model", "seed"])
+def beyond(name, metric):
+    """Return a data set's runs of the two penalties whose metric lies above that of their seed's baseline, interval by interval."""
+    frame = tables.run_table(*shelves[name], metric).set_index(["model", "seed"])
     pairs = [(m, s) for m, s in frame.index if m in ("score_matching", "gradient_norm") and ("baseline", s) in frame.index]
     return pairs, {(m, s) for m, s in pairs if frame.loc[(m, s), "low"] > frame.loc[("baseline", s), "high"]}
 
 
 # %% tags=["remove-cell"]
-def photographs():
-    """Say which networks on CIFAR-100 have a higher objective than their baseline, and what they are better at."""
-    pairs, farther = beyond("test_objective")
+def photographs(name):
+    """Say which networks on a data set have a higher objective than their baseline, and what they are better at."""
+    pairs, farther = beyond(name, "test_objective")
     if not pairs:
-        return "It has not been measured."
-    words = f"Of {len(pairs)} networks with one of the two penalties, {len(farther) or 'none'} lie{'s' * (len(farther) == 1)} clearly higher than the baseline of the same seed"
+        return "not measured yet."
+    words = f"of {len(pairs)} networks with one of the two penalties, {len(farther) or 'none'} lie{'s' * (len(farther) == 1)} clearly higher than the baseline of the same seed"
     if not farther:
         return f"{words}."
-    better = {label: len(farther & beyond(y)[1]) for y, label in MEASURED.items() if y != CONTROL}
+    better = {label: len(farther & beyond(name, y)[1]) for y, label in MEASURED.items() if y != CONTROL}
     tally = "; ".join(f"{label}, {count}" for label, count in better.items())
     return f"{words}: by eq. 2, farther from the data. So many of them are clearly better than that baseline: {tally}."
 
 
-glue("why_photographs", photographs(), display=False)
+glue("why_cifar100", photographs("CIFAR-100"), display=False)
+glue("why_cifar10", photographs("CIFAR-10"), display=False)
 
 # %% [markdown]
 # The table has Spearman's rank correlation over the networks on digits, with a 95 % bootstrap interval. If the paper is
@@ -236,7 +237,10 @@ glue("why_photographs", photographs(), display=False)
 # own gradients is {glue:text}`why_norm_own`. Where the two are alike, a small gradient makes a network that stands damage, and
 # not yet a map that points to what matters; the gain over random takes the one from the other.
 #
-# On CIFAR-100 the objective can be asked alone, of score-matching and the gradient norm. {glue:text}`why_photographs`
+# On photographs the objective can be asked alone, of score-matching and the gradient norm.
+#
+# - CIFAR-100: {glue:text}`why_cifar100`
+# - CIFAR-10: {glue:text}`why_cifar10`
 #
 # This is not an experiment. Networks with one penalty are alike, so there are nearer four independent points than
 # {glue:text}`why_networks`, the intervals are too narrow, and many of them were looked at. The last column shows how much hangs
