@@ -300,6 +300,6 @@ claims.wide(choice)
 # - Of the claims about an order, {glue:text}`claims_reproduced` are reproduced at this tier,
 #   {glue:text}`claims_opposite` come out opposite and {glue:text}`claims_undecided` stay undecided.
 # - **Is it the density?** Over {glue:text}`why_networks` networks on digits, better with a lower objective of eq. 2:
-#   {glue:text}`why_objective_better`. Better with a smaller gradient norm: {glue:text}`why_norm_better`. On CIFAR-100:
-#   {glue:text}`why_photographs`
+#   {glue:text}`why_objective_better`. Better with a smaller gradient norm: {glue:text}`why_norm_better`. On
+#   photographs: CIFAR-100, {glue:text}`why_cifar100` CIFAR-10, {glue:text}`why_cifar10`
 # :::
