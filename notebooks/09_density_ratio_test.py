@@ -189,10 +189,9 @@ set_matplotlib_formats("svg")
 draw_three_scores(curves)
 
 # %% tags=["remove-cell"]
-half, sure = fractions.index(0.5), {}
+KEYS, sure = dict(zip(("plain", "likes", "dislikes"), networks, strict=True)), {}
 glue("count", count, display=False)
-for key, name in (("plain", "as trained"), ("likes", "likes ink in the corner"), ("dislikes", "dislikes it")):
-    glue(f"half_{key}", interval_text(mean_interval(curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
+for key, name in KEYS.items():
     gap = paired_difference_interval(curves[name, "logit"].area(), at_random[name].area())
     glue(f"map_{key}", direction(gap, "better than", "worse than", "not clearly better or worse than"), display=False)
     glue(f"map_{key}_gap", interval_text(gap, "{:+.2f}"), display=False)
@@ -205,7 +204,10 @@ glue("sure_agree", "agree" if len(set(sure.values())) == 1 else "do not agree", 
 
 # %% tags=["remove-cell"]
 def glue_what_moved(curves, prefix=""):
-    """Glue how far the altered networks' probabilities and answers are from those of the network as trained."""
+    """Glue each network's log density ratio at half the pixels, and how far the altered ones' answers have moved."""
+    half = fractions.index(0.5)
+    for key, name in KEYS.items():
+        glue(f"{prefix}half_{key}", interval_text(mean_interval(curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
     probability, answer = (curves["as trained", score].per_sample for score in ("probability", "accuracy"))
     altered = [name for name in networks if name != "as trained"]
     moved = max(float((curves[name, "probability"].per_sample - probability).abs().max()) for name in altered)
@@ -402,15 +404,14 @@ glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
 
 # %% tags=["remove-cell"]
 theirs = figures.evaluated("small", "cifar100")
-drawn = torch.cat([run.pictures()["samples"] for run in theirs.values()]).to(device)
-meant = torch.cat([torch.tensor(run.table("samples")["target"][: len(run.pictures()["samples"])].to_numpy()) for run in theirs.values()])
+kept = [(run.pictures()["samples"], run.table("samples")["target"]) for run in theirs.values()]
+drawn = torch.cat([pictures for pictures, _ in kept]).to(device)
+meant = torch.cat([torch.tensor(targets[: len(pictures)].to_numpy()) for pictures, targets in kept])
 reader = theirs["baseline"].model().to(device)
-on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant.to(device)))
+on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant))
 cifar_curves = by_three_scores(three_networks(reader, corner_of(drawn)), on_cifar)
 glue("cifar_drawn", len(drawn), display=False)
 glue("cifar_drawers", len(theirs), display=False)
-for key, name in (("plain", "as trained"), ("likes", "likes ink in the corner"), ("dislikes", "dislikes it")):
-    glue(f"cifar_half_{key}", interval_text(mean_interval(cifar_curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
 glue_what_moved(cifar_curves, "cifar_")
 
 # %% [markdown]
@@ -422,7 +423,7 @@ glue_what_moved(cifar_curves, "cifar_")
 # [drew from noise](11_samples.ipynb): they come with the book, and the photographs do not. With `tier=small` the
 # whole chapter runs on the photographs.
 
-# %% mystnb={"figure": {"name": "fig-ratio-cifar", "caption": "The test of {numref}`fig-ratio-shift` on the baseline of CIFAR-100 and on pictures that four networks drew. Bands: 95 % over pictures."}, "image": {"alt": "Three panels. In the first, three curves part; in the second and third the three lie on each other and fall as pixels are replaced."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-ratio-cifar", "caption": "The test of {numref}`fig-ratio-shift` on the baseline of CIFAR-100 and on pictures that the networks drew. Bands: 95 % over pictures."}, "image": {"alt": "Three panels. In the first, three curves part; in the second and third the three lie on each other and fall as pixels are replaced."}} tags=["hide-input"]
 draw_three_scores(cifar_curves)
 
 # %% [markdown]
