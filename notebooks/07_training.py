@@ -405,7 +405,7 @@ def accuracies(tier: str, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "test accuracy, %": [tables.interval_text(row, "{:.1f}", 100) for _, row in ours.iterrows()],
-            **{seed: (100 * values).map("{:.1f}".format) for seed, values in each.items() if each.shape[1] > 1},
+            **{seed: (100 * values).map("{:.1f}".format, na_action="ignore").fillna("–") for seed, values in each.items() if each.shape[1] > 1},
             "difference from baseline": ["", *(tables.interval_text(row, "{:+.1f}", 100) for _, row in lost.iterrows())],
             "the paper": (100 * ours["paper"]).map("{:.2f}".format),
             "its difference": ["", *(100 * (ours["paper"] - ours["paper"][0])).map("{:+.2f}".format)[1:]],
