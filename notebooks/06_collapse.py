@@ -325,7 +325,7 @@ for kind, found in kinds.items():
             "trace on validation digits": ends.get("trace_validation", math.nan),
         }
 table = pd.DataFrame(rows).T
-table.style.format("{:,.1f}", subset=list(table)[2:]).format("{:.3f}", subset=list(table)[1:2])
+table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="–").format("{:.3f}", subset=list(table)[1:2], na_rep="–")
 
 # %% mystnb={"figure": {"name": "fig-collapse-runs", "caption": "The networks through training, a line a seed. Left: the mean trace over the batches of each epoch; thin lines are the floors $-1/(2c)$ of the stability term and $-D/s^2$ of the input noise. Linear between -10 and 10, logarithmic beyond. Right: validation accuracy. A line that ends early belongs to a run that was stopped."}, "image": {"alt": "Two panels over the epochs of training, three lines of each of three kinds. Left the traces with the two floors, right the accuracies."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9))
@@ -389,7 +389,7 @@ pd.DataFrame(
         }
         for name, d in differences.items()
     }
-).T.style.format(precision=3)
+).T.style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
 stopped = {kind: sum(one.record.status != "finished" for one in found) for kind, found in kinds.items()}

@@ -451,7 +451,7 @@ comparisons = {
     ),
 }
 compared = pd.DataFrame({name: asdict(interval) for name, interval in comparisons.items()}).T
-compared.round(3).astype({"n": int})
+compared.astype({"n": int}).style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
 for key, interval in zip(
@@ -498,7 +498,7 @@ both = pd.DataFrame(
         "again, fresh noise": asdict(mean_interval(fresh.per_sample_log_ratio[0])),
     }
 ).T
-both[["value", "low", "high", "n"]].round(4).astype({"n": int})
+both[["value", "low", "high", "n"]].astype({"n": int}).style.format(precision=4, na_rep="–")
 
 # %% tags=["remove-cell"]
 glue("again_difference", f"{abs(float(again.log_ratio[0]) - recorded['value']):.0e}", display=False)

@@ -247,7 +247,7 @@ cosines = {
 frame = pd.DataFrame({name: asdict(interval) for name, interval in cosines.items()}).T.reset_index(
     names="model"
 )
-tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).round(3).astype({"n": int})
+tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).astype({"n": int}).style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
 low, high = min(cosines, key=lambda m: cosines[m].value), max(cosines, key=lambda m: cosines[m].value)
