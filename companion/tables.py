@@ -151,16 +151,9 @@ def paired_differences(
     """
     others = [name for name in names if name != against]
     found = run_table(tier, dataset, metric, [*others, against])
-    base = _by_seed(found, against)
     rows = []
     for name in others:
-        values = _by_seed(found, name)
-        seeds = [seed for seed in values if seed in base]
-        interval = (
-            paired_difference_interval([values[s] for s in seeds], [base[s] for s in seeds])
-            if seeds
-            else _over_seeds([])
-        )
+        interval = _paired(_by_seed(found, name), _by_seed(found, against))
         rows.append({"model": name, **asdict(interval), "sign": interval.sign()})
     return pd.DataFrame(rows, columns=["model", "value", "low", "high", "n", "sign"])
 
@@ -300,6 +293,38 @@ def ranking(tier: str, dataset: str, metric: str) -> str:
     means = seed_table(tier, dataset, metric).dropna(subset="value").set_index("model")["value"].to_dict()
     names = sorted(means, key=lambda name: means[name], reverse=True)
     return ", ".join(MODEL_LABELS[str(name)].lower() for name in names) or "not measured yet"
+
+
+def differences_in_words(found: pd.DataFrame, form: str = "{:+.2f}", scale: float = 1.0) -> str:
+    """Say which methods differ from the baseline, paired by seed, for a sentence of its own.
+
+    Args:
+        found: rows with columns model, seed and value, as from `run_table`.
+        form: the format of each number.
+        scale: what the numbers are multiplied by: 100 for percent.
+
+    Example:
+        >>> models = ["baseline", "baseline", "gradient_norm", "gradient_norm"]
+        >>> found = pd.DataFrame({"model": models, "seed": [0, 1, 0, 1], "value": [1, 2, 1.9, 3]})
+        >>> differences_in_words(found).partition(";")[0]
+        'Seed by seed, clearly above the baseline: gradient norm +0.95 (+0.31 to +1.59)'
+        >>> differences_in_words(found[found["seed"] == 0])
+        'With one seed this is an order of networks, not of methods.'
+    """
+    base = _by_seed(found, "baseline")
+    paired = {name: _paired(_by_seed(found, name), base) for name in METHODS if name != "baseline"}
+    if all(difference.n < 2 for difference in paired.values()):
+        return "With one seed this is an order of networks, not of methods."
+    said: dict[int, list[str]] = {1: [], -1: [], 0: []}
+    for name, difference in paired.items():
+        if difference.n:
+            said[difference.sign()].append(
+                f"{MODEL_LABELS[name].lower()} {interval_text(difference, form, scale)}"
+            )
+    return (
+        f"Seed by seed, clearly above the baseline: {listed(said[1])}; "
+        f"clearly below: {listed(said[-1])}; undecided: {listed(said[0])}."
+    )
 
 
 def runs_in_words(tier: str, dataset: str, table: str) -> str:
@@ -511,6 +536,14 @@ def _number(metric: Mapping[str, Any], key: str) -> float:
 def _by_seed(found: pd.DataFrame, name: str) -> dict[int, float]:
     rows = found.loc[found["model"] == name].dropna(subset=["value"])
     return {int(seed): float(value) for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+
+
+def _paired(values: Mapping[int, float], base: Mapping[int, float]) -> Interval:
+    """Return the mean difference over the seeds that both have, with its interval."""
+    seeds = [seed for seed in values if seed in base]
+    if not seeds:
+        return _over_seeds([])
+    return paired_difference_interval([values[s] for s in seeds], [base[s] for s in seeds])
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:

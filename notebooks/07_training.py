@@ -582,7 +582,7 @@ accuracies(*CIFAR)
 density_at_the_end(*CIFAR)
 
 # %% [markdown]
-# Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. With one seed, the interval of an accuracy is over the test pictures; it says how well that one network is known, and nothing of the next seed's. Compare levels with the paper's with care: its network is an 18-layer one of width 64, trained much longer.
+# Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. An interval is over seeds where there are several. Where there is one, it is over the test pictures, and says how well that network is known, not the next. Compare levels with the paper's with care: its network is an 18-layer one of width 64, trained much longer.
 #
 # Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective` Most of an objective is its trace, and of the trace {glue:text}`cifar_prescribed` Which way score-matching pulls is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 #

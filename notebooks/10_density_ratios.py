@@ -559,8 +559,8 @@ glue("cifar_above", tables.listed(f"{s:g}" for s in above), display=False)
 # %% [markdown]
 # What noise does to the density of a typical CIFAR image, by $\sigma$. The baseline: {glue:text}`cifar_baseline`.
 # Score-matching: {glue:text}`cifar_score_matching`. Anti-score-matching: {glue:text}`cifar_anti_score_matching`.
-# Gradient norm: {glue:text}`cifar_gradient_norm`. Where there is one seed the interval is over images, and
-# knows nothing of the next seed.
+# Gradient norm: {glue:text}`cifar_gradient_norm`. Intervals are over seeds where there are several, over images
+# where there is one.
 #
 # The paper's own curve is the mean ratio. Our baseline's lies above 1 at $\sigma$ = {glue:text}`cifar_above`, which
 # reads as "noise is likelier". Levels among these at which its mean log-ratio is below 0: {glue:text}`cifar_trapped`. There

@@ -84,6 +84,18 @@ def test_paired_differences_take_the_seeds_in_common_only(shelf: Path) -> None:
     assert (row["n"], row["sign"]) == (2, 0)
 
 
+def test_differences_in_words_decide_by_the_interval_and_leave_out_a_method_without_a_run() -> None:
+    values = {"baseline": (1.0, 2.0), "score_matching": (0.5, 1.5), "gradient_norm": (3.0, 1.0)}
+    rows = [(name, seed, value) for name, pair in values.items() for seed, value in enumerate(pair)]
+    found = pd.DataFrame(rows, columns=["model", "seed", "value"])
+    # Differences -0.5 and -0.5; then 2 and -1: standard error 1.5, t = 12.706 with one degree of freedom.
+    assert tables.differences_in_words(found, "{:+.1f}") == (
+        "Seed by seed, clearly above the baseline: none; "
+        "clearly below: score-matching -0.5 (-0.5 to -0.5); "
+        "undecided: gradient norm +0.5 (-18.6 to +19.6)."
+    )
+
+
 def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_keys(shelf: Path) -> None:
     for seed, height in ((0, 1.0), (1, 3.0)):
         folder = write_run(shelf, "baseline", seed, 0.0)
