@@ -38,6 +38,8 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
         "augment": True,
     },
 }
+JUDGE_WIDTHS = {"tiny": 4, "quick": 16, "small": 12, "paper": 64}
+"""The width of each tier's judge; the small tier's keeps its file of weights below 1 MB."""
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "score_matching": {"weight": 1e-3, "mu": 1e-4},
@@ -138,7 +140,7 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
             "method": "baseline",
             "name": "judge",
             "network": "resnet18",
-            "width": values.get("width", 16),
+            "width": JUDGE_WIDTHS[tier],
         }
     else:
         values |= {"method": method, "penalty": PRESETS.get(tier, PRESETS["quick"])[method]}
