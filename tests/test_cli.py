@@ -192,7 +192,7 @@ def test_a_folder_with_a_run_of_other_settings_is_refused(
     before = record.read_bytes()
     assert cli.main([*TINY, *SMALL, "--set", "width=5"]) == 1
     shown = capsys.readouterr().err
-    assert "other settings (width=4 and not 5)" in shown
+    assert "other settings (width=8 and not 5)" in shown
     assert "--set name=my-run" in shown
     assert record.read_bytes() == before
 
