@@ -139,7 +139,7 @@ def main() -> None:
         medians = pd.Series({name: statistics.median(values) for name, values in seconds.items()})
         label = f"{threads} thread{'s' * (threads > 1)}"
         table[f"ms, {label}"] = (1000 * medians).round().astype(int)
-        table[f"ratio, {label}"] = (medians["the authors' loop"] / medians).map("{:.2f}".format)
+        table[f"ratio, {label}"] = medians.rdiv(medians["the authors' loop"]).map("{:.2f}".format)
     print(table.to_string())
     table.assign(n=TURNS, commit=runs.commit(), machine=machine).to_csv(HERE / "training.csv")
 
