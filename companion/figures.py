@@ -188,7 +188,7 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
     ax.set(xlim=(-0.5, 3.5), ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
     if printed:
         ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
-        ax.legend(loc="best")
+        _legend_below(figure, ax)
     return figure
 
 

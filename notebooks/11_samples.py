@@ -184,7 +184,7 @@ references = {
 figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.6))
 for ax, name in zip(axes, measures, strict=True):
     plots.bars_with_intervals(ax, smoothness[name])
-    top = max(smoothness[name]["value"].max(), *references[name].values())
+    top = max(smoothness[name][["value", "high"]].max(axis=None), *references[name].values())
     for label, value in references[name].items():
         ax.axhline(value, color="#555555", linestyle="--", linewidth=1)
         halo = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
