@@ -40,8 +40,8 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
         "augment": True,
     },
 }
-JUDGE_WIDTHS = {("small", "cifar100"): 12}
-"""The judges that are narrower than their tier's networks, so that their weights stay below 1 MB."""
+JUDGE_WIDTHS = {"small": 12}
+"""Where the judges are narrower than their tier's networks, so that their weights stay below 1 MB."""
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "score_matching": {"weight": 1e-3, "mu": 1e-4},
@@ -142,7 +142,7 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
             "method": "baseline",
             "name": "judge",
             "network": "resnet18",
-            "width": JUDGE_WIDTHS.get((tier, dataset), values.get("width", 16)),
+            "width": JUDGE_WIDTHS.get(tier, values.get("width", 16)),
         }
     else:
         values |= {"method": method, "penalty": PRESETS.get(tier, PRESETS["quick"])[method]}
