@@ -1,4 +1,4 @@
-"""Show the samples of the committed networks to two judges, and write the table beside this file.
+"""Show the samples of the committed networks to two judges, and write `results/small/judges.csv`.
 
     companion train --tier small --dataset cifar100 --method judge --set width=16 --set name=judge-wide
     python benchmarks/judges.py cifar100 _runs/small/cifar100/judge-wide-seed1000
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from companion import data, evaluation, metrics, presets, runs, trace
 from companion._support import to_device
 
-TABLE = Path(__file__).with_name("judges.csv")
+TABLE = runs.PROJECT / "results" / "small" / "judges.csv"
 KEY = ["dataset", "model", "seed", "first_width", "second_width"]
 BATCH = 50
 """Fewer images at a time than the evaluation's 500 are faster on one core; the pictures are the same."""

@@ -335,6 +335,62 @@ pd.DataFrame(
 
 # %% [markdown]
 # From high to low: {glue:text}`cifar_order`. In the paper: {glue:text}`paper_order`. {glue:text}`cifar_told`
+
+# %% tags=["remove-cell"]
+twice = pd.read_csv(runs.PROJECT / "results" / "small" / "judges.csv")
+twice[["first", "second"]] = twice[["first", "second"]].div(twice["samples"], axis=0)
+for name, rows in twice.groupby("dataset"):
+    change = metrics.paired_difference_interval(rows["second"].tolist(), rows["first"].tolist())
+    glue(f"{name}_change", interval_text(change, "{:+.1f}", 100), display=False)
+    glue(f"{name}_networks", len(rows), display=False)
+    for place in ("first", "second"):
+        found = rows.rename(columns={place: "value"})
+        glue(f"{name}_{place}_order", order(found.groupby("model")["value"].mean().to_dict()), display=False)
+        glue(f"{name}_{place}_told", differences_in_words(found, "{:+.1f}", 100), display=False)
+        glue(f"{name}_{place}_accuracy", 100 * rows[f"{place}_accuracy"].unique().item(), display=False)
+for place in ("first", "second"):
+    glue(f"{place}_width", twice[f"{place}_width"].unique().item(), display=False)
+
+# %% [markdown]
+# ## The same samples, another judge
+#
+# Two have a part in every score: the network that made the samples, and the one that judged them. What if
+# another had judged? We showed the very same samples to a second judge, again a ResNet-18, but a wider one. Its first layer has
+# {glue:text}`second_width` channels, where our judge has {glue:text}`first_width`, and it is the better classifier:
+# {glue:text}`cifar100_second_accuracy:.1f` % of CIFAR-100's test images against
+# {glue:text}`cifar100_first_accuracy:.1f` %, and {glue:text}`cifar10_second_accuracy:.1f` % of CIFAR-10's against
+# {glue:text}`cifar10_first_accuracy:.1f` %. In {numref}`fig-samples-two-judges` each mark is one network.
+
+# %% mystnb={"figure": {"name": "fig-samples-two-judges", "caption": "The same samples, shown to two judges. A mark is one network; below the dashed line the narrower judge recognised more."}, "image": {"alt": "A scatter plot: the share that the narrower judge recognises across, the wider judge's up, and a dashed diagonal where the two are equal."}} tags=["hide-input"]
+figure, ax = plt.subplots(figsize=(5.6, 5.2))
+ax.plot([0, 1], [0, 1], color="#8C8C8C", linestyle="--", linewidth=1)
+for fill, (name, label) in zip(("full", "none"), {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10"}.items(), strict=True):
+    for model, mine in twice[twice["dataset"] == name].groupby("model", sort=False):
+        look = plots.model_style(model) | {"linestyle": "none", "fillstyle": fill}
+        ax.plot(mine["first"], mine["second"], **look | {"label": look["label"] if fill == "full" else None})
+    ax.plot([], [], "o", color="#555555", fillstyle=fill, label=label)
+ax.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="share recognised by the narrower judge",
+       ylabel="by the wider judge", title="What another judge would have said")  # fmt: skip
+ax.legend(loc="best")
+plt.show()
+
+# %% [markdown]
+# From the narrower judge to the wider, the score changes by {glue:text}`cifar100_change` points on CIFAR-100, a mean over
+# {glue:text}`cifar100_networks` networks, and by {glue:text}`cifar10_change` points on CIFAR-10, over
+# {glue:text}`cifar10_networks` of them. The orders, from high to low:
+#
+# | | narrower judge | wider judge |
+# |---|---|---|
+# | CIFAR-100 | {glue:text}`cifar100_first_order` | {glue:text}`cifar100_second_order` |
+# | CIFAR-10 | {glue:text}`cifar10_first_order` | {glue:text}`cifar10_second_order` |
+#
+# And which methods are told from the baseline on CIFAR-100, in points? By the narrower judge:
+# {glue:text}`cifar100_first_told` By the wider: {glue:text}`cifar100_second_told`
+#
+# A level, then, is the judge's as much as the sample's, and so may be a close order. Read the diamonds of
+# {numref}`fig-samples-cifar-gan-test` with that in mind: the paper's judge is a third one, and we do not know how it
+# would have judged ours. All counts, also of the samples that both judges recognise, are in
+# `results/small/judges.csv`.
 #
 # ## What the paper reports, what you just saw
 #
@@ -351,7 +407,8 @@ pd.DataFrame(
 #   network.
 # - In the GAN-test, clearly above the baseline: {glue:text}`gan_above`. Clearly below: {glue:text}`gan_below`.
 #   The paper's direction is met by: {glue:text}`paper_same`; reversed by: {glue:text}`paper_opposite`.
-# - On CIFAR-100, from high to low: {glue:text}`cifar_order`.
+# - On CIFAR-100, from high to low: {glue:text}`cifar_order`. By a wider judge of the same samples:
+#   {glue:text}`cifar100_second_order`; its scores differ by {glue:text}`cifar100_change` points.
 # - In total variation, clearly smoother than the baseline: {glue:text}`total_variation_smoother`. In the
 #   high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # :::

@@ -116,6 +116,7 @@ plt.show()
 # %% [markdown]
 # From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. A judge of ten classes is easily
 # satisfied: where the scores crowd below 100 %, they tell the networks no longer apart.
+# [Chapter 11](11_samples.ipynb) shows the same samples to another judge.
 #
 # ## Pixel perturbation
 #
