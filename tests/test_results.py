@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
@@ -46,6 +47,17 @@ def test_committed_files_are_small_and_hold_no_photographs() -> None:
         assert path.stat().st_size < 1e6, path
         if path.name == "pictures.safetensors":
             assert set(load_file(path)) == {"samples", "gradients"}, path
+
+
+def test_the_first_of_the_two_judges_is_the_one_behind_the_records() -> None:
+    small = runs.PROJECT / "results" / "small"
+    for row in pd.read_csv(small / "judges.csv").to_dict("records"):
+        judge = runs.load(small / row["dataset"] / f"judge-seed{runs.JUDGE_SEED}")
+        run = runs.load(small / row["dataset"] / f"{row['model']}-seed{row['seed']}")
+        assert row["first_width"] == judge.settings.width
+        assert row["first_accuracy"] == judge.metric("test_accuracy")["value"]
+        assert row["first"] / row["samples"] == run.metric("gan_test")["value"]
+        assert row["both"] <= min(row["first"], row["second"])
 
 
 def test_committed_record_is_computed_again(tmp_path: Path) -> None:
