@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "companion"
@@ -21,7 +22,7 @@ def reachable(code: Iterable[str], root: Path) -> list[Path]:
         root: the folder that holds the package.
     """
     found: set[Path] = set()
-    waiting = [path for cell in code for path in _imports(_parse(cell), None, root)]
+    waiting = [path for cell in code for path in _imports(_without_magics(cell), None, root)]
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -29,30 +30,45 @@ def reachable(code: Iterable[str], root: Path) -> list[Path]:
         found.add(path)
         if path.suffix != ".py":
             continue
-        tree = ast.parse(path.read_text())
-        waiting += _data_files(tree, path)
+        text = path.read_text()
+        waiting += _data_files(text, path)
         if path != root / PACKAGE / "__init__.py":
-            waiting += _imports(tree, path, root)
+            waiting += _imports(text, path, root)
     return sorted(found)
 
 
-def _parse(cell: str) -> ast.Module:
-    return ast.parse(
-        "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.splitlines())
-    )
+def _without_magics(cell: str) -> str:
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.splitlines())
 
 
-def _imports(tree: ast.Module, importer: Path | None, root: Path) -> Iterator[Path]:
-    for node in ast.walk(tree):
+@cache
+def _named(code: str) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Return what a source imports, as the level and the parts of dotted names, and strings like file names.
+
+    It is kept, since every chapter leads to the same modules.
+    """
+    imports: list[tuple[int, list[str]]] = []
+    strings: list[str] = []
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _files(alias.name.split("."), root)
+            imports += [(0, alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = node.module.split(".") if node.module else []
-            if node.level and importer is not None:
-                module = [*importer.relative_to(root).parts[: -node.level], *module]
-            for alias in node.names:
-                yield from _files([*module, alias.name], root)
+            imports += [(node.level, [*module, alias.name]) for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _like_a_file(node.value):
+            strings.append(node.value)
+    return imports, strings
+
+
+def _like_a_file(text: str) -> bool:
+    return text.isprintable() and 2 < len(text) < 100 and "." in text and " " not in text
+
+
+def _imports(code: str, importer: Path | None, root: Path) -> Iterator[Path]:
+    for level, name in _named(code)[0]:
+        if level and importer is not None:
+            name = [*importer.relative_to(root).parts[:-level], *name]
+        yield from _files(name, root)
 
 
 def _files(name: list[str], root: Path) -> Iterator[Path]:
@@ -66,9 +82,7 @@ def _files(name: list[str], root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _data_files(tree: ast.Module, module: Path) -> Iterator[Path]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable():
-            name = node.value
-            if 2 < len(name) < 100 and "." in name and " " not in name and (module.parent / name).is_file():
-                yield module.parent / name
+def _data_files(code: str, module: Path) -> Iterator[Path]:
+    for name in _named(code)[1]:
+        if (module.parent / name).is_file():
+            yield module.parent / name
