@@ -362,16 +362,15 @@ for place in ("first", "second"):
 # {glue:text}`cifar10_first_accuracy:.1f` %. In {numref}`fig-samples-two-judges` each mark is one network.
 
 # %% mystnb={"figure": {"name": "fig-samples-two-judges", "caption": "The same samples, shown to two judges. A mark is one network; below the dashed line the narrower judge recognised more."}, "image": {"alt": "A scatter plot: the share that the narrower judge recognises across, the wider judge's up, and a dashed diagonal where the two are equal."}} tags=["hide-input"]
-figure, ax = plt.subplots(figsize=(5.6, 5.2))
+shelves = {"CIFAR-100": "cifar100", "CIFAR-10": "cifar10"}
+figure = figures.networks(
+    {label: twice[twice["dataset"] == name] for label, name in shelves.items()},
+    {"first": "share recognised by the narrower judge"}, {"second": "by the wider judge"},
+)  # fmt: skip
+figure.set_size_inches(5.6, 5.9)
+ax = figure.axes[0]
 ax.plot([0, 1], [0, 1], color="#8C8C8C", linestyle="--", linewidth=1)
-for fill, (name, label) in zip(("full", "none"), {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10"}.items(), strict=True):
-    for model, mine in twice[twice["dataset"] == name].groupby("model", sort=False):
-        look = plots.model_style(model) | {"linestyle": "none", "fillstyle": fill}
-        ax.plot(mine["first"], mine["second"], **look | {"label": look["label"] if fill == "full" else None})
-    ax.plot([], [], "o", color="#555555", fillstyle=fill, label=label)
-ax.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="share recognised by the narrower judge",
-       ylabel="by the wider judge", title="What another judge would have said")  # fmt: skip
-ax.legend(loc="best")
+ax.set(xscale="linear", xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", title="What another judge would have said")
 plt.show()
 
 # %% [markdown]

@@ -50,10 +50,11 @@ def test_committed_files_are_small_and_hold_no_photographs() -> None:
 
 
 def test_the_first_of_the_two_judges_is_the_one_behind_the_records() -> None:
-    small = runs.PROJECT / "results" / "small"
-    for row in pd.read_csv(small / "judges.csv").to_dict("records"):
-        judge = runs.load(small / row["dataset"] / f"judge-seed{runs.JUDGE_SEED}")
-        run = runs.load(small / row["dataset"] / f"{row['model']}-seed{row['seed']}")
+    for row in pd.read_csv(runs.PROJECT / "results" / "small" / "judges.csv").to_dict("records"):
+        judge, run = (
+            runs.load(runs.committed_directory(presets.preset("small", row["dataset"], method, seed)))
+            for method, seed in (("judge", None), (row["model"], row["seed"]))
+        )
         assert row["first_width"] == judge.settings.width
         assert row["first_accuracy"] == judge.metric("test_accuracy")["value"]
         assert row["first"] / row["samples"] == run.metric("gan_test")["value"]
