@@ -26,7 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from companion import losses, models, runs
+from companion import losses, models
+from companion.experiments import provenance
 
 HERE = Path(__file__).resolve().parent
 BATCH, TURNS = 128, 7
@@ -141,7 +142,7 @@ def main() -> None:
         table[f"ms, {label}"] = (1000 * medians).round().astype(int)
         table[f"ratio, {label}"] = medians.rdiv(medians["the authors' loop"]).map("{:.2f}".format)
     print(table.to_string())
-    table.assign(n=TURNS, commit=runs.commit(), machine=machine).to_csv(HERE / "training.csv")
+    table.assign(n=TURNS, commit=provenance.commit(), machine=machine).to_csv(HERE / "training.csv")
 
 
 if __name__ == "__main__":

@@ -18,30 +18,32 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from companion import data, evaluation, metrics, presets, runs, trace
+from companion import data, metrics, trace
 from companion._support import to_device
+from companion.experiments import files, measurements, methods, presets, provenance, shelf
+from companion.experiments.records import Run
 
-TABLE = runs.PROJECT / "results" / "small" / "judges.csv"
+TABLE = provenance.PROJECT / "results" / "small" / "judges.csv"
 KEY = ["dataset", "model", "seed", "first_width", "second_width"]
 BATCH = 50
 """Fewer images at a time than the evaluation's 500 are faster on one core; the pictures are the same."""
 CPU = torch.device("cpu")
 
 
-def both_judges(run: runs.Run, images: data.ImageData, first: nn.Module, second: nn.Module) -> dict[str, int]:
+def both_judges(run: Run, images: data.ImageData, first: nn.Module, second: nn.Module) -> dict[str, int]:
     """Return in how many of a run's samples the first judge, the second and both see the class asked for."""
-    subject = evaluation.Subject(
+    subject = measurements.Subject(
         model=to_device(run.model(), CPU),
         x=data.to_float(images.x_test[:1]),
         y=images.y_test[:1],
-        sizes=replace(evaluation.SIZES[run.record.tier], batch_size=BATCH),
+        sizes=replace(measurements.SIZES[run.record.tier], batch_size=BATCH),
         seed=run.record.seed,
         progress=True,
     )
     shown: list[Tensor] = []
     watch = first.register_forward_pre_hook(lambda _judge, inputs: shown.append(inputs[0]))
     with trace.full_precision():
-        table = evaluation.samples(subject, images.num_classes, first).tables["samples"]
+        table = measurements.samples(subject, images.num_classes, first).tables["samples"]
         watch.remove()
         targets = torch.tensor(table["target"].to_list())
         seen = torch.tensor(table["correct"].to_list())
@@ -61,8 +63,8 @@ def main() -> None:
     parser.add_argument("second", type=Path, help="the folder of the second judge")
     options = parser.parse_args()
     images = data.load(options.dataset)
-    first = runs.load(runs.committed_directory(presets.preset("small", options.dataset, "judge")))
-    second = runs.load(options.second)
+    first = shelf.load(shelf.committed_directory(presets.preset("small", options.dataset, "judge")))
+    second = shelf.load(options.second)
     judges = {
         "first_width": first.settings.width,
         "second_width": second.settings.width,
@@ -72,12 +74,12 @@ def main() -> None:
     networks = [to_device(judge.model(), CPU) for judge in (first, second)]
     rows = pd.read_csv(TABLE).to_dict("records") if TABLE.exists() else []
     done = [[row[name] for name in KEY] for row in rows]
-    for method in runs.METHODS:
-        for run in runs.find_all("small", options.dataset, method, runs.COMMITTED_FIRST):
+    for method in methods.METHODS:
+        for run in shelf.find_all("small", options.dataset, method, shelf.COMMITTED_FIRST):
             row = {"dataset": options.dataset, "model": method, "seed": run.record.seed, **judges}
             if [row[name] for name in KEY] not in done:
                 rows.append(row | both_judges(run, images, *networks))
-                runs.write_table(pd.DataFrame(rows), TABLE)
+                files.write_table(pd.DataFrame(rows), TABLE)
 
 
 if __name__ == "__main__":

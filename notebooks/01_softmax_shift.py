@@ -28,7 +28,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -43,10 +43,12 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, fooling, live, pictures, plots, presets, runs
+from companion import data, fooling, live, runs
+from companion.book import plots, stencils, style
+from companion.experiments import presets
 from companion.gradients import log_probability_gradient, logit_gradient, loss_gradient
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("png", dpi=200)
 dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device)
@@ -132,9 +134,9 @@ before = logit_gradient(model, x[:few], y[:few])
 strength = 2 * float(before.abs().amax(dim=(1, 2, 3)).median())
 size = x.shape[-1]
 targets = {
-    "a smiling face": pictures.smiley(size),
-    "a greeting": pictures.word("HI", size),
-    "a checkerboard": pictures.checkerboard(size),
+    "a smiling face": stencils.smiley(size),
+    "a greeting": stencils.word("HI", size),
+    "a checkerboard": stencils.checkerboard(size),
 }
 fooled = {
     name: fooling.shift_logits(model, fooling.linear_shift(picture, strength)).eval()

@@ -29,7 +29,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -45,11 +45,13 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, fooling, live, pictures, plots, presets, runs
+from companion import data, fooling, live, runs
+from companion.book import plots, stencils, style
+from companion.experiments import presets
 from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
-plots.use_style()
+style.use_style()
 dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device).double()
 images = data.load(dataset)
@@ -307,7 +309,7 @@ plt.show()
 # loss-gradients too.
 
 # %%
-face = pictures.smiley(x.shape[-1]).to(x)
+face = stencils.smiley(x.shape[-1]).to(x)
 steep = 500.0
 sine = fooling.sine_shift(epsilon, steep)
 

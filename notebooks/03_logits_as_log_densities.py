@@ -23,7 +23,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -37,15 +37,17 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, pictures, plots, presets, runs
+from companion import data, runs
+from companion.book import plots, stencils, style
+from companion.experiments import presets
 from companion._support import choose
 from companion.fooling import shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
 from companion.losses import ScoreMatching
 from companion.metrics import mean_interval, score_alignment
-from companion.shifts import linear_shift
+from companion.fooling.shifts import linear_shift
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("png")
 generator = torch.Generator().manual_seed(seed)
 
@@ -237,7 +239,7 @@ glue("common_above", float((cosines > 0.99).float().mean()), display=False)
 # $$ (eq-logits-shift)
 
 # %%
-target = pictures.smiley(x.shape[-1]).to(x)
+target = stencils.smiley(x.shape[-1]).to(x)
 strength = float(whole.abs().amax(dim=(1, 2, 3)).median() / target.abs().max())
 shifted = shift_logits(model, linear_shift(target, strength))
 doubtful = order[0]
@@ -318,7 +320,7 @@ for column, (name, network) in zip(axes.T, networks.items(), strict=True):
     arrows = logit_gradient(network, sparse, 0)
     column[0].imshow(density, cmap="Blues", **look)
     column[0].quiver(*sparse.T, *arrows.T, scale=95, width=0.006, color="#333333")
-    column[1].imshow(posterior, cmap=plots.SIGNED, vmin=-0.6, vmax=1.6, **look)
+    column[1].imshow(posterior, cmap=style.SIGNED, vmin=-0.6, vmax=1.6, **look)
     column[1].scatter(*points[:250].T, s=3, color="black", linewidths=0)
     column[1].contour(axis, axis, posterior, levels=[0.5], colors="black", linewidths=1)
     column[0].set_title(name, loc="center")

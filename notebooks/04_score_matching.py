@@ -23,7 +23,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -37,13 +37,14 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import plots, trace
+from companion import trace
+from companion.book import plots, style
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import hyvarinen_objective, mean_interval, score_alignment, standard_error
 from companion.mixture import gaussian_mixture
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 tiny = choose("tier", tier, ("tiny", "quick", "small", "paper")) == "tiny"
 num_points = 200 if tiny else 2000

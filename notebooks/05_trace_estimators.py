@@ -23,7 +23,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -40,12 +40,14 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, live, plots, presets, runs, trace
+from companion import data, live, runs, trace
+from companion.book import style
+from companion.experiments import presets
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import Interval, mean_interval
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 
 # %% tags=["remove-cell"]

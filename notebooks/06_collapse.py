@@ -23,7 +23,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -37,14 +37,16 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, plots, presets, runs, trace
+from companion import data, runs, trace
+from companion.book import style
+from companion.experiments import presets
 from companion._support import choose, flat_sum
 from companion.fooling import shift_logits
 from companion.gradients import logit_gradient
 from companion.metrics import Interval, hyvarinen_objective, mean_interval, paired_difference_interval
 from companion.runs import Run
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 COLOURS = {"naive": "#D55E00", "noise": "#E69F00", "stable": "#0072B2"}

@@ -23,7 +23,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -40,12 +40,14 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from pandas.io.formats.style import Styler
 
-from companion import data, figures, plots, presets, runs, search, tables, trace, training
+from companion import data, runs, trace
+from companion.book import figures, plots, sentences, style, tables
+from companion.experiments import methods, presets, search, series, training
 from companion._support import choose, flat_sum
 from companion.gradients import logit_gradient
 from companion.metrics import paired_difference_interval
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 
@@ -158,7 +160,7 @@ def remark(row: pd.Series) -> str:
 def search_table(found: pd.DataFrame) -> Styler:
     """Return the candidates for display: what was tried, what it got, what became of it."""
     found = found.assign(chosen=found["chosen"] & found["method"].duplicated(keep=False))
-    table = pd.DataFrame({"candidate": [f"{plots.MODEL_LABELS[r['method']]} {r['number']}" for _, r in found.iterrows()]})
+    table = pd.DataFrame({"candidate": [f"{style.MODEL_LABELS[r['method']]} {r['number']}" for _, r in found.iterrows()]})
     table[["λ", "μ"]] = found[["λ", "μ"]]
     tried = found[["h", "norm", "batch norm"]].apply(lambda row: [word for word in row if word], axis=1)
     for name in ("σ", "learning rate"):  # Where a candidate has another than the rest.
@@ -191,14 +193,14 @@ SETTINGS = ("weight", "mu", "tau", "sigma", "variant", "norm", "batch_norm")
 def in_words(loss: object) -> str:
     """Write a penalty's settings, those that a search tries."""
     values = {name: getattr(loss, name) for name in SETTINGS if hasattr(loss, name)}
-    if isinstance(loss, runs.PENALTIES["gradient_norm"]):
+    if isinstance(loss, methods.PENALTIES["gradient_norm"]):
         values = {"weight": loss.weight, "norm": loss.norm}
     return ", ".join(f"`{name}` {value:g}" if isinstance(value, float) else f"`{value}`" for name, value in values.items())
 
 
 def chosen_losses(found: pd.DataFrame, tier: str) -> dict[str, object]:
     """Return the penalty that the rule takes of each method that has an admitted candidate."""
-    return {row["method"]: presets.search(tier)[k].loss() for k, row in found[found["chosen"]].iterrows()}
+    return {row["method"]: series.search(tier)[k].loss() for k, row in found[found["chosen"]].iterrows()}
 
 
 def preset_losses(tier: str) -> dict[str, object]:
@@ -211,7 +213,7 @@ def choices(found: pd.DataFrame, tier: str) -> str:
     """Set the rule's choice of each penalty beside the tier's preset, as a list."""
     taken, lines = chosen_losses(found, tier), []
     for method, preset in preset_losses(tier).items():
-        words = f"- **{plots.MODEL_LABELS[method]}**: "
+        words = f"- **{style.MODEL_LABELS[method]}**: "
         if method in taken:
             (number,) = found.loc[found["chosen"] & (found["method"] == method), "number"]
             same = "The book's preset is the same." if preset == taken[method] else f"**The book's preset is another**: {in_words(preset)}."
@@ -237,13 +239,13 @@ else:
     how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome'].split(':')[0]}."
     outcome = f"That candidate gets {counted(paper_score['right'])} of {counted(paper_score['of'])} validation pictures right.{how} {learned}"
 taken, ours = chosen_losses(candidates, searched), preset_losses(searched)
-apart = tables.listed(plots.MODEL_LABELS[m].lower() for m in ours if m in taken and taken[m] != ours[m])
+apart = sentences.listed(style.MODEL_LABELS[m].lower() for m in ours if m in taken and taken[m] != ours[m])
 glue("rule_kept", "The book's runs follow it." if apart == "none" else f"The book's runs of {apart} were made with other constants; the section on the search says which.", display=False)
 glue("fewest", counted(np.ceil(search.fewest_right(candidates))), display=False)
 glue("validation_pictures", counted(reference["of"]), display=False)
 glue("paper_score_outcome", outcome, display=False)
 glue("candidates", int((candidates["method"] != "baseline").sum()), display=False)
-glue("search_epochs", presets.SEARCH_RUNS[searched]["epochs"], display=False)
+glue("search_epochs", series.SEARCH_RUNS[searched]["epochs"], display=False)
 glue("usual_epochs", presets.preset(searched, presets.DATASETS[searched][0], "baseline").epochs, display=False)
 glue("probed", training.PROBED_IMAGES, display=False)
 
@@ -256,11 +258,11 @@ def paper_constants(found: pd.DataFrame) -> str:
         return "The search has not been run at this tier."
     got, admitted, refused = {}, [], []
     for method, mine in rows.groupby("method", sort=False):
-        got[method] = tables.listed(f"{r['right']:,.0f}" + (f" (it {r['outcome'].split(':')[0]})" if r["outcome"] != "finished" else "") for _, r in mine.iterrows())
-        (admitted if mine["admitted"].any() else refused).append(plots.MODEL_LABELS[method].lower())
+        got[method] = sentences.listed(f"{r['right']:,.0f}" + (f" (it {r['outcome'].split(':')[0]})" if r["outcome"] != "finished" else "") for _, r in mine.iterrows())
+        (admitted if mine["admitted"].any() else refused).append(style.MODEL_LABELS[method].lower())
     words = f"Of {found.iloc[0]['of']:,.0f} validation pictures the search's baseline gets {found.iloc[0]['right']:,.0f} right, and with the paper's constants "
-    words += "; ".join(f"{plots.MODEL_LABELS[method].lower()} {counts}" for method, counts in got.items()) + ". "
-    ends = [f"{verb} {tables.listed(names)}" for verb, names in (("admits them for", admitted), ("does not admit them for", refused)) if names]
+    words += "; ".join(f"{style.MODEL_LABELS[method].lower()} {counts}" for method, counts in got.items()) + ". "
+    ends = [f"{verb} {sentences.listed(names)}" for verb, names in (("admits them for", admitted), ("does not admit them for", refused)) if names]
     return f"{words}The rule {' and '.join(ends)}."
 
 
@@ -285,7 +287,7 @@ def differing_only_in(*names: str) -> pd.DataFrame:
     twins = candidates[candidates["method"].isin(["score_matching", "anti_score_matching"])]
     groups = twins.groupby(others, dropna=False, sort=False)
     found = twins.assign(group=groups.ngroup())[groups["method"].transform("size") > 1].sort_values(["group", *names])
-    found = found.assign(candidate=[f"{plots.MODEL_LABELS[m]} {n}" for m, n in zip(found["method"], found["number"], strict=True)])
+    found = found.assign(candidate=[f"{style.MODEL_LABELS[m]} {n}" for m, n in zip(found["method"], found["number"], strict=True)])
     return found[["candidate", *FIXED[1:], "right", "trace", "squared norm"]]
 
 
@@ -356,7 +358,7 @@ def density_at_the_end(tier: str, dataset: str) -> pd.DataFrame:
     """Return what the penalties act on, on test pictures: over seeds, or over one run's pictures."""
     found = tables.interval_table(tier, dataset, QUANTITIES, "{:.1f}")
     lower = tables.paired_differences(tier, dataset, "test_objective")
-    found["objective - baseline's"] = ["", *(tables.interval_text(row, "{:+.1f}") for _, row in lower.iterrows())]
+    found["objective - baseline's"] = ["", *(sentences.interval_text(row, "{:+.1f}") for _, row in lower.iterrows())]
     behind = tables.model_table(tier, dataset, "test_trace")
     found["interval over"] = [f"{row['n']} {row['unit'].replace('images', 'pictures')}" if row["n"] else "" for _, row in behind.iterrows()]
     return found
@@ -367,7 +369,7 @@ density_at_the_end(tier, dataset)
 # %% tags=["remove-cell"]
 earlier = sum(run.from_earlier_code for run in found)
 diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run.record.status != "finished"]
-counts = ", ".join(f"{plots.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
+counts = ", ".join(f"{style.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
 glue("training_runs", f"{len(found)} runs (seeds: {counts})" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
 glue("training_earlier", f"{earlier} of their records are from earlier code." if earlier else "All are from the code as it is.", display=False)
 
@@ -377,12 +379,12 @@ def moves(name: str) -> str:
     row = moved.loc[name]
     if math.isnan(row["low"]):
         return "cannot be told apart from the baseline's without more seeds"
-    return tables.direction(row, "is higher than the baseline's", "is lower than the baseline's", "is not clearly different from the baseline's")
+    return sentences.direction(row, "is higher than the baseline's", "is lower than the baseline's", "is not clearly different from the baseline's")
 
 
 for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"), ("gradient_norm", "norm")):
     glue(f"moves_{word}", moves(name), display=False)
-prescribed = tables.trace_in_words(tier, dataset)
+prescribed = sentences.trace_in_words(tier, dataset)
 glue("prescribed", prescribed, display=False)
 
 # %% [markdown]
@@ -404,13 +406,13 @@ def accuracies(tier: str, dataset: str) -> pd.DataFrame:
     lost = tables.paired_differences(tier, dataset, "test_accuracy")
     return pd.DataFrame(
         {
-            "test accuracy, %": [tables.interval_text(row, "{:.1f}", 100) for _, row in ours.iterrows()],
+            "test accuracy, %": [sentences.interval_text(row, "{:.1f}", 100) for _, row in ours.iterrows()],
             **{seed: (100 * values).map("{:.1f}".format, na_action="ignore").fillna("–") for seed, values in each.items() if each.shape[1] > 1},
-            "difference from baseline": ["", *(tables.interval_text(row, "{:+.1f}", 100) for _, row in lost.iterrows())],
+            "difference from baseline": ["", *(sentences.interval_text(row, "{:+.1f}", 100) for _, row in lost.iterrows())],
             "the paper": (100 * ours["paper"]).map("{:.2f}".format),
             "its difference": ["", *(100 * (ours["paper"] - ours["paper"][0])).map("{:+.2f}".format)[1:]],
         }
-    ).set_index(pd.Index([plots.MODEL_LABELS[name] for name in ours["model"]], name="model"))
+    ).set_index(pd.Index([style.MODEL_LABELS[name] for name in ours["model"]], name="model"))
 
 
 accuracies(tier, dataset)
@@ -420,8 +422,8 @@ def costs(tier: str, dataset: str) -> dict[str, str]:
     """Say of each penalty whether it costs accuracy, by the interval over seeds."""
     said = {}
     for _, row in tables.paired_differences(tier, dataset, "test_accuracy").iterrows():
-        verdict = tables.direction(row, "is more accurate than the baseline", "is less accurate", "is not clearly less or more accurate")
-        points = tables.interval_text(row, "{:+.1f}", 100)
+        verdict = sentences.direction(row, "is more accurate than the baseline", "is less accurate", "is not clearly less or more accurate")
+        points = sentences.interval_text(row, "{:+.1f}", 100)
         one = "differs from the baseline, in one seed, by" if math.isnan(row["low"]) else f"{verdict}:"
         said[row["model"]] = "has not been run" if math.isnan(row["value"]) else f"{one} {points.split(' (one')[0]} points"
     return said
@@ -516,13 +518,13 @@ def objectives(tier: str, dataset: str) -> str:
         return "not measured on both networks."
     paired = tables.paired_differences(tier, dataset, "test_objective").set_index("model").loc["score_matching"]
     apart = {"low": matched["low"] - plain["high"], "high": matched["high"] - plain["low"]}
-    words = tables.direction(
+    words = sentences.direction(
         apart if math.isnan(paired["low"]) else paired,
         "the baseline's is lower, without being asked",
         "score-matching's is lower, as it should be",
         "the intervals do not tell the two apart",
     )
-    return f"{tables.interval_text(matched, '{:,.0f}')} with score-matching and {tables.interval_text(plain, '{:,.0f}')} without: {words}."
+    return f"{sentences.interval_text(matched, '{:,.0f}')} with score-matching and {sentences.interval_text(plain, '{:,.0f}')} without: {words}."
 
 
 # %% tags=["remove-cell"]
@@ -534,13 +536,13 @@ usual = presets.preset(*CIFAR, "baseline")
 glue("cifar_width", usual.width, display=False)
 glue("cifar_epochs", usual.epochs, display=False)
 glue("cifar_searched", f"{ran} of {len(theirs)}", display=False)
-brief = presets.SEARCH_RUNS["small"]
+brief = series.SEARCH_RUNS["small"]
 glue("cifar_brief", f"{brief['epochs']} epochs of {brief['train_size']:,} pictures", display=False)
 glue("cifar_constants", paper_constants(theirs), display=False)
-glue("cifar_trained", tables.runs_in_words(*CIFAR, "history"), display=False)
+glue("cifar_trained", sentences.runs_in_words(*CIFAR, "history"), display=False)
 for name, words in costs(*CIFAR).items():
     glue(f"cifar_costs_{name}", words, display=False)
-cifar_prescribed = tables.trace_in_words(*CIFAR)
+cifar_prescribed = sentences.trace_in_words(*CIFAR)
 glue("cifar_prescribed", cifar_prescribed, display=False)
 glue("cifar_objective", objectives(*CIFAR), display=False)
 on_digits = f"On digits: {prescribed} " if (tier, dataset) != CIFAR else ""

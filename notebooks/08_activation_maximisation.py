@@ -27,7 +27,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -42,12 +42,14 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, fooling, live, pictures, plots, presets, runs, sampling
+from companion import data, fooling, live, runs, sampling
+from companion.book import plots, stencils, style
+from companion.experiments import presets
 from companion._support import choose
 from companion.metrics import mean_interval, paired_difference_interval, total_variation
-from companion.tables import direction, interval_text
+from companion.book.sentences import direction, interval_text
 
-plots.use_style()
+style.use_style()
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 points, steps_2d, steps = {"tiny": (40, 20, 3), "quick": (400, 1000, 80)}.get(tier, (400, 1000, 200))
 
@@ -187,7 +189,7 @@ for key, name in (("true", "true samples"), ("langevin", "Langevin"), ("climbed"
 
 # %%
 size = 20
-truth, precision = (0.2 + 0.6 * pictures.smiley(size)).double(), 0.2**-2
+truth, precision = (0.2 + 0.6 * stencils.smiley(size)).double(), 0.2**-2
 
 
 class Gaussian(nn.Module):
@@ -314,7 +316,7 @@ def pictures_after(step):
     figure, axes = plt.subplots(2, 10, figsize=(7.6, 1.75))
     for row, name in zip(axes, names, strict=True):
         plots.show_images(row, climbs[name][step])
-        row[0].set_ylabel(plots.MODEL_LABELS[name], rotation=0, ha="right", va="center", fontsize=8)
+        row[0].set_ylabel(style.MODEL_LABELS[name], rotation=0, ha="right", va="center", fontsize=8)
     return plots.figure_widget(figure, alt=f"Ten pictures by each of the two networks, after {step} steps.", dpi=90)
 
 
@@ -329,7 +331,7 @@ display(widgets.VBox([slider, stack]))
 
 # %% tags=["hide-input"]
 live.sampling(
-    {plots.MODEL_LABELS[name]: network for name, network in networks.items()}, shape, data.load(dataset).class_names,
+    {style.MODEL_LABELS[name]: network for name, network in networks.items()}, shape, data.load(dataset).class_names,
     target=3,
 )  # fmt: skip
 
@@ -355,7 +357,7 @@ curves = {name: parts(network, climbs[name]) for name, network in networks.items
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
 for name in names:
-    style = {**plots.model_style(name), "marker": None}
+    style = {**style.model_style(name), "marker": None}
     for ax, quantity in zip(axes, ("logit", "probability"), strict=True):
         ax.plot(curves[name][quantity], color=style["color"], linewidth=0.6, alpha=0.35)
         ax.plot(curves[name][quantity].mean(dim=1), **style)
@@ -404,7 +406,7 @@ glue("steps", steps, display=False)
 # they were. We climb the new logits, and beside them add the noise of Langevin, and the two kinds of help.
 
 # %%
-face = fooling.shift_logits(networks["baseline"], fooling.linear_shift(pictures.smiley(shape[-1]), 1.0))
+face = fooling.shift_logits(networks["baseline"], fooling.linear_shift(stencils.smiley(shape[-1]), 1.0))
 kinds = {
     "climb": (sampling.activation_maximisation, {"step_size": 0.1}),
     "Langevin, T = 0.001": (sampling.langevin, {"step_size": 0.2, "temperature": 0.001}),
@@ -426,7 +428,7 @@ order += [(name, kind) for kind in list(kinds)[1:] for name in names]
 figure, axes = plt.subplots(len(order), 10, figsize=(8.8, 0.68 * len(order)))
 for row, key in zip(axes, order, strict=True):
     plots.show_images(row, album[key])
-    label = f"{plots.MODEL_LABELS.get(key[0], 'Baseline + face')}\n{key[1]}"
+    label = f"{style.MODEL_LABELS.get(key[0], 'Baseline + face')}\n{key[1]}"
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
 plt.show()
 
@@ -434,7 +436,7 @@ plt.show()
 variation = {key: total_variation(made) for key, made in album.items()}
 plain = {name: variation[name, "climb"] for name in names}
 rows = [
-    (plots.MODEL_LABELS[name], kind, mean_interval(values), paired_difference_interval(values, plain[name]))
+    (style.MODEL_LABELS[name], kind, mean_interval(values), paired_difference_interval(values, plain[name]))
     for (name, kind), values in variation.items()
     if name in names
 ]
@@ -484,7 +486,7 @@ rows = {}
 for name, network in theirs.items():
     climbed = parts(network, climb(network, colours))
     rise, shared = (climbed[key][-1] - climbed[key][0] for key in ("logit", "common"))
-    rows[plots.MODEL_LABELS[name]] = {
+    rows[style.MODEL_LABELS[name]] = {
         "rise of the logit": interval_text(mean_interval(rise), "{:+.1f}"),
         "in the log-probability": interval_text(mean_interval(rise - shared), "{:+.1f}"),
         "in the common part": interval_text(mean_interval(shared), "{:+.1f}"),
@@ -492,7 +494,7 @@ for name, network in theirs.items():
     }
 said = [f"{name.lower()} {row['rise of the logit']}, of it {row['in the common part']} in the common part" for name, row in rows.items()]
 glue("cifar_rise", "; ".join(said) or "not measured yet", display=False)
-glue("cifar_networks", "none has been trained yet" if not theirs else " and ".join(plots.MODEL_LABELS[n].lower() for n in theirs), display=False)
+glue("cifar_networks", "none has been trained yet" if not theirs else " and ".join(style.MODEL_LABELS[n].lower() for n in theirs), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100

@@ -26,7 +26,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -38,13 +38,15 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, figures, fooling, plots, presets, runs
+from companion import data, fooling, runs
+from companion.book import figures, plots, style
+from companion.experiments import presets
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import extremal_mask, mean_interval, paired_difference_interval, pixel_perturbation
-from companion.tables import direction, interval_text
+from companion.book.sentences import direction, interval_text
 
-plots.use_style()
+style.use_style()
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 count, masked, mask_steps = {"tiny": (12, 3, 2)}.get(tier, (100, 6, 40))
 fractions = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)

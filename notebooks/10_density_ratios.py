@@ -27,7 +27,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -43,13 +43,15 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import Tensor, nn
 
-from companion import data, figures, plots, presets, runs, tables
+from companion import data, runs
+from companion.book import figures, plots, sentences, style, tables
+from companion.experiments import presets
 from companion._support import choose
-from companion.evaluation import SIGMAS
+from companion.experiments.measurements import SIGMAS
 from companion.metrics import density_ratio, mean_interval, paired_difference_interval, seed_interval
 
 choose("tier", tier, runs.TIERS)
-plots.use_style()
+style.use_style()
 dataset = presets.DATASETS[tier][0]
 generator = torch.Generator().manual_seed(seed)
 
@@ -321,7 +323,7 @@ effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["v
 top = SIGMAS[-1]
 glue("n_images", int(ratios["n"].min()), display=False)
 seeds = int(ratios.groupby("model")["seed"].nunique().min())
-glue("seeds", tables.counted(seeds, "seed"), display=False)
+glue("seeds", sentences.counted(seeds, "seed"), display=False)
 glue("unit", f"{seeds} seeds" if seeds > 1 else "the images of the one seed that there is", display=False)
 glue("top_sigma", f"{top:g}", display=False)
 glue("effective_low", float(effective.xs(top, level="sigma").min()), display=False)
@@ -330,7 +332,7 @@ means = over_seeds("log_mean_ratio").set_index(["model", "sigma"])["value"]
 logs = over_seeds("log_ratio").set_index(["model", "sigma"])["value"]
 disagree = [key for key in logs.index if means[key] > 0 > logs[key]]
 for model in ("baseline", "anti_score_matching"):
-    glue(f"{model}_mean_above", tables.listed(f"{s:g}" for s in SIGMAS if means[model, s] > 0), display=False)
+    glue(f"{model}_mean_above", sentences.listed(f"{s:g}" for s in SIGMAS if means[model, s] > 0), display=False)
 glue("disagreements", len(disagree), display=False)
 glue("cells", len(logs), display=False)
 
@@ -351,7 +353,7 @@ def written(row):
     """Write a log-ratio with its verdict; a small one with one significant digit, so that none is nought."""
     size = abs(row["value"])
     form = "{:+.1f}" if size >= 10 else "{:+.2f}" if size >= 0.1 else "{:+.1g}"
-    return form.format(row["value"]) + "\N{NO-BREAK SPACE}" + tables.direction(row, "▲", "▼", "·")
+    return form.format(row["value"]) + "\N{NO-BREAK SPACE}" + sentences.direction(row, "▲", "▼", "·")
 
 
 def verdict_table(judged):
@@ -359,7 +361,7 @@ def verdict_table(judged):
     cells = judged.assign(cell=[written(row) for _, row in judged.iterrows()])
     table = cells.pivot(index="model", columns="sigma", values="cell")
     table = table.loc[[model for model in runs.METHODS if model in table.index]]
-    return table.rename(index=plots.MODEL_LABELS, columns="{:g}".format).rename_axis(columns="mean log-ratio at sigma")
+    return table.rename(index=style.MODEL_LABELS, columns="{:g}".format).rename_axis(columns="mean log-ratio at sigma")
 
 
 judged = over_seeds("log_ratio")
@@ -370,13 +372,13 @@ def levels(judged, model):
     """Return the noise levels at which noise raises and lowers a model's density, and where that is undecided."""
     at = {"raises": [], "lowers": [], "undecided": []}
     for _, row in judged[judged["model"] == model].iterrows():
-        at[tables.direction(row, *at)].append(f"{row['sigma']:g}")
+        at[sentences.direction(row, *at)].append(f"{row['sigma']:g}")
     return at
 
 
 for model in runs.METHODS:
     for word, where in levels(judged, model).items():
-        glue(f"{model}_{word}", tables.listed(where), display=False)
+        glue(f"{model}_{word}", sentences.listed(where), display=False)
 
 # %% [markdown]
 # | | noise raises the density at | lowers it at | undecided at |
@@ -399,14 +401,14 @@ at_small = tables.seed_table(tier, dataset, f"log_ratio_{small:g}").set_index("m
 norms = tables.seed_table(tier, dataset, "test_squared_norm").set_index("model")
 local = pd.DataFrame(
     {
-        "mean Hessian trace": [tables.interval_text(traces.loc[m], "{:.1f}") for m in runs.METHODS],
+        "mean Hessian trace": [sentences.interval_text(traces.loc[m], "{:.1f}") for m in runs.METHODS],
         "σ²/2 times it": [f"{small**2 / 2 * traces.loc[m, 'value']:+.3f}" for m in runs.METHODS],
         f"log-ratio at σ = {small:g}": [
-            tables.interval_text(at_small.loc[m], "{:+.3f}") for m in runs.METHODS
+            sentences.interval_text(at_small.loc[m], "{:+.3f}") for m in runs.METHODS
         ],
         "trace of a true density": [f"{-norms.loc[m, 'value']:.1f}" for m in runs.METHODS],
     },
-    index=pd.Index([plots.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
+    index=pd.Index([style.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
 )
 local
 
@@ -457,22 +459,22 @@ compared.astype({"n": int}).style.format(precision=3, na_rep="–")
 for key, interval in zip(
     ("base", "anti", "anti_less_base", "score", "norm"), comparisons.values(), strict=True
 ):
-    glue(f"{key}_text", tables.interval_text(interval, "{:+.2f}"), display=False)
+    glue(f"{key}_text", sentences.interval_text(interval, "{:+.2f}"), display=False)
 raise_words = ("higher than", "lower than", "not clearly different from")
-glue("base_says", tables.direction(comparisons["baseline, all noise"], *raise_words), display=False)
+glue("base_says", sentences.direction(comparisons["baseline, all noise"], *raise_words), display=False)
 glue(
     "anti_says",
-    tables.direction(comparisons["anti-score-matching, small noise"], *raise_words),
+    sentences.direction(comparisons["anti-score-matching, small noise"], *raise_words),
     display=False,
 )
-above = tables.direction(
+above = sentences.direction(
     comparisons["anti-score-matching − baseline, small noise"], "above", "below", "not clearly apart from"
 )
 glue("anti_than_base", above, display=False)
 steadier = ("moves more than", "moves less than", "does not move clearly more or less than")
 for key, name in (("score", "score-matching"), ("norm", "gradient norm")):
     interval = comparisons[f"{name} − baseline, |log-ratio|, large noise"]
-    glue(f"{key}_says", tables.direction(interval, *steadier), display=False)
+    glue(f"{key}_says", sentences.direction(interval, *steadier), display=False)
 
 # %% [markdown]
 # ## Is the record right?
@@ -510,7 +512,7 @@ earlier = [
     for r in runs.find_all(tier, dataset, m)
     if r.from_earlier_code
 ]
-glue("earlier", tables.listed(earlier), display=False)
+glue("earlier", sentences.listed(earlier), display=False)
 
 # %% [markdown]
 # With the same noise the two numbers differ by {glue:text}`again_difference`; with fresh noise by
@@ -519,7 +521,7 @@ glue("earlier", tables.listed(earlier), display=False)
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
-glue("cifar_runs", tables.runs_in_words(*CIFAR, "density_ratio"), display=False)
+glue("cifar_runs", sentences.runs_in_words(*CIFAR, "density_ratio"), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100
@@ -541,7 +543,7 @@ def sides(model):
     """Say at which noise levels noise raises and lowers the density of a model for CIFAR-100."""
     ways = {"raises": "raises it at", "lowers": "lowers it at", "undecided": "leaves it undecided at"}
     found = levels(theirs, model).items()
-    return "; ".join(f"{ways[word]} {tables.listed(at)}" for word, at in found if at) or "has not been measured"
+    return "; ".join(f"{ways[word]} {sentences.listed(at)}" for word, at in found if at) or "has not been measured"
 
 
 for model in runs.METHODS:
@@ -554,7 +556,7 @@ if len(theirs):
     glue("cifar_trapped", sum(bool(logs["baseline", s] < 0) for s in above), display=False)
 else:
     glue("cifar_trapped", "none", display=False)
-glue("cifar_above", tables.listed(f"{s:g}" for s in above), display=False)
+glue("cifar_above", sentences.listed(f"{s:g}" for s in above), display=False)
 
 # %% [markdown]
 # What noise does to the density of a typical CIFAR image, by $\sigma$. The baseline: {glue:text}`cifar_baseline`.

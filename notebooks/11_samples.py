@@ -26,7 +26,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -37,19 +37,19 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import data, evaluation, figures, live, metrics, plots, presets, runs, sampling
+from companion import data, live, metrics, runs, sampling
+from companion.book import figures, plots, style
+from companion.experiments import measurements, presets, provenance, settings
 from companion._support import choose
-from companion.tables import (
-    beside_reported, differences_in_words, direction, interval_text, labelled, listed, model_table, paired_differences, ranking, reported,
-    run_table, runs_in_words, seed_table, counted,
-)  # fmt: skip
+from companion.book.sentences import counted, differences_in_words, direction, interval_text, listed, ranking, runs_in_words
+from companion.book.tables import beside_reported, labelled, model_table, paired_differences, reported, run_table, seed_table  # fmt: skip
 
-plots.use_style()
+style.use_style()
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 images = data.load(dataset)
 models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
-judge = runs.find(tier, dataset, "judge", runs.JUDGE_SEED)
-sizes = evaluation.SIZES[tier]
+judge = runs.find(tier, dataset, "judge", settings.JUDGE_SEED)
+sizes = measurements.SIZES[tier]
 
 # %% [markdown]
 # ## The pictures
@@ -67,7 +67,7 @@ plt.show()
 
 # %% tags=["remove-cell"]
 glue("sample_steps", sizes.sample_steps, display=False)
-glue("paper_steps", evaluation.SIZES["paper"].sample_steps, display=False)
+glue("paper_steps", measurements.SIZES["paper"].sample_steps, display=False)
 glue("samples", sizes.samples, display=False)
 glue("judge_accuracy", interval_text(judge.metric("test_accuracy"), "{:.1f}", 100), display=False)
 glue("judge_network", judge.settings.network.replace("resnet", "ResNet-"), display=False)
@@ -81,7 +81,7 @@ glue("chance", 100 / images.num_classes, display=False)
 
 # %% tags=["hide-input"]
 live.sampling(
-    {plots.MODEL_LABELS[name]: models[name].model() for name in ("baseline", "gradient_norm")},
+    {style.MODEL_LABELS[name]: models[name].model() for name in ("baseline", "gradient_norm")},
     images.x_test.shape[1:], images.class_names, target=5,
 )  # fmt: skip
 
@@ -118,7 +118,7 @@ gaps = paired_differences(tier, dataset, "gan_test")
 
 def order(values):
     """Write models from the highest value to the lowest."""
-    return ", ".join(plots.MODEL_LABELS[name].lower() for name in sorted(values, key=values.get, reverse=True))
+    return ", ".join(style.MODEL_LABELS[name].lower() for name in sorted(values, key=values.get, reverse=True))
 
 
 glue("our_order", order(dict(zip(table["model"], table["value"], strict=True))), display=False)
@@ -127,7 +127,7 @@ glue("paper_order", order({k: v for k, v in reported("cifar100.gan_test").items(
 # %% tags=["remove-cell"]
 verdicts = {"higher": [], "lower": [], "not clearly different": []}
 for row in gaps.to_dict("records"):
-    verdicts[direction(row)].append(f"{plots.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.1f}', 100)}")
+    verdicts[direction(row)].append(f"{style.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.1f}', 100)}")
 for key, members in (("above", "higher"), ("below", "lower"), ("unclear", "not clearly different")):
     glue(f"gan_{key}", listed(verdicts[members]), display=False)
 printed = reported("cifar100.gan_test")
@@ -136,7 +136,7 @@ for row in gaps.to_dict("records"):
     ours, theirs = row["sign"], 1 if printed[row["model"]] > printed["baseline"] else -1
     against["undecided" if not ours else "as in the paper" if ours == theirs else "opposite"].append(row["model"])
 for key, members in zip(("same", "opposite", "open"), against.values(), strict=True):
-    glue(f"paper_{key}", listed(plots.MODEL_LABELS[name] for name in members), display=False)
+    glue(f"paper_{key}", listed(style.MODEL_LABELS[name] for name in members), display=False)
 seeds = int(table["n"].max())
 glue("seeds", counted(seeds, "seed"), display=False)
 aged = int(each["earlier"].sum())
@@ -202,7 +202,7 @@ shown.loc[:, (slice(None), ["value", "low", "high"])].style.format("{:.3f}", na_
 for name in measures:
     words = {"higher": [], "lower": [], "not clearly different": []}
     for row in paired_differences(tier, dataset, f"sample_{name}").to_dict("records"):
-        words[direction(row)].append(f"{plots.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.3f}')}")
+        words[direction(row)].append(f"{style.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.3f}')}")
     for key, members in (("smoother", "lower"), ("rougher", "higher"), ("unclear", "not clearly different")):
         glue(f"{name}_{key}", listed(words[members]), display=False)
     glue(f"{name}_real", references[name]["real images"], display=False)
@@ -262,7 +262,7 @@ rows = {}
 for name, tests in judged.items():
     itself = metrics.gan_test(made[name], targets, models[name].model().to(device))
     live = {"value": tests[-1].accuracy, "low": tests[-1].low, "high": tests[-1].high}
-    rows[plots.MODEL_LABELS[name]] = {
+    rows[style.MODEL_LABELS[name]] = {
         "judge, live": interval_text(live, "{:.0f}", 100),
         "judge, in the record": interval_text(models[name].metric("gan_test"), "{:.0f}", 100),
         "the network itself, live": f"{100 * itself.accuracy:.0f}",
@@ -295,8 +295,8 @@ glue("last_stage", stages[-2], display=False)
 CIFAR = ("small", "cifar100")
 theirs = model_table(*CIFAR, "gan_test")
 glue("cifar_runs", runs_in_words(*CIFAR, "samples"), display=False)
-glue("cifar_samples", f"{evaluation.SIZES['small'].samples:,}", display=False)
-glue("cifar_steps", evaluation.SIZES["small"].sample_steps, display=False)
+glue("cifar_samples", f"{measurements.SIZES['small'].samples:,}", display=False)
+glue("cifar_steps", measurements.SIZES["small"].sample_steps, display=False)
 judges = runs.find_all(*CIFAR, "judge")
 glue("cifar_judge", interval_text(judges[0].metric("test_accuracy"), "{:.1f}", 100) if judges else "not yet known", display=False)
 glue("cifar_order", ranking(*CIFAR, "gan_test"), display=False)
@@ -330,14 +330,14 @@ pd.DataFrame(
             for name in measures
         },
     },
-    index=pd.Index([plots.MODEL_LABELS[name] for name in theirs["model"]], name="model"),
+    index=pd.Index([style.MODEL_LABELS[name] for name in theirs["model"]], name="model"),
 )
 
 # %% [markdown]
 # From high to low: {glue:text}`cifar_order`. In the paper: {glue:text}`paper_order`. {glue:text}`cifar_told`
 
 # %% tags=["remove-cell"]
-twice = pd.read_csv(runs.PROJECT / "results" / "small" / "judges.csv")
+twice = pd.read_csv(provenance.PROJECT / "results" / "small" / "judges.csv")
 twice[["first", "second"]] = twice[["first", "second"]].div(twice["samples"], axis=0)
 for name, rows in twice.groupby("dataset"):
     change = metrics.paired_difference_interval(rows["second"].tolist(), rows["first"].tolist())

@@ -27,7 +27,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -41,13 +41,15 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
-from companion import data, figures, plots, presets, runs, tables
+from companion import data, runs
+from companion.book import figures, plots, sentences, style, tables
+from companion.experiments import presets
 from companion._support import choose
 from companion.gradients import logit_gradient
 from companion.metrics import mean_interval, paired_difference_interval, pixel_perturbation, seed_interval
 
 choose("tier", tier, runs.TIERS)
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("png")
 dataset = presets.DATASETS[tier][0]
 
@@ -95,7 +97,7 @@ rows = {"original": x, **halved}
 figure, axes = plt.subplots(5, 8, figsize=(8.8, 6.6))
 for row, (name, pictures) in zip(axes, rows.items(), strict=True):
     plots.show_images(row, pictures[:8])
-    row[0].set_ylabel(plots.MODEL_LABELS.get(name, name).replace("-score", "-\nscore"), fontsize=9)
+    row[0].set_ylabel(style.MODEL_LABELS.get(name, name).replace("-score", "-\nscore"), fontsize=9)
     if name in models:
         with torch.no_grad():
             answers = models[name](pictures[:8]).argmax(dim=1)
@@ -158,7 +160,7 @@ plt.show()
 clean = tables.seed_table(tier, dataset, "test_accuracy").set_index("model")["value"]
 counted = curves.groupby("model")["seed"].nunique()
 seeds = int(counted.min())
-glue("seeds", tables.counted(seeds, "seed"), display=False)
+glue("seeds", sentences.counted(seeds, "seed"), display=False)
 several = f"The unit here is a training, not an image: the interval is Student's over {seeds} seeds, and with so few it can well run past 100 %."
 alone = "With one seed there is no interval over trainings; those of the table are over its images, and say nothing of the next training."
 glue("unit", several if seeds > 1 else alone, display=False)
@@ -192,10 +194,10 @@ looks = {
 for ax, model in zip(axes, runs.METHODS, strict=True):
     for (attribution, look), dashes in zip(looks.items(), ("-", "--", ":"), strict=True):
         frame = summary.loc[("own", attribution, model)]
-        plots.curve_with_band(ax, frame, **({"color": plots.MODEL_COLOURS[model]} | look)).set_linestyle(
+        plots.curve_with_band(ax, frame, **({"color": style.MODEL_COLOURS[model]} | look)).set_linestyle(
             dashes
         )
-    ax.set(title=plots.MODEL_LABELS[model], xlabel="fraction removed", ylim=(0, 1.04))
+    ax.set(title=style.MODEL_LABELS[model], xlabel="fraction removed", ylim=(0, 1.04))
 axes[0].set_ylabel("accuracy")
 axes[0].legend(loc="lower left")
 plt.show()
@@ -231,7 +233,7 @@ def area_table(tier, dataset, gain):
     """Return the areas for display, in percent, a row a model: over seeds, or over one run's images."""
     gains = [seed_interval(gain.loc[m].tolist()) if m in gain.index.unique("model") else {} for m in runs.METHODS]
     table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100).rename_axis("area, in %")
-    return table.assign(**{"gain over random": [tables.interval_text(row, "{:.1f}", scale=100) for row in gains]})
+    return table.assign(**{"gain over random": [sentences.interval_text(row, "{:.1f}", scale=100) for row in gains]})
 
 
 areas = areas_of(tier, dataset)
@@ -260,18 +262,18 @@ for ax, title in zip(axes, judged, strict=True):
     for height, model in enumerate(reversed(others)):
         interval = differences[title, model]
         reach = [[100 * (interval.value - interval.low)], [100 * (interval.high - interval.value)]]
-        ax.errorbar(100 * interval.value, height, xerr=reach, marker="o", color=plots.MODEL_COLOURS[model])
+        ax.errorbar(100 * interval.value, height, xerr=reach, marker="o", color=style.MODEL_COLOURS[model])
     ax.set(title=title, xlabel="difference, points", ylim=(-0.5, len(others) - 0.5))
-    ax.set_yticks(range(len(others)), [plots.MODEL_LABELS[m] for m in reversed(others)])
+    ax.set_yticks(range(len(others)), [style.MODEL_LABELS[m] for m in reversed(others)])
 plt.show()
 
 # %% tags=["remove-cell"]
 for title, key in zip(judged, ("own", "relative", "gain", "common"), strict=True):
     for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
-        names = [plots.MODEL_LABELS[m].lower() for m in others if differences[title, m].sign() == sign]
-        glue(f"{key}_{word}", tables.listed(names), display=False)
+        names = [style.MODEL_LABELS[m].lower() for m in others if differences[title, m].sign() == sign]
+        glue(f"{key}_{word}", sentences.listed(names), display=False)
     for model in others if key != "relative" else ():
-        text = tables.interval_text(differences[title, model], "{:+.1f}", scale=100)
+        text = sentences.interval_text(differences[title, model], "{:+.1f}", scale=100)
         glue(f"{key}_{model}", text, display=False)
 
 # %% [markdown]
@@ -302,7 +304,7 @@ filled = {
 }
 order = {
     fill: " > ".join(
-        plots.MODEL_LABELS[m].lower()
+        style.MODEL_LABELS[m].lower()
         for m in sorted(models, key=lambda m: -float(filled[m, fill].area().mean()))
     )
     for fill in ("mean", "grey")
@@ -380,7 +382,7 @@ for key, name in (
     ("spread", "spread over channels"),
 ):
     glue(f"{key}_change", 100 * changes[name].value, display=False)
-    says = tables.direction(changes[name], "higher", "lower", "not clearly different")
+    says = sentences.direction(changes[name], "higher", "lower", "not clearly different")
     glue(f"{key}_says", says, display=False)
 
 # %% [markdown]
@@ -395,18 +397,18 @@ for key, name in (
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = areas_of(*CIFAR)
-glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
+glue("cifar_runs", sentences.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
 
 
 def by_area(title):
     """Name the models from the largest area to the smallest, by their mean over seeds."""
     means = theirs[title].groupby("model").mean().sort_values(ascending=False)
-    return ", ".join(plots.MODEL_LABELS[m].lower() for m in means.index) or "not measured yet"
+    return ", ".join(style.MODEL_LABELS[m].lower() for m in means.index) or "not measured yet"
 
 
 for title, key in (("own", "own"), ("gain over random", "gain"), ("common", "common")):
     glue(f"cifar_{key}", by_area(title), display=False)
-    glue(f"cifar_{key}_told", tables.differences_in_words(theirs[title].reset_index(), "{:+.1f}", 100), display=False)
+    glue(f"cifar_{key}_told", sentences.differences_in_words(theirs[title].reset_index(), "{:+.1f}", 100), display=False)
 
 # %% [markdown]
 # ## On CIFAR-100

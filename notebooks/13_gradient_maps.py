@@ -27,7 +27,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -41,7 +41,9 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch.nn.functional import cosine_similarity
 
-from companion import data, figures, plots, presets, runs, tables
+from companion import data, runs
+from companion.book import figures, plots, sentences, style, tables
+from companion.experiments import presets
 from companion._support import choose, flat_sum
 from companion.fooling import shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
@@ -49,7 +51,7 @@ from companion.metrics import gradient_map_quality, mean_interval
 from companion.metrics.image_quality import sobel_magnitude
 
 choose("tier", tier, runs.TIERS)
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("png")
 dataset = presets.DATASETS[tier][0]
 
@@ -110,8 +112,8 @@ rows = {}
 for name, picture in known.items():
     smooth, edges = gradient_map_quality(picture, x).per_sample
     rows[name] = {
-        "smoothness": tables.interval_text(mean_interval(smooth)),
-        "edge correlation": tables.interval_text(mean_interval(edges)),
+        "smoothness": sentences.interval_text(mean_interval(smooth)),
+        "edge correlation": sentences.interval_text(mean_interval(edges)),
     }
 pd.DataFrame(rows).T.rename_axis("map")
 
@@ -129,7 +131,7 @@ plt.show()
 over_runs = {title: tables.seed_table(tier, dataset, metric) for title, metric in measures.items()}
 paired = {title: tables.paired_differences(tier, dataset, metric) for title, metric in measures.items()}
 cells = {
-    (title, column): [tables.interval_text(row, form) for _, row in frame.iterrows()]
+    (title, column): [sentences.interval_text(row, form) for _, row in frame.iterrows()]
     for title in measures
     for column, frame, form in (
         ("mean over seeds", over_runs[title].iloc[1:], "{:.3f}"),
@@ -137,23 +139,23 @@ cells = {
     )
 }
 pd.DataFrame(
-    cells, index=pd.Index([plots.MODEL_LABELS[m] for m in paired["smoothness"]["model"]], name="model")
+    cells, index=pd.Index([style.MODEL_LABELS[m] for m in paired["smoothness"]["model"]], name="model")
 )
 
 # %% tags=["remove-cell"]
 seeds = int(over_runs["smoothness"]["n"].min())
-glue("seeds", tables.counted(seeds, "seed"), display=False)
+glue("seeds", sentences.counted(seeds, "seed"), display=False)
 glue("n_images", int(trained["baseline"].metric("map_spatial_smoothness")["n"]), display=False)
 for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
     base = over_runs[title].set_index("model").loc["baseline"]
-    glue(f"{key}_baseline", tables.interval_text(base, "{:.3f}"), display=False)
+    glue(f"{key}_baseline", sentences.interval_text(base, "{:.3f}"), display=False)
     for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
         names = [
-            plots.MODEL_LABELS[r["model"]].lower() for _, r in paired[title].iterrows() if r["sign"] == sign
+            style.MODEL_LABELS[r["model"]].lower() for _, r in paired[title].iterrows() if r["sign"] == sign
         ]
-        glue(f"{key}_{word}", tables.listed(names), display=False)
+        glue(f"{key}_{word}", sentences.listed(names), display=False)
     for _, row in paired[title].iterrows():
-        glue(f"{key}_{row['model']}", tables.interval_text(row, "{:+.3f}"), display=False)
+        glue(f"{key}_{row['model']}", sentences.interval_text(row, "{:+.3f}"), display=False)
 
 # %% [markdown]
 # The baseline has a smoothness of {glue:text}`smooth_baseline` and an edge correlation of
@@ -181,15 +183,15 @@ for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
 strength = 5 * float(maps["baseline"].abs().amax())
 flattered = shift_logits(models["baseline"], lambda z: strength / 2 * flat_sum(z.square())).eval()
 candidates = {
-    **{plots.MODEL_LABELS[m]: maps[m] for m in models},
+    **{style.MODEL_LABELS[m]: maps[m] for m in models},
     "Baseline + g": logit_gradient(flattered, x, y),
 }
 rows = {}
 for name, gradients in candidates.items():
     smooth, edges = gradient_map_quality(gradients, x).per_sample
     rows[name] = {
-        "smoothness": tables.interval_text(mean_interval(smooth)),
-        "edge correlation": tables.interval_text(mean_interval(edges)),
+        "smoothness": sentences.interval_text(mean_interval(smooth)),
+        "edge correlation": sentences.interval_text(mean_interval(edges)),
     }
 with torch.no_grad():
     changed = int((flattered(x).argmax(dim=1) != models["baseline"](x).argmax(dim=1)).sum())
@@ -233,7 +235,7 @@ for row, (name, (mine, theirs)) in zip(axes, true_and_other.items(), strict=True
     plots.show_images(row[0], x[[hardest]])
     pair = torch.stack([mine[hardest], theirs[hardest], mine[hardest] - theirs[hardest]])
     plots.signed_maps(row[1:], pair, limit="shared")
-    row[0].set_ylabel(plots.MODEL_LABELS[name].replace("-score", "-\nscore"), fontsize=9)
+    row[0].set_ylabel(style.MODEL_LABELS[name].replace("-score", "-\nscore"), fontsize=9)
 for ax, title in zip(axes[0], ("image", f"for {label}", f"for {rival}", "difference"), strict=True):
     ax.set_title(title, loc="center", fontsize=10)
 figure.suptitle("One image, asked about two classes", x=0.02, ha="left")
@@ -251,8 +253,8 @@ tables.labelled(frame).rename(columns={"value": "cosine, true and other class"})
 
 # %% tags=["remove-cell"]
 low, high = min(cosines, key=lambda m: cosines[m].value), max(cosines, key=lambda m: cosines[m].value)
-glue("most_alike", plots.MODEL_LABELS[high].lower(), display=False)
-glue("least_alike", plots.MODEL_LABELS[low].lower(), display=False)
+glue("most_alike", style.MODEL_LABELS[high].lower(), display=False)
+glue("least_alike", style.MODEL_LABELS[low].lower(), display=False)
 glue("highest_cosine", cosines[high].value, display=False)
 glue("lowest_cosine", cosines[low].value, display=False)
 
@@ -287,7 +289,7 @@ for row, (name, index) in zip(axes, wanted, strict=True):
         row[1:], torch.stack([part[name][index] for part in (maps, deciding, common)]), limit="shared"
     )
     p = float(logits[name].softmax(dim=1)[index, y[index]])
-    row[0].set_ylabel(f"{plots.MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
+    row[0].set_ylabel(f"{style.MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
 for ax, title in zip(axes[0], ("image", "map", "decides", "common"), strict=True):
     ax.set_title(title, loc="center", fontsize=10)
 figure.suptitle("One map, two terms", x=0.02, ha="left")
@@ -305,7 +307,7 @@ for name in models:
         part: gradient_map_quality(gradients[name], x).value
         for part, gradients in (("map", maps), ("decides", deciding), ("common", common))
     }
-    rows[plots.MODEL_LABELS[name]] = {
+    rows[style.MODEL_LABELS[name]] = {
         ("share of squared length", "decides"): float(share.median()),
         **{("smoothness", part): float(value[0]) for part, value in parts.items()},
         **{("edge correlation", part): float(value[1]) for part, value in parts.items()},
@@ -339,11 +341,11 @@ glue("networks", len(shares), display=False)
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
-glue("cifar_runs", tables.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
+glue("cifar_runs", sentences.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
 
 for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
-    glue(f"cifar_{key}", tables.ranking(*CIFAR, measures[title]), display=False)
-    told = tables.differences_in_words(tables.run_table(*CIFAR, measures[title]), "{:+.3f}")
+    glue(f"cifar_{key}", sentences.ranking(*CIFAR, measures[title]), display=False)
+    told = sentences.differences_in_words(tables.run_table(*CIFAR, measures[title]), "{:+.3f}")
     glue(f"cifar_{key}_told", told, display=False)
 
 # %% [markdown]

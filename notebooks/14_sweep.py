@@ -21,7 +21,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -34,10 +34,12 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import plots, presets, runs, tables
+from companion import runs
+from companion.book import plots, sentences, style, tables
+from companion.experiments import presets, series
 from companion._support import choose
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 
@@ -47,7 +49,7 @@ dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
 # Our networks are small on purpose: there are twenty of them. The table says how they differ from the book's score-matched network, and the paper's. Each cell is one run with one seed, here and there.
 
 # %% tags=["hide-input"]
-grid = presets.sweep(tier, dataset)
+grid = series.sweep(tier, dataset)
 cell, usual, setup = grid[0], presets.preset(tier, dataset, "score_matching"), tables.reported("setup")
 
 
@@ -65,7 +67,7 @@ def kind(settings: runs.Settings) -> dict[str, object]:
     }
 
 
-varied = {"λ": ", ".join(f"{v:g}" for v in presets.SWEEP_WEIGHTS), "μ": ", ".join(f"{v:g}" for v in presets.SWEEP_MUS)}
+varied = {"λ": ", ".join(f"{v:g}" for v in series.SWEEP_WEIGHTS), "μ": ", ".join(f"{v:g}" for v in series.SWEEP_MUS)}
 paper = {"pictures": setup["datasets"][0], "network": setup["network"].split(",")[0], "estimate of h": "forward"}
 frame = pd.DataFrame({"the sweep here": kind(cell) | varied, "the book's preset": kind(usual), "the paper's sweep": paper | varied})
 frame.fillna("").astype(str)
@@ -105,7 +107,7 @@ ran = int(here["accuracy"].notna().sum())
 stopped = [f"λ = {r['λ']:g} with μ = {r['μ']:g}" for _, r in here.iterrows() if r["status"].startswith("diverged")]
 older = int(here.get("earlier", pd.Series(dtype=bool)).fillna(False).astype(bool).sum())
 words = f"{ran} of the {len(here)} cells have been run at this tier."
-words += f" {len(stopped)} of them diverged: {tables.listed(stopped)}." if stopped else (" None diverged." if ran else " So the panels for this book stay empty.")
+words += f" {len(stopped)} of them diverged: {sentences.listed(stopped)}." if stopped else (" None diverged." if ran else " So the panels for this book stay empty.")
 words += f" {older} records are from earlier code." if older else ""
 glue("sweep_ran", words, display=False)
 
@@ -158,10 +160,10 @@ def sorted_apart(failed: pd.Series) -> str:
 falling = {who: here.pivot(index="λ", columns="μ", values=c).diff().iloc[1:].lt(0).all().sum() for who, c in columns.items()}
 rows = {
     who: {
-        "cells that fail (λ, μ)": tables.listed(f"({r['λ']:g}, {r['μ']:g})" for _, r in here[failed].iterrows()),
+        "cells that fail (λ, μ)": sentences.listed(f"({r['λ']:g}, {r['μ']:g})" for _, r in here[failed].iterrows()),
         "largest λ with smallest μ fails": "yes" if failed[coefficient.idxmax()] else "no",
         "the coefficient sorts them": sorted_apart(failed),
-        "values of μ at which accuracy falls with every step of λ": f"{falling[who]} of {len(presets.SWEEP_MUS)}",
+        "values of μ at which accuracy falls with every step of λ": f"{falling[who]} of {len(series.SWEEP_MUS)}",
     }
     for who, failed in fails.items()
     if here[columns[who]].notna().all()
@@ -220,7 +222,7 @@ def at_the_target() -> str:
     shares = (here["trace"] / here["target"]).groupby(here["λ"]).agg(["min", "max", "count"])
     weights = dict.fromkeys((max(shares.index), setup["score_matching"]["lambda"], min(shares.index)))
     texts = [
-        f"from {row['min']:.3g} to {row['max']:.3g} times the target at λ = {weight:g} ({tables.counted(int(row['count']), 'network')})"
+        f"from {row['min']:.3g} to {row['max']:.3g} times the target at λ = {weight:g} ({sentences.counted(int(row['count']), 'network')})"
         for weight, row in shares.loc[list(weights)].iterrows()
         if row["count"]
     ]
@@ -263,8 +265,8 @@ def agrees(label: str) -> str:
     row = agreement.loc[label]
     if math.isnan(row["value"]):
         return "cannot be compared at this tier"
-    way = tables.direction(row, "agree more than chance would have it", "run against each other", "are not clearly related")
-    return f"{way}: {tables.interval_text(row)}"
+    way = sentences.direction(row, "agree more than chance would have it", "run against each other", "are not clearly related")
+    return f"{way}: {sentences.interval_text(row)}"
 
 
 glue("sweep_rank_accuracy", agrees("accuracy"), display=False)
@@ -296,7 +298,7 @@ for name, row in best.items():
     table[name] = {"λ": f"{row['λ']:g}", "μ": f"{row['μ']:g}"}
     for label in ("accuracy", "GAN-test"):
         values = {"value": row[label], "low": row[f"{label} low"], "high": row[f"{label} high"]}
-        table[name][f"{label} here, %"] = tables.interval_text(values, "{:.1f}", 100)
+        table[name][f"{label} here, %"] = sentences.interval_text(values, "{:.1f}", 100)
         table[name][f"{label} in the paper, %"] = "{:.2f}".format(100 * row[f"paper's {label}"])
 pd.DataFrame(table).T
 

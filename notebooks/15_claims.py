@@ -44,7 +44,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -55,9 +55,9 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import figures, plots, tables
+from companion.book import figures, sentences, style, tables
 
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 
 # %% [markdown]
@@ -183,7 +183,7 @@ def without_one_kind(x, y):
 
 rows = {
     (label, quality): {
-        "rank correlation": tables.interval_text(ranked[x][y], "{:.2f}"),
+        "rank correlation": sentences.interval_text(ranked[x][y], "{:.2f}"),
         "without one kind of network": without_one_kind(x, y),
     }
     for x, label in PREDICTORS.items()
@@ -196,9 +196,9 @@ CONTROL = "perturbation_own_random"
 for x, key in zip(PREDICTORS, ("objective", "norm"), strict=True):
     for word, side in (("better", -1), ("worse", 1)):
         names = [QUALITIES[y] for y, found in ranked[x].items() if found.sign() == side and y != CONTROL]
-        glue(f"why_{key}_{word}", tables.listed(names or ["nothing"]), display=False)
-    glue(f"why_{key}_control", tables.interval_text(ranked[x][CONTROL], "{:.2f}"), display=False)
-    glue(f"why_{key}_own", tables.interval_text(ranked[x]["perturbation_own_gradient"], "{:.2f}"), display=False)
+        glue(f"why_{key}_{word}", sentences.listed(names or ["nothing"]), display=False)
+    glue(f"why_{key}_control", sentences.interval_text(ranked[x][CONTROL], "{:.2f}"), display=False)
+    glue(f"why_{key}_own", sentences.interval_text(ranked[x]["perturbation_own_gradient"], "{:.2f}"), display=False)
 glue("why_networks", len(digits), display=False)
 
 

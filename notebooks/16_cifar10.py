@@ -26,7 +26,7 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.parameters import refuse_unknown
+from companion.book.opening import refuse_unknown
 
 refuse_unknown(globals(), ("tier", "seed", "device"))
 
@@ -36,11 +36,13 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 
-from companion import figures, plots, presets, runs, tables
+from companion import runs
+from companion.book import figures, sentences, style, tables
+from companion.experiments import presets
 from companion._support import choose
 
 choose("tier", tier, runs.TIERS)
-plots.use_style()
+style.use_style()
 set_matplotlib_formats("svg")
 shown = tier if "cifar10" in presets.DATASETS[tier] else "small"
 HERE, THERE = (shown, "cifar10"), (shown, "cifar100")
@@ -56,14 +58,14 @@ for key, metric in {
     "smooth": "map_spatial_smoothness",
     "edges": "map_edge_correlation",
 }.items():
-    here, there = tables.ranking(*HERE, metric), tables.ranking(*THERE, metric)
+    here, there = sentences.ranking(*HERE, metric), sentences.ranking(*THERE, metric)
     glue(f"{key}_here", here, display=False)
     glue(f"{key}_there", "the same" if here == there else there, display=False)
 settings = presets.preset(*HERE, "baseline")
 glue("network", f"{settings.network.replace('resnet', 'ResNet-')} of width {settings.width}", display=False)
 glue("epochs", settings.epochs, display=False)
-glue("trace", tables.trace_in_words(*HERE), display=False)
-glue("runs", tables.runs_in_words(*HERE, "density_ratio"), display=False)
+glue("trace", sentences.trace_in_words(*HERE), display=False)
+glue("runs", sentences.runs_in_words(*HERE, "density_ratio"), display=False)
 
 # %% [markdown]
 # ## The networks

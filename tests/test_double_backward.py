@@ -9,9 +9,11 @@ from unittest import mock
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from companion import losses, models
-from companion._double_backward import InputGradient, batch_norm, twice_differentiable
+from companion._support import to_device
+from companion.losses.double_backward import InputGradient, batch_norm, twice_differentiable
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "convolution": lambda: nn.Conv2d(3, 4, 3, padding=1),
@@ -73,7 +75,9 @@ def test_a_training_step_is_that_of_pytorchs_own_layers(name: str, layout: torch
         model = models.resnet9(4, width=4, in_channels=3, generator=torch.Generator().manual_seed(0)).double()
         model.to(memory_format=layout)
         x = torch.rand(4, 3, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-        replaced = mock.patch("companion._perturbed_pass.twice_differentiable", return_value=nullcontext())
+        replaced = mock.patch(
+            "companion.losses.perturbed_pass.twice_differentiable", return_value=nullcontext()
+        )
         with replaced if own else nullcontext():
             generator = torch.Generator().manual_seed(2)
             penalty, logits = PENALTIES[name].penalty_and_logits(
@@ -102,3 +106,28 @@ def test_nothing_is_replaced_under_autocast() -> None:
     model = models.resnet9(3, width=2)
     with torch.autocast("cpu", torch.bfloat16), twice_differentiable(model):
         assert not any("forward" in vars(module) for module in model.modules())
+
+
+class _KernelsOfCuda(TorchDispatchMode):
+    """Refuses what the kernels of CUDA refuse and those of the CPU let pass."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.native_batch_norm_backward.default:
+            assert args[2] is not None, "CUDA: tensor does not have a device"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_no_kernel_is_called_without_an_argument_that_cuda_needs(affine: bool) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=affine), nn.Softplus(), nn.Flatten())
+    x = torch.rand(4, 1, 4, 4)
+    with _KernelsOfCuda():
+        penalty = losses.GradientNorm()(model, x, torch.tensor([0, 1, 2, 0])).sum()
+        penalty.backward()
+    assert any(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize(("width", "last"), [(4, False), (7, False), (8, True), (16, True)])
+def test_a_narrow_network_keeps_the_standard_layout_on_a_cpu(width: int, last: bool) -> None:
+    model = to_device(models.resnet9(3, width=width), torch.device("cpu"))
+    assert model.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last) == last

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from companion import evaluation, presets, runs, training
+from companion.experiments import evaluation, presets, provenance, records, shelf, training
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a judge and a baseline of one small epoch, to be copied."""
     project = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "PROJECT", project)
+        patch.setattr(provenance, "PROJECT", project)
         for method in ("judge", "baseline"):
             training.train(presets.preset("tiny", "mnist5k", method, train_size=64), progress=False)
     return project
@@ -28,15 +28,15 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(once_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that project, as the one in which the runs are looked for; the baseline's folder."""
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     shutil.copytree(once_trained, tmp_path, dirs_exist_ok=True)
-    return runs.directory(presets.preset("tiny", "mnist5k", "baseline"))
+    return shelf.directory(presets.preset("tiny", "mnist5k", "baseline"))
 
 
 def measured(folder: Path) -> dict[str, bytes]:
     """Everything that an evaluation leaves, except how long it took."""
     record = json.loads((folder / "record.json").read_text())
-    files = {name: (folder / name).read_bytes() for name in runs.EVALUATION_FILES}
+    files = {name: (folder / name).read_bytes() for name in records.EVALUATION_FILES}
     return files | {"metrics": json.dumps(record["metrics"]).encode()}
 
 
@@ -63,7 +63,7 @@ def test_an_interrupted_evaluation_goes_on_after_its_last_finished_experiment(
 ) -> None:
     evaluation.evaluate(trained, progress=False)
     whole = measured(trained)
-    runs.remove_evaluation(trained)
+    shelf.remove_evaluation(trained)
     ran = fail_at(monkeypatch, "gradient_maps", KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         evaluation.evaluate(trained, progress=False)
@@ -94,7 +94,7 @@ def test_what_was_finished_with_other_weights_is_measured_again(
 
 def test_the_batch_size_and_a_memory_limit_change_no_sample(trained: Path) -> None:
     table = evaluation.evaluate(trained, brief=True, progress=False).table("samples")
-    pictures = runs.load(trained).pictures()["samples"]
+    pictures = shelf.load(trained).pictures()["samples"]
     for how in ({"batch_size": 3}, {"max_memory": 5e6}):
         run = evaluation.evaluate(trained, brief=True, progress=False, **how)  # type: ignore[arg-type]
         torch.testing.assert_close(run.pictures()["samples"], pictures, rtol=1e-2, atol=1e-2)

@@ -11,7 +11,9 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from companion import data, figures, plots, runs, search, tables
+from companion import data
+from companion.book import figures, style, tables
+from companion.experiments import methods, provenance, search
 
 RECORDED: tuple[Callable[[str, str], Figure], ...] = (
     figures.learning,
@@ -25,10 +27,10 @@ RECORDED: tuple[Callable[[str, str], Figure], ...] = (
 
 
 @pytest.fixture(autouse=True)
-def style() -> Iterator[None]:
+def book_style() -> Iterator[None]:
     """The book's style, for the test alone; no figure stays open."""
     with mpl.rc_context():
-        plots.use_style()
+        style.use_style()
         yield
     plt.close("all")
 
@@ -42,7 +44,7 @@ def said(figure: Figure) -> list[str]:
 def test_a_figure_says_so_where_nothing_was_run(
     draw: Callable[[str, str], Figure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
     figure = draw("paper", "cifar100")
     assert figures.NOT_RUN in said(figure)
@@ -62,7 +64,7 @@ def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_h
     trace, norm = figure.axes
     assert (trace.get_xscale(), norm.get_xscale(), norm.get_xlabel()) == ("symlog", "log", "norm")
     mine = frame[frame["model"] == "gradient_norm"]
-    drawn = [line for line in norm.lines if line.get_color() == plots.MODEL_COLOURS["gradient_norm"]]
+    drawn = [line for line in norm.lines if line.get_color() == style.MODEL_COLOURS["gradient_norm"]]
     assert [line.get_fillstyle() for line in drawn] == ["full", "none"]
     for line in drawn:
         assert np.allclose(np.column_stack(line.get_data()), mine[["test_squared_norm", "gan_test"]])
@@ -87,8 +89,8 @@ def test_the_curves_are_the_records_numbers() -> None:
         tables.run_rows("quick", "mnist5k", "density_ratio").groupby(["model", "sigma"])["log_ratio"].mean()
     )
     drawn = {line.get_label(): line for line in figures.density_ratios("quick", "mnist5k").axes[2].lines}
-    for name in runs.METHODS:
-        line = drawn[plots.MODEL_LABELS[name]]
+    for name in methods.METHODS:
+        line = drawn[style.MODEL_LABELS[name]]
         assert np.allclose(line.get_ydata(), ratios[name])
     removed = tables.run_rows("quick", "mnist5k", "pixel_perturbation")
     half = removed[(removed["fraction"] == 0.5) & (removed["attribution"] == "gradient")]
@@ -99,7 +101,7 @@ def test_the_curves_are_the_records_numbers() -> None:
         (False, True, False),
         strict=True,
     ):
-        line = next(line for line in ax.lines if line.get_label() == plots.MODEL_LABELS["gradient_norm"])
+        line = next(line for line in ax.lines if line.get_label() == style.MODEL_LABELS["gradient_norm"])
         at_half = float(np.interp(0.5, line.get_xdata(), line.get_ydata()))
         values, firsts = (
             frame[(frame["model"] == "gradient_norm") & (frame["experiment"] == experiment)].set_index(
@@ -125,8 +127,10 @@ def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_number_but_for_cifa
 
 def test_the_search_has_a_point_for_each_finished_candidate_and_a_ring_around_the_chosen_one() -> None:
     found = search.by_rule(search.candidates("quick"))
-    for ax, method in zip(figures.search(found).axes, runs.METHODS[1:], strict=True):
+    for ax, method in zip(figures.search(found).axes, methods.METHODS[1:], strict=True):
         rows = found[(found["method"] == method) & found["objective"].notna()]
         points, ring = (line for line in ax.lines if line.get_linestyle() == "None")
         assert np.array_equal(points.get_xdata(), rows["of"] - rows["right"])
-        assert float(ring.get_ydata()[0]) == rows.loc[rows["chosen"], search.RULES[method][0]].item()
+        assert (
+            float(ring.get_ydata()[0]) == rows.loc[rows["chosen"], methods.METHODS[method].sought[0]].item()
+        )

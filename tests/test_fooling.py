@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from companion import fooling, models, pictures
+from companion import fooling, models
+from companion.book import stencils
 from companion.gradients import logit_gradient, loss_gradient
 
 D = 3 * 4 * 4
@@ -31,7 +32,7 @@ def images(count: int = 8) -> Tensor:
 
 
 def shifts(model: nn.Module) -> dict[str, fooling.Shift]:
-    picture = pictures.checkerboard(4, 2)
+    picture = stencils.checkerboard(4, 2)
     return {
         "linear": fooling.linear_shift(picture, 30.0),
         "sine": fooling.sine_shift(0.3, 40.0),
@@ -67,7 +68,7 @@ def test_a_shift_leaves_softmax_and_loss_gradient_alone_and_adds_grad_g_to_every
 
 
 def test_a_linear_shift_adds_strength_times_the_picture_to_each_channel_of_the_logit_gradient() -> None:
-    model, x, picture = classifier(), images(), pictures.smiley(8)[:, :4, :4].double()
+    model, x, picture = classifier(), images(), stencils.smiley(8)[:, :4, :4].double()
     fooled = fooling.shift_logits(model, fooling.linear_shift(picture, 1e3))
     added = logit_gradient(fooled, x, 2) - logit_gradient(model, x, 2)
     torch.testing.assert_close(added, (1e3 * picture).expand(8, 3, 4, 4), rtol=0, atol=1e-11)
@@ -81,7 +82,7 @@ def test_with_the_mean_logit_shift_the_logit_gradients_sum_to_zero_over_the_clas
 
 
 def test_a_learned_shift_brings_the_logit_gradient_to_the_picture_over_the_data() -> None:
-    model, x, picture = classifier(), images(64), pictures.checkerboard(4, 2).double() - 0.5
+    model, x, picture = classifier(), images(64), stencils.checkerboard(4, 2).double() - 0.5
     losses: list[float] = []
     g = fooling.learned_shift(
         model, x, picture, strength=2.0, steps=300, generator=torch.Generator().manual_seed(0),
@@ -98,7 +99,7 @@ def test_a_learned_shift_brings_the_logit_gradient_to_the_picture_over_the_data(
 
 
 def test_a_learned_shift_repeats_with_its_generator_and_trains_nothing_else() -> None:
-    model, x, picture = classifier(), images(), pictures.checkerboard(4, 2)
+    model, x, picture = classifier(), images(), stencils.checkerboard(4, 2)
     before = [parameter.clone() for parameter in model.parameters()]
     state, inputs = torch.get_rng_state(), x.clone()
     first, again = (
@@ -209,7 +210,7 @@ def test_a_high_frequency_is_exact_in_float32_too() -> None:
 
 def test_shifted_models_train_save_and_move_as_modules(tmp_path: Path) -> None:
     fooled = fooling.shift_logits(
-        models.resnet9(10, width=2), fooling.linear_shift(pictures.word("NO", 32), 3.0)
+        models.resnet9(10, width=2), fooling.linear_shift(stencils.word("NO", 32), 3.0)
     )
     models.save_weights(fooled, tmp_path / "w.safetensors", dtype=torch.float32)
     assert "g.target" in fooled.state_dict()
@@ -255,23 +256,23 @@ def test_a_model_that_returns_a_tuple_is_refused() -> None:
 
 
 def test_pictures_are_centred_zeros_and_ones_of_the_size_asked_for() -> None:
-    for picture in (pictures.smiley(28), pictures.checkerboard(28, 4), pictures.word("Hi!", 28)):
+    for picture in (stencils.smiley(28), stencils.checkerboard(28, 4), stencils.word("Hi!", 28)):
         assert picture.shape == (1, 28, 28)
         assert set(picture.unique().tolist()) == {0.0, 1.0}
-    smiley = pictures.smiley(32)[0]
+    smiley = stencils.smiley(32)[0]
     assert torch.equal(smiley, smiley.fliplr())
     assert not torch.equal(smiley, smiley.flipud())
-    board = pictures.checkerboard(8, 4)[0]
+    board = stencils.checkerboard(8, 4)[0]
     assert torch.equal(board[:, 2:], 1 - board[:, :-2])
-    letter = pictures.word("T", 7)[0, :, 1:6]
+    letter = stencils.word("T", 7)[0, :, 1:6]
     assert letter[0].tolist() == [1] * 5
     assert letter[1:].sum(dim=0).tolist() == [0, 0, 6, 0, 0]
 
 
 def test_pictures_refuse_what_they_cannot_draw() -> None:
     with pytest.raises(ValueError, match="'Ä'"):
-        pictures.word("Ä")
+        stencils.word("Ä")
     with pytest.raises(ValueError, match="size, for 'FOOLED'"):
-        pictures.word("fooled", 28)
+        stencils.word("fooled", 28)
     with pytest.raises(ValueError, match="squares"):
-        pictures.checkerboard(28, 0)
+        stencils.checkerboard(28, 0)

@@ -10,7 +10,8 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex, to_rgb
 
-from companion import plots
+from companion.book import curves, plots, style
+from companion.experiments.methods import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -31,23 +32,23 @@ def relative_luminance(colour: str) -> float:
 
 
 def test_every_model_has_its_own_colour_marker_and_label() -> None:
-    styles = [plots.model_style(name) for name in plots.MODEL_ORDER]
+    styles = [style.model_style(name) for name in style.MODEL_LABELS]
     for key in ("color", "marker", "label"):
         assert len({style[key] for style in styles}) == 5
     with pytest.raises(ValueError, match="'baseline', 'score_matching'"):
-        plots.model_style("vgg")
+        style.model_style("vgg")
 
 
 def test_model_colours_have_a_contrast_of_3_to_white() -> None:
     # WCAG 1.4.11 asks 3:1 of graphics; the figures' paper is white.
-    for colour in plots.MODEL_COLOURS.values():
+    for colour in style.MODEL_COLOURS.values():
         assert 1.05 / (relative_luminance(colour) + 0.05) >= 3
 
 
 def test_signed_colours_are_white_at_zero_blue_below_and_orange_above() -> None:
-    assert to_hex(plots.SIGNED(0.5)) == "#ffffff"
-    red_low, _, blue_low, _ = plots.SIGNED(0.25)
-    red_high, _, blue_high, _ = plots.SIGNED(0.75)
+    assert to_hex(style.SIGNED(0.5)) == "#ffffff"
+    red_low, _, blue_low, _ = style.SIGNED(0.25)
+    red_high, _, blue_high, _ = style.SIGNED(0.75)
     assert blue_low > red_low
     assert red_high > blue_high
 
@@ -94,15 +95,15 @@ def test_image_grid_fills_rows_and_hides_the_rest(channels: int, signed: bool) -
 def test_band_spans_low_to_high_in_the_line_colour() -> None:
     frame = pd.DataFrame({"fraction": [0.0, 1.0], "value": [0.9, 0.4], "low": [0.8, 0.3], "high": [1.0, 0.5]})
     (ax,) = axes()
-    line = plots.curve_with_band(ax, frame, model="gradient_norm")
-    assert to_hex(line.get_color()) == plots.MODEL_COLOURS["gradient_norm"].lower()
+    line = curves.curve_with_band(ax, frame, model="gradient_norm")
+    assert to_hex(line.get_color()) == style.MODEL_COLOURS["gradient_norm"].lower()
     (band,) = ax.collections
     corners = band.get_paths()[0].vertices
     assert (corners[:, 1].min(), corners[:, 1].max()) == (0.3, 1.0)
-    plots.curve_with_band(ax, frame.drop(columns=["low", "high"]), label="no interval")
+    curves.curve_with_band(ax, frame.drop(columns=["low", "high"]), label="no interval")
     assert len(ax.collections) == 1
     with pytest.raises(ValueError, match="'fraction', 'value'"):
-        plots.curve_with_band(ax, frame, y="accuracy")
+        curves.curve_with_band(ax, frame, y="accuracy")
 
 
 def test_bars_have_the_models_colours_and_an_interval_unless_it_is_nan() -> None:
@@ -110,7 +111,7 @@ def test_bars_have_the_models_colours_and_an_interval_unless_it_is_nan() -> None
         {"model": ["baseline", "random"], "value": [0.6, 0.1], "low": [0.5, np.nan], "high": [0.8, np.nan]}
     )
     (ax,) = axes()
-    bars = plots.bars_with_intervals(ax, frame)
+    bars = curves.bars_with_intervals(ax, frame)
     assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#000000", "#8c8c8c"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Baseline", "Random"]
     segment = ax.collections[0].get_segments()[0]
@@ -119,11 +120,11 @@ def test_bars_have_the_models_colours_and_an_interval_unless_it_is_nan() -> None
 
 def test_labels_of_four_bars_do_not_overlap() -> None:
     with mpl.rc_context():
-        plots.use_style()
-        names = plots.MODEL_ORDER[:4]
+        style.use_style()
+        names = list(METHODS)
         frame = pd.DataFrame({"model": names, "value": 0.5, "low": 0.4, "high": 0.6})
         figure, ax = plt.subplots()
-        plots.bars_with_intervals(ax, frame)
+        curves.bars_with_intervals(ax, frame)
         figure.canvas.draw()
         boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
     assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
@@ -132,10 +133,10 @@ def test_labels_of_four_bars_do_not_overlap() -> None:
 def test_heat_map_writes_numbers_legibly_and_leaves_missing_ones_blank() -> None:
     table = pd.DataFrame([[0.0, 1.0], [np.nan, 0.5]], index=["a", "b"], columns=["x", "y"])
     (ax,) = axes()
-    plots.heat_map(ax, table, label="accuracy")
+    curves.heat_map(ax, table, label="accuracy")
     assert [text.get_text() for text in ax.texts] == ["0.00", "1.00", "0.50"]
     assert [text.get_color() for text in ax.texts][:2] == ["black", "white"]
-    image = plots.heat_map(axes()[0], table, centre=0.0)
+    image = curves.heat_map(axes()[0], table, centre=0.0)
     assert np.asarray(image.to_rgba(np.zeros(1)))[0].tolist() == [1.0, 1.0, 1.0, 1.0]
 
 
@@ -149,19 +150,19 @@ def test_training_curves_show_the_mean_over_seeds_and_every_seed() -> None:
         }
     )
     (ax,) = axes()
-    plots.training_curves(ax, frame, y="loss")
+    curves.training_curves(ax, frame, y="loss")
     *thin, mean = ax.lines
     assert [line.get_ydata().tolist() for line in thin] == [[1.0, 2.0], [3.0, 6.0]]
     assert mean.get_ydata().tolist() == [2.0, 4.0]
     assert mean.get_label() == "Baseline"
     with pytest.raises(ValueError, match="'vgg'"):
-        plots.training_curves(ax, frame.assign(method="vgg"), y="loss")
+        curves.training_curves(ax, frame.assign(method="vgg"), y="loss")
 
 
 def test_svg_keeps_text_on_white_paper_and_is_the_same_twice() -> None:
     def drawn() -> str:
         with mpl.rc_context():
-            plots.use_style()
+            style.use_style()
             figure, ax = plt.subplots()
             ax.plot([0, 1], [0, 1])
             ax.set_title("What to see")

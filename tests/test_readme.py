@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from companion import cli, presets, runs
-from pipeline import notebooks
+from companion import cli
+from companion.experiments import methods, presets, series, shelf
+from pipeline import notebooks, project
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "book/reproduce.md", "CONTRIBUTING.md")
@@ -44,11 +45,11 @@ def test_a_printed_companion_command_is_one(words: list[str]) -> None:
     options = cli.parser().parse_args(words[1:])
     if options.command == "train":
         settings = cli.chosen_settings(options)
-        assert settings.name not in runs.METHODS or settings in presets.plan(
+        assert settings.name not in methods.METHODS or settings in project.plan(
             settings.tier, seed=settings.seed
         )
     if options.command == "evaluate":
-        assert set(options.directory) <= {Path("_runs") / s.run_id for s in presets.committed_plan("quick")}
+        assert set(options.directory) <= {Path("_runs") / s.run_id for s in series.committed_plan("quick")}
 
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)
@@ -73,9 +74,9 @@ def test_the_printed_chapter_exists_and_its_parameters_have_committed_networks()
     for source, parameters in zip(sources, given, strict=True):
         chapter = notebooks.read_source(ROOT / source)
         notebooks.check_parameters(chapter, parameters, source)
-        for method in runs.METHODS:
+        for method in methods.METHODS:
             settings = presets.preset("quick", "mnist5k", method, int(parameters["seed"]))
-            assert (runs.committed_directory(settings) / "weights.safetensors").exists()
+            assert (shelf.committed_directory(settings) / "weights.safetensors").exists()
 
 
 @pytest.mark.parametrize(

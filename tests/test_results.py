@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from companion import presets, runs, training
+from companion.experiments import presets, provenance, series, shelf, training
 
-RECORDS = sorted((runs.PROJECT / "results").glob("*/*/*/record.json"))
+RECORDS = sorted((provenance.PROJECT / "results").glob("*/*/*/record.json"))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: "/".join(path.parts[-4:-1]))
 def test_committed_record_is_whole_and_lies_where_it_says(path: Path) -> None:
-    run = runs.load(path.parent)
+    run = shelf.load(path.parent)
     assert run.settings.run_id == "/".join(path.parts[-4:-1])
     run.history()
     for name, metric in run.record.metrics.items():
@@ -28,31 +28,31 @@ def test_committed_record_is_whole_and_lies_where_it_says(path: Path) -> None:
 def test_every_run_of_the_quick_tier_is_committed() -> None:
     missing = [
         settings.run_id
-        for settings in presets.committed_plan("quick")
-        if not (runs.committed_directory(settings) / "record.json").exists()
+        for settings in series.committed_plan("quick")
+        if not (shelf.committed_directory(settings) / "record.json").exists()
     ]
     assert not missing
 
 
 @pytest.mark.parametrize("tier", ["quick", "small"])
 def test_committed_settings_are_those_of_the_presets(tier: str) -> None:
-    for settings in presets.committed_plan(tier):
-        folder = runs.committed_directory(settings)
+    for settings in series.committed_plan(tier):
+        folder = shelf.committed_directory(settings)
         if (folder / "record.json").exists():
-            assert runs.load(folder).settings == settings
+            assert shelf.load(folder).settings == settings
 
 
 def test_committed_files_are_small_and_hold_no_photographs() -> None:
-    for path in (runs.PROJECT / "results" / "small").glob("*/*/*"):
+    for path in (provenance.PROJECT / "results" / "small").glob("*/*/*"):
         assert path.stat().st_size < 1e6, path
         if path.name == "pictures.safetensors":
             assert set(load_file(path)) == {"samples", "gradients"}, path
 
 
 def test_the_first_of_the_two_judges_is_the_one_behind_the_records() -> None:
-    for row in pd.read_csv(runs.PROJECT / "results" / "small" / "judges.csv").to_dict("records"):
+    for row in pd.read_csv(provenance.PROJECT / "results" / "small" / "judges.csv").to_dict("records"):
         judge, run = (
-            runs.load(runs.committed_directory(presets.preset("small", row["dataset"], method, seed)))
+            shelf.load(shelf.committed_directory(presets.preset("small", row["dataset"], method, seed)))
             for method, seed in (("judge", None), (row["model"], row["seed"]))
         )
         assert row["first_width"] == judge.settings.width
@@ -62,8 +62,8 @@ def test_the_first_of_the_two_judges_is_the_one_behind_the_records() -> None:
 
 
 def test_committed_record_is_computed_again(tmp_path: Path) -> None:
-    (settings,) = (s for s in presets.search() if s.method == "baseline")
-    committed = runs.load(runs.committed_directory(settings))
+    (settings,) = (s for s in series.search() if s.method == "baseline")
+    committed = shelf.load(shelf.committed_directory(settings))
     again = training.train(settings, directory=tmp_path, progress=False)
     # Another processor rounds otherwise, and training amplifies it: equal to within 15 of 1,000 digits.
     assert again.metric("test_accuracy")["value"] == pytest.approx(

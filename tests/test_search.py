@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from companion import presets, search
+from companion.experiments import presets, search, series
 
 
 def table(*rows: tuple[str, float, float, float]) -> pd.DataFrame:
@@ -52,12 +52,12 @@ def test_of_several_schedules_the_one_with_most_right_is_taken_and_the_first_is_
     assert found["chosen"].tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize("tier", presets.SEARCH)
+@pytest.mark.parametrize("tier", series.SEARCH)
 def test_the_presets_are_what_the_rule_takes(tier: str) -> None:
     found = search.by_rule(search.candidates(tier))
     if (found["outcome"] == "not run").any():
         pytest.skip(f"the search of tier {tier} is not whole here")
-    for settings in (presets.search(tier)[row] for row in found.index[found["chosen"]]):
+    for settings in (series.search(tier)[row] for row in found.index[found["chosen"]]):
         ours = presets.preset(tier, settings.dataset, settings.method)
         if settings.method == "baseline":
             assert ours.learning_rate == settings.learning_rate

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from companion import presets, runs, tables
+from companion.book import sentences, tables
+from companion.experiments import presets, provenance, records, shelf
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project, whose runs are those that a test writes."""
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     return tmp_path
 
 
@@ -25,7 +26,7 @@ def write_run(project: Path, name: str, seed: int, value: float | None, place: s
     folder = project / place / "quick" / "mnist5k" / f"{name}-seed{seed}"
     settings = asdict(presets.preset("quick", "mnist5k", name, seed))
     metric = {"value": value, "low": None, "high": 0.5, "n": 7}
-    runs.Record(
+    records.Record(
         tier="quick", dataset="mnist5k", method=name, name=name, seed=seed, settings=settings,
         status="finished",
         commit="", source_hash={}, versions={}, device="", seconds={}, weights_sha256="",
@@ -34,9 +35,9 @@ def write_run(project: Path, name: str, seed: int, value: float | None, place: s
     return folder
 
 
-def test_seed_table_has_the_mean_students_interval_and_every_seed(shelf: Path) -> None:
+def test_seed_table_has_the_mean_students_interval_and_every_seed(project: Path) -> None:
     for seed, value in enumerate((0.97, 0.98, 0.99)):
-        write_run(shelf, "baseline", seed, value)
+        write_run(project, "baseline", seed, value)
     row = tables.seed_table("quick", "mnist5k", "score", ["baseline"]).iloc[0]
     assert row["value"] == pytest.approx(0.98)
     # t = 4.3027 with two degrees of freedom, s = 0.01.
@@ -44,37 +45,37 @@ def test_seed_table_has_the_mean_students_interval_and_every_seed(shelf: Path) -
     assert (row["n"], row["seed 0"], row["seed 2"]) == (3, 0.97, 0.99)
 
 
-def test_seed_table_of_one_seed_has_no_interval_and_of_none_no_value(shelf: Path) -> None:
-    write_run(shelf, "baseline", 4, 0.5)
+def test_seed_table_of_one_seed_has_no_interval_and_of_none_no_value(project: Path) -> None:
+    write_run(project, "baseline", 4, 0.5)
     table = tables.seed_table("quick", "mnist5k", "score", ["baseline", "gradient_norm"])
     assert table["value"].isna().tolist() == [False, True]
     assert table["low"].isna().all()
     assert table["n"].tolist() == [1, 0]
-    assert "no interval" in tables.interval_text(table.iloc[0])
-    assert tables.interval_text(table.iloc[1]) == "not measured"
-    assert tables.direction(table.iloc[0]) == "not clearly different"
+    assert "no interval" in sentences.interval_text(table.iloc[0])
+    assert sentences.interval_text(table.iloc[1]) == "not measured"
+    assert sentences.direction(table.iloc[0]) == "not clearly different"
 
 
 def test_what_rounds_to_nought_is_written_without_a_minus() -> None:
     row = {"value": -0.001, "low": -0.3, "high": -0.0}
-    assert tables.interval_text(row) == "0.00 (-0.30 to 0.00)"
-    assert tables.interval_text(row, "{:+.1f}", 100) == "-0.1 (-30.0 to +0.0)"
+    assert sentences.interval_text(row) == "0.00 (-0.30 to 0.00)"
+    assert sentences.interval_text(row, "{:+.1f}", 100) == "-0.1 (-30.0 to +0.0)"
 
 
-def test_run_table_keeps_the_records_own_interval_and_reads_null_as_nan(shelf: Path) -> None:
-    write_run(shelf, "baseline", 0, 0.25)
+def test_run_table_keeps_the_records_own_interval_and_reads_null_as_nan(project: Path) -> None:
+    write_run(project, "baseline", 0, 0.25)
     row = tables.run_table("quick", "mnist5k", "score", ["baseline"]).iloc[0]
     assert (row["value"], row["high"], row["n"]) == (0.25, 0.5, 7)
     assert math.isnan(row["low"])
     assert tables.run_table("quick", "mnist5k", "other", ["baseline"]).empty
 
 
-def test_paired_differences_take_the_seeds_in_common_only(shelf: Path) -> None:
+def test_paired_differences_take_the_seeds_in_common_only(project: Path) -> None:
     for seed, value in ((0, 0.1), (1, 0.2), (2, 0.4)):
-        write_run(shelf, "baseline", seed, value)
+        write_run(project, "baseline", seed, value)
     for seed, value in ((1, 0.3), (2, 0.7), (3, 9.0)):
-        write_run(shelf, "gradient_norm", seed, value)
-    write_run(shelf, "gradient_norm", 0, None)
+        write_run(project, "gradient_norm", seed, value)
+    write_run(project, "gradient_norm", 0, None)
     (row,) = tables.paired_differences("quick", "mnist5k", "score", ["baseline", "gradient_norm"]).to_dict(
         "records"
     )
@@ -89,19 +90,19 @@ def test_differences_in_words_decide_by_the_interval_and_leave_out_a_method_with
     rows = [(name, seed, value) for name, pair in values.items() for seed, value in enumerate(pair)]
     found = pd.DataFrame(rows, columns=["model", "seed", "value"])
     # Differences -0.5 and -0.5; then 2 and -1: standard error 1.5, t = 12.706 with one degree of freedom.
-    assert tables.differences_in_words(found, "{:+.1f}") == (
+    assert sentences.differences_in_words(found, "{:+.1f}") == (
         "Seed by seed, clearly above the baseline: none; "
         "clearly below: score-matching -0.5 (-0.5 to -0.5); "
         "undecided: gradient norm +0.5 (-18.6 to +19.6)."
     )
 
 
-def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_keys(shelf: Path) -> None:
+def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_keys(project: Path) -> None:
     for seed, height in ((0, 1.0), (1, 3.0)):
-        folder = write_run(shelf, "baseline", seed, 0.0)
+        folder = write_run(project, "baseline", seed, 0.0)
         table = pd.DataFrame({"sigma": [0.2, 0.1], "ratio": [10 * height, height], "kind": ["a", "b"]})
         table.to_csv(folder / "curve.csv", index=False)
-    write_run(shelf, "gradient_norm", 0, 0.0)  # It was not evaluated.
+    write_run(project, "gradient_norm", 0, 0.0)  # It was not evaluated.
     rows = tables.run_rows("quick", "mnist5k", "curve")
     assert rows.columns.tolist() == ["model", "seed", "sigma", "ratio", "kind"]
     found = tables.over_seeds(rows, ["model", "sigma"], "ratio")
@@ -110,17 +111,19 @@ def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_key
     assert found["value"].tolist() == [20.0, 2.0]
     # The mean of two: t = 12.706 with one degree of freedom, standard error 1.
     assert found["high"].tolist()[1] == pytest.approx(2 + 12.706, abs=1e-3)
-    assert tables.runs_in_words("quick", "mnist5k", "curve") == "2 seeds of baseline"
+    assert sentences.runs_in_words("quick", "mnist5k", "curve") == "2 seeds of baseline"
     with pytest.raises(ValueError, match="'ratio', 'kind'"):
         tables.over_seeds(rows, ["model", "noise"], "ratio")
 
 
-def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(shelf: Path) -> None:
+def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(project: Path) -> None:
     for name, seeds in (("baseline", (0,)), ("gradient_norm", (0, 1))):
         for seed in seeds:
             table = pd.DataFrame({"sigma": [0.1], "ratio": [1.0 + seed], "error": [0.5]})
-            table.to_csv(write_run(shelf, name, seed, 0.4) / "curve.csv", index=False)
-    assert tables.runs_in_words("quick", "mnist5k", "curve") == "1 seed of baseline; 2 seeds of gradient norm"
+            table.to_csv(write_run(project, name, seed, 0.4) / "curve.csv", index=False)
+    assert (
+        sentences.runs_in_words("quick", "mnist5k", "curve") == "1 seed of baseline; 2 seeds of gradient norm"
+    )
     rows = tables.run_rows("quick", "mnist5k", "curve")
     one, two = tables.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
     assert one["high"] == pytest.approx(1 + 1.96 * 0.5, abs=1e-3)
@@ -132,7 +135,7 @@ def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(shelf: 
 
 
 def test_an_interval_decides_a_direction_only_if_it_excludes_nought() -> None:
-    words = [tables.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
+    words = [sentences.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
     assert words == ["higher", "not clearly different", "lower"]
 
 
@@ -156,9 +159,9 @@ def test_the_papers_table_1_is_read_as_printed() -> None:
     assert math.isnan(beside["paper"].iloc[1])
 
 
-def test_metrics_of_a_run_stand_in_one_row_and_a_run_that_lacks_one_is_left_out(shelf: Path) -> None:
+def test_metrics_of_a_run_stand_in_one_row_and_a_run_that_lacks_one_is_left_out(project: Path) -> None:
     for seed, value in ((0, 0.1), (1, None)):
-        write_run(shelf, "baseline", seed, value)
+        write_run(project, "baseline", seed, value)
     found = tables.run_metrics("quick", "mnist5k", ["score"], ["baseline"])
     assert found.to_numpy().tolist() == [["baseline", 0, 0.1]]
     assert tables.run_metrics("quick", "mnist5k", ["score", "other"], ["baseline"]).empty
@@ -186,8 +189,8 @@ def test_rank_correlation_of_too_few_or_of_equal_numbers_is_nan() -> None:
 
 
 def test_the_trace_in_words_has_the_batches_mean_of_the_last_epoch_and_the_way_from_the_baseline() -> None:
-    last = [run.history()["trace"].iloc[-1] for run in runs.find_all("quick", "mnist5k", "score_matching")]
-    words = tables.trace_in_words("quick", "mnist5k")
+    last = [run.history()["trace"].iloc[-1] for run in shelf.find_all("quick", "mnist5k", "score_matching")]
+    words = sentences.trace_in_words("quick", "mnist5k")
     assert words.startswith("the target is -500. ")  # mu = 0.1, so c = 1e-3.
     assert f"mean trace is {sum(last) / len(last):,.0f} (" in words
     baseline = tables.seed_table("quick", "mnist5k", "test_trace", ["baseline"]).iloc[0]

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from companion import cli, data, presets, runs, trace, training
-from companion.runs import RecordError, Settings
+from companion import cli, data, trace
+from companion.experiments import presets, provenance, records, series, shelf, training
+from companion.experiments.records import RecordError
+from companion.experiments.settings import Settings
 
 STEPS = 4
 
@@ -22,7 +24,7 @@ def settings() -> Settings:
     return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, train_size=STEPS * 64)
 
 
-def weights(run: runs.Run) -> bytes:
+def weights(run: records.Run) -> bytes:
     return (run.directory / "weights.safetensors").read_bytes()
 
 
@@ -251,7 +253,7 @@ def test_autocast_with_a_taylor_estimate_is_refused() -> None:
 def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(RecordError, match=message):
-        runs.load(tmp_path)
+        shelf.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -274,11 +276,11 @@ def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: s
 def test_a_record_with_wrong_contents_names_the_file_and_what_to_do(
     tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
-    committed = runs.PROJECT / "results" / "quick" / "mnist5k" / "baseline-seed0" / "record.json"
+    committed = provenance.PROJECT / "results" / "quick" / "mnist5k" / "baseline-seed0" / "record.json"
     path = tmp_path / "record.json"
     path.write_text(json.dumps(json.loads(committed.read_text()) | change))
     with pytest.raises(RecordError) as refused:
-        runs.load(tmp_path)
+        shelf.load(tmp_path)
     assert message in str(refused.value)
     assert str(refused.value).startswith(f"{path} is not a whole record")
     assert "delete its folder and train the run again" in str(refused.value)
@@ -310,54 +312,33 @@ def test_a_record_without_the_stability_term_is_strict_json(tmp_path: Path) -> N
         raise AssertionError(constant)
 
     json.loads((tmp_path / "record.json").read_text(), parse_constant=refuse)
-    assert runs.load(tmp_path).settings == settings
+    assert shelf.load(tmp_path).settings == settings
 
 
 def test_find_names_the_runs_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     settings = presets.preset("tiny", "mnist5k", "baseline", 5, train_size=64)
     training.train(settings, progress=False)
-    assert runs.find("tiny", "mnist5k", "baseline", 5).settings == settings
+    assert shelf.find("tiny", "mnist5k", "baseline", 5).settings == settings
     with pytest.raises(RecordError, match="Known here: baseline-seed5.*companion train --tier tiny"):
-        runs.find("tiny", "mnist5k", "baseline", 6)
+        shelf.find("tiny", "mnist5k", "baseline", 6)
     with pytest.raises(ValueError, match="'quik' does not exist.*'quick'"):
-        runs.find("quik", "mnist5k", "baseline", 5)
+        shelf.find("quik", "mnist5k", "baseline", 5)
 
 
 def test_the_command_for_a_missing_run_makes_that_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
-    wanted = presets.committed_plan("quick") + presets.sweep("small", "cifar100")
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    wanted = series.committed_plan("quick") + series.sweep("small", "cifar100")
     for settings in wanted:
         with pytest.raises(RecordError, match="Make it with: companion train") as refused:
-            runs.find(settings.tier, settings.dataset, settings.name, settings.seed)
+            shelf.find(settings.tier, settings.dataset, settings.name, settings.seed)
         printed = str(refused.value).partition("Make it with: ")[2].split(" && ")
         words = [shlex.split(command) for command in printed]
         assert cli.chosen_settings(cli.parser().parse_args(words[0][1:])) == settings
         for other in words[1:]:
             (folder,) = cli.parser().parse_args(other[1:]).directory
-            assert tmp_path / folder == runs.directory(settings)
+            assert tmp_path / folder == shelf.directory(settings)
     with pytest.raises(RecordError, match="--set name=mine, where METHOD is one of baseline, score_matching"):
-        runs.find("quick", "mnist5k", "mine", 0)
-
-
-def test_source_hash_ignores_comments_and_docstrings_but_not_code(tmp_path: Path) -> None:
-    def hash_of(text: str) -> str:
-        path = tmp_path / "module.py"
-        path.write_text(text)
-        runs._code.cache_clear()
-        return runs.source_hash([path])
-
-    base = hash_of('"""One."""\ndef f(x):\n    """Two."""\n    return x + 1\n')
-    assert hash_of('"""Other."""\ndef f(x):  # three\n    return (x + 1)\n') == base
-    assert hash_of('"""One."""\ndef f(x):\n    """Two."""\n    return x + 2\n') != base
-
-
-def test_losses_decide_every_method_but_the_baseline() -> None:
-    names = {
-        method: {p.name for p in runs.source_files("train", presets.preset("quick", "mnist5k", method))}
-        for method in runs.METHODS
-    }
-    assert "losses.py" not in names["baseline"]
-    assert all("losses.py" in names[method] for method in runs.METHODS if method != "baseline")
+        shelf.find("quick", "mnist5k", "mine", 0)

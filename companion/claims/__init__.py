@@ -1,20 +1,12 @@
 """The paper's 31 claims, each measured and judged by a stated rule: `table`, `by_tier` and `verdict`."""
 
-from companion.claims.agreement import Report, check, default_page, html_page
-from companion.claims.assemble import (
-    SIDE_BY_SIDE,
-    at_tier,
-    by_tier,
-    chapters,
-    claims,
-    reported,
-    table,
-    with_own_runs,
-)
+from companion.claims.check import Report, check, default_page, html_page
 from companion.claims.choice import ADVICE, advice, support, wide
 from companion.claims.missing import Missing, markdown, not_yet_run
 from companion.claims.page import changes, counts, disagreements, html_table, html_verdicts
+from companion.claims.paper import claims, reported
 from companion.claims.rule import Check, Comparison, Estimate, Finding, NotYetRun, verdict
+from companion.claims.table import SIDE_BY_SIDE, at_tier, by_tier, chapters, table, with_own_runs
 
 __all__ = [
     "ADVICE",

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from companion import presets
 from companion._support import choose
-from companion.claims import networks
-from companion.claims.numbers import percent
-from companion.claims.records import NAMES, Shelf, interval_of, over_seeds
+from companion.claims.evidence import networks
+from companion.claims.evidence.numbers import percent
+from companion.claims.evidence.records import Shelf, over_seeds
 from companion.claims.rule import NotYetRun, three_digits
+from companion.experiments import presets
+from companion.experiments.methods import METHODS
+from companion.experiments.records import Run
+from companion.experiments.settings import TIERS
+from companion.experiments.shelf import COMMITTED_FIRST
 from companion.metrics.intervals import Interval
-from companion.runs import COMMITTED_FIRST, TIERS, Run
 
 ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -33,7 +36,7 @@ ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
 def _of_record(
     name: str, scale: Callable[[Interval], Interval] = lambda interval: interval
 ) -> Callable[[Run], Interval]:
-    return lambda run: scale(interval_of(run, name))
+    return lambda run: scale(run.interval(name))
 
 
 QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
@@ -65,7 +68,7 @@ def advice(tier: str = "quick", seed: int = 0, *, places: tuple[str, ...] = COMM
     choose("tier", tier, TIERS)
     shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed, places=places)
     rows = []
-    for name in NAMES:
+    for name in METHODS:
         for quantity, read in QUANTITIES.items():
             intervals = _intervals(shelf, name, read)
             if intervals:
@@ -100,9 +103,10 @@ def wide(frame: pd.DataFrame) -> pd.DataFrame:
         three_digits(value) + ("" if math.isnan(low) else f" ({three_digits(low)} to {three_digits(high)})")
         for value, low, high in frame[["value", "low", "high"]].to_numpy(dtype=float)
     ]
-    cells = frame.assign(text=text, model=[NAMES[name] for name in frame["model"]])
+    cells = frame.assign(text=text, model=[METHODS[name].label for name in frame["model"]])
     pivot = cells.pivot(index="quantity", columns="model", values="text")
-    return pivot.reindex(index=list(QUANTITIES), columns=list(NAMES.values())).fillna("no record")
+    columns = [method.label for method in METHODS.values()]
+    return pivot.reindex(index=list(QUANTITIES), columns=columns).fillna("no record")
 
 
 def support(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from companion import runs
+from companion import data
 from companion._support import choose
-from companion.claims.records import TITLES, Shelf
-from companion.presets import COLLAPSE, DATASETS, SEEDS, SWEEP
-from companion.runs import COMMITTED_FIRST, METHODS, TIERS
+from companion.claims.evidence.records import Shelf
+from companion.experiments import provenance
+from companion.experiments.methods import METHODS
+from companion.experiments.presets import DATASETS, SEEDS
+from companion.experiments.series import COLLAPSE, SWEEP
+from companion.experiments.settings import TIERS
+from companion.experiments.shelf import COMMITTED_FIRST
 
 LARGER = ("small", "paper")
 """The tiers whose runs may be missing; those of the quick tier are all committed."""
@@ -48,7 +52,7 @@ def not_yet_run(tiers: Sequence[str] = LARGER, places: Sequence[str] = COMMITTED
 
     Args:
         tiers: each one of `TIERS`.
-        places: the folders that count, see `runs.find_all`.
+        places: the folders that count, see `shelf.find_all`.
 
     Raises:
         ValueError: an unknown tier.
@@ -65,7 +69,9 @@ def not_yet_run(tiers: Sequence[str] = LARGER, places: Sequence[str] = COMMITTED
             for group, name, seed in wanted:
                 shelf = Shelf(tier=tier, dataset=dataset, seed=seed)
                 run_id = shelf.settings(name).run_id
-                if not any((runs.PROJECT / place / run_id / "record.json").exists() for place in places):
+                if not any(
+                    (provenance.PROJECT / place / run_id / "record.json").exists() for place in places
+                ):
                     command = shelf.command(name)
                     found.append(
                         Missing(tier=tier, dataset=dataset, group=group, run_id=run_id, command=command)
@@ -98,7 +104,7 @@ def markdown(missing: Sequence[Missing]) -> str:
         )
     for (tier, dataset, group), members in groups.items():
         count = f"{len(members)} run{'s' if len(members) > 1 else ''}"
-        title = f"Tier {tier}, {TITLES[dataset]}, {group}: {count}"
+        title = f"Tier {tier}, {data.DATASETS[dataset].title}, {group}: {count}"
         commands = "\n".join(run.command for run in members)
         blocks.append(f"<details><summary>{escape(title)}</summary>\n\n```sh\n{commands}\n```\n\n</details>")
     return "\n\n".join(blocks)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from companion import presets
-from companion.claims.records import NAMES, TITLES
+from companion.data import DATASETS
+from companion.experiments import presets
+from companion.experiments.methods import METHODS
+from companion.experiments.settings import NETWORKS
 
 MARKS: Mapping[str, tuple[str, str]] = {
     "holds": ("✓", "#009E73"),
@@ -89,8 +91,8 @@ def _head(title: str, width: float) -> str:
 def _tier_title(tier: str, datasets: Sequence[str], waiting: bool) -> str:
     """Name a tier by its data and network; one without runs by a link to the list of them."""
     settings = presets.preset(tier, datasets[0], "baseline")
-    names = ", ".join(TITLES[name] for name in datasets)
-    about = escape(f"{names}; {TITLES[settings.network]}, width {settings.width}")
+    names = ", ".join(DATASETS[name].title for name in datasets)
+    about = escape(f"{names}; {NETWORKS[settings.network]}, width {settings.width}")
     if waiting:
         about = '<a href="#not-yet-run">not yet run</a>'
     return f'tier {escape(tier)}<br><span style="font-weight: normal">{about}</span>'
@@ -152,7 +154,8 @@ def _records(row: dict[str, Any]) -> str:
         title = f"{path}/record.json"
         shown = f'<a href="../{escape(title)}" title="{escape(title)}">{seed}</a>'
         here = f'<span title="{escape(title)}">{seed} (made here)</span>'
-        groups.setdefault(NAMES.get(name, name), []).append(shown if path.startswith("results/") else here)
+        label = METHODS[name].label if name in METHODS else name
+        groups.setdefault(label, []).append(shown if path.startswith("results/") else here)
     if not groups:
         return ""
     text = "; ".join(f"{escape(name)} {', '.join(seeds)}" for name, seeds in groups.items())

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from companion._support import choose
+from companion.experiments.records import Run
 from companion.metrics.intervals import Interval
-from companion.runs import Run
 
 KINDS = ("exact", "order", "number", "opinion")
 

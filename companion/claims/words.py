@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from companion.claims.rule import Finding, deciding
-from companion.runs import Run
+from companion.experiments.records import Run
 
 
 def numbers_of(finding: Finding) -> dict[str, float]:
@@ -75,16 +75,5 @@ def run_names(used: Sequence[Run]) -> str:
 
 
 def earlier(used: Sequence[Run]) -> int:
-    """Count the runs that were made by earlier code."""
-    return sum(_is_old(run) for run in used)
-
-
-_OLD: dict[tuple[object, str], bool] = {}
-
-
-def _is_old(run: Run) -> bool:
-    """Say whether a run was made by earlier code; asked once for all runs of one code and method."""
-    key = (tuple(sorted(run.record.source_hash.items())), run.record.method)
-    if key not in _OLD:
-        _OLD[key] = run.from_earlier_code
-    return _OLD[key]
+    """Count the runs that were made by earlier code, which computes something else."""
+    return sum(run.from_earlier_code for run in used)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from companion import pictures
 from companion._support import at_least
+from companion.book import stencils
+from companion.experiments.records import Run
 from companion.live import stills
 from companion.live.hosts import Figure, Widget, in_book, on_page
 from companion.live.packing import UnsupportedNetwork, pack, pack_array
-from companion.runs import Run
 
 INDEX = "INDEX"
 
@@ -259,9 +259,9 @@ def _pictures(height: int, width: int) -> list[dict[str, Any]]:
     made = []
     size = min(height, width) if height == width else 0
     for name, label, code, smallest, make in (
-        ("smiley", "smiling face", f"pictures.smiley({size})", 8, pictures.smiley),
-        ("word", "HI", f'pictures.word("HI", {size})', 11, lambda size: pictures.word("HI", size)),
-        ("checkerboard", "checkerboard", f"pictures.checkerboard({size})", 4, pictures.checkerboard),
+        ("smiley", "smiling face", f"pictures.smiley({size})", 8, stencils.smiley),
+        ("word", "HI", f'pictures.word("HI", {size})', 11, lambda size: stencils.word("HI", size)),
+        ("checkerboard", "checkerboard", f"pictures.checkerboard({size})", 4, stencils.checkerboard),
     ):
         if size >= smallest:
             made.append({"name": name, "label": label, "code": code, "array": pack_array(make(size))})
@@ -271,7 +271,7 @@ def _pictures(height: int, width: int) -> list[dict[str, Any]]:
 
 def _face(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
-    return pictures.smiley(height) if height == width and height >= 8 else torch.ones(1, height, width)
+    return stencils.smiley(height) if height == width and height >= 8 else torch.ones(1, height, width)
 
 
 def _code(run: Run | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from companion._support import evaluation_mode
-from companion.models import _checked
+from companion.models import check_images
 
 Step = dict[str, Any]
 
@@ -111,7 +111,7 @@ def _step(node: fx.Node, modules: dict[str, nn.Module]) -> Step | None:
         return {"op": "flatten"}
     if node.target in (torch.mean, "mean") and _is_spatial(_option(node, 1, "dim", None)):
         return {"op": "spatial_mean"}
-    if node.target is _checked:
+    if node.target is check_images:
         return None
     raise UnsupportedNetwork(f"the page's engine does not know the step {node.format_node()}")
 

@@ -10,9 +10,10 @@ from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
 from companion import fooling as shifts
-from companion import plots, trace
 from companion import sampling as samplers
+from companion import trace
 from companion._support import evaluation_mode, logits_of
+from companion.book import plots
 from companion.gradients import logit_gradient, loss_gradient
 
 Picture = tuple[str, str]

@@ -76,12 +76,10 @@ def taylor(
     value, gradient = _value_and_gradient(f, x) if variant == "control" else (values_of(f, x), None)
 
     def estimate(v: Tensor) -> Tensor:
-        difference = values_of(f, x + v) - value
-        if variant == "central":
-            return (difference + (values_of(f, x - v) - value)) / sigma**2
-        if gradient is not None:
-            difference = difference - flat_sum(gradient * v)
-        return 2 * difference / sigma**2
+        plus = values_of(f, x + v) - value
+        minus = values_of(f, x - v) - value if variant == "central" else None
+        slope = None if gradient is None else flat_sum(gradient * v)
+        return from_differences(variant, sigma, plus, minus, slope)
 
     estimates = []
     for start in range(0, num_probes, chunk_size):
@@ -90,6 +88,27 @@ def taylor(
         noise = [sigma * normal_like(x.detach(), generator) for _ in range(count)]
         estimates.append(estimate(noise[0])[None] if count == 1 else vmap(estimate)(torch.stack(noise)))
     return torch.cat(estimates)
+
+
+def from_differences(
+    variant: str, sigma: float, plus: Tensor, minus: Tensor | None = None, slope: Tensor | None = None
+) -> Tensor:
+    """Return the estimates of `taylor` from differences of f, all of one shape.
+
+    Args:
+        variant: as for `taylor`.
+        sigma: standard deviation of v.
+        plus: f(x+v) - f(x).
+        minus: f(x-v) - f(x); `central` needs it.
+        slope: grad f(x) . v; `control` needs it.
+    """
+    if variant == "central":
+        assert minus is not None
+        return (plus + minus) / sigma**2
+    if variant == "control":
+        assert slope is not None
+        plus = plus - slope
+    return 2 / sigma**2 * plus
 
 
 def _value_and_gradient(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from companion import presets, runs
+from companion.experiments import files, methods, presets, provenance, records, shelf
 
 Maker = Callable[..., Path]
 
@@ -20,7 +20,7 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
 
     It is one of a run made on this machine, or, if asked for, a committed one.
     """
-    monkeypatch.setattr(runs, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
 
     def make(
         name: str,
@@ -33,10 +33,12 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         status: str = "finished",
         committed: bool = False,
     ) -> Path:
-        method = name if name in runs.METHODS else "score_matching"
-        settings = presets.preset(tier, dataset, method, seed, name=name)
-        folder = runs.committed_directory(settings) if committed else runs.directory(settings)
-        record = runs.Record(
+        method = name if name in methods.METHODS else "score_matching"
+        roles = {"judge": "judge", "sweep": "sweep", "collapse": "collapse"}
+        role = roles.get(name.partition("-")[0], "model")
+        settings = presets.preset(tier, dataset, method, seed, name=name, role=role)
+        folder = shelf.committed_directory(settings) if committed else shelf.directory(settings)
+        record = records.Record(
             tier=tier, dataset=dataset, method=method, name=name, seed=seed,
             settings=asdict(settings), status=status, commit="unknown", source_hash={}, versions={},
             device="by hand", seconds={"train": 10.0 + seed}, weights_sha256="", metrics={
@@ -45,7 +47,7 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
             },
         )  # fmt: skip
         record.write(folder / "record.json")
-        runs.write_table(pd.DataFrame(history or {}), folder / "history.csv")
+        files.write_table(pd.DataFrame(history or {}), folder / "history.csv")
         return folder
 
     return make

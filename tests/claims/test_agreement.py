@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from companion import claims, cli, runs
-from companion.claims import agreement, assemble, networks
-from companion.claims.records import NAMES
+from companion import claims, cli
+from companion.claims import check
+from companion.claims.evidence import networks
+from companion.experiments import provenance
+from companion.experiments.methods import METHODS
 from tests.claims.conftest import Maker
 
 JUDGED = ("perturbation-is-density-ratio", "accuracy-baseline", "perturbation-own", "cifar10", "advice")
@@ -23,22 +25,22 @@ Writer = Callable[..., Path]
 def write_page(make_run: Maker, monkeypatch: pytest.MonkeyPatch) -> Writer:
     """Return a function that puts the page of some quickly judged claims where a build puts it."""
     some = tuple(claim for claim in claims.claims() if claim["id"] in JUDGED)
-    for module in (assemble, agreement):
-        monkeypatch.setattr(module, "claims", lambda: some)
+    for module in ("table", "check"):
+        monkeypatch.setattr(f"companion.claims.{module}.claims", lambda: some)
     for tier, dataset in (("quick", "mnist5k"), ("small", "cifar100")):
-        for place, name in enumerate(NAMES):
+        for place, name in enumerate(METHODS):
             for seed in range(3 if tier == "quick" else 1):
                 values = dict.fromkeys(OWN, 0.5 + 0.1 * place + 0.01 * seed * (place + 1))
                 make_run(name, seed, values, tier=tier, dataset=dataset, committed=True)
 
-    def write(frame: pd.DataFrame | None = None, name: str = agreement.PAGES[0], edit: str = "") -> Path:
+    def write(frame: pd.DataFrame | None = None, name: str = check.PAGES[0], edit: str = "") -> Path:
         html = claims.html_page(claims.by_tier() if frame is None else frame)
         html = html.replace(edit, "edited", 1) if edit else html
         cells = [
             {"cell_type": "markdown", "source": ["# The claims"]},
             {"cell_type": "code", "outputs": [{"data": {"text/html": html.splitlines(keepends=True)}}]},
         ]
-        path = runs.PROJECT / name
+        path = provenance.PROJECT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"cells": cells}) if path.suffix == ".ipynb" else f"<html>{html}</html>")
         return path
@@ -57,7 +59,7 @@ def test_a_page_of_the_committed_records_agrees(
 def test_the_built_page_is_checked_where_no_executed_one_is(
     write_page: Writer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write_page(name=agreement.PAGES[1])
+    path = write_page(name=check.PAGES[1])
     assert cli.main(["claims", "--check"]) == 0
     assert str(path) in capsys.readouterr().out
 
@@ -78,18 +80,18 @@ def test_an_interval_that_moved_is_named_though_the_verdict_is_the_same(write_pa
     frame = claims.by_tier()
     row = (frame["id"] == "accuracy-baseline") & (frame["tier"] == "quick")
     frame.loc[row, "high"] *= 1 + 1e-5
-    (found,) = agreement.check(write_page(frame)).differences
+    (found,) = check.check(write_page(frame)).differences
     assert found.startswith("accuracy-baseline at tier quick: the page says 51 (48.5159 to 53.4")
     frame.loc[row, "high"] /= 1 + 1e-5
     frame.loc[row, "low"] *= 1 + 1e-9
-    assert agreement.check(write_page(frame)).differences == []
+    assert check.check(write_page(frame)).differences == []
 
 
 def test_a_run_made_here_that_is_not_committed_is_named_as_the_cause(
     write_page: Writer, make_run: Maker
 ) -> None:
     make_run("baseline", 5, {"test_accuracy": 0.7})
-    report = agreement.check(write_page())
+    report = check.check(write_page())
     (found,) = report.differences
     assert found.startswith("accuracy-baseline at tier quick: the page says n = 4, the records n = 3")
     assert found.endswith("of this machine that are not committed: _runs/quick/mnist5k/baseline-seed5)")
@@ -99,17 +101,17 @@ def test_a_run_made_here_beside_the_same_committed_one_changes_nothing(
     write_page: Writer, make_run: Maker
 ) -> None:
     make_run("baseline", 0, {"test_accuracy": 0.1, OWN[0]: 0.1})
-    assert agreement.check(write_page()).differences == []
+    assert check.check(write_page()).differences == []
 
 
 def test_numbers_edited_by_hand_are_found_in_what_is_shown(write_page: Writer) -> None:
-    (found,) = agreement.check(write_page(edit="test accuracy 51.0 %")).differences
+    (found,) = check.check(write_page(edit="test accuracy 51.0 %")).differences
     assert "edited by hand, or made by other code" in found
 
 
 def test_a_claim_that_the_page_lacks_or_has_too_many_is_named(write_page: Writer) -> None:
     frame = claims.by_tier().replace({"id": {"advice": "rumour"}})
-    assert agreement.check(write_page(frame)).differences == [
+    assert check.check(write_page(frame)).differences == [
         "advice: not on the page",
         "rumour: on the page, but no such claim",
     ]
@@ -117,18 +119,18 @@ def test_a_claim_that_the_page_lacks_or_has_too_many_is_named(write_page: Writer
 
 def test_of_an_exact_claim_the_verdict_counts_and_not_its_rounding_errors() -> None:
     row = {"id": "a", "kind": "exact", "verdict": "holds", "n": 8, "value": 1e-9, "measured": "off by 1e-17"}
-    assert agreement.difference(row, row | {"value": 3e-9, "measured": "off by 3e-17"}) == ""
-    assert "'does not hold'" in agreement.difference(row, row | {"verdict": "does not hold"})
+    assert check.difference(row, row | {"value": 3e-9, "measured": "off by 3e-17"}) == ""
+    assert "'does not hold'" in check.difference(row, row | {"verdict": "does not hold"})
 
 
 def test_what_networks_are_asked_again_may_differ_by_a_tenth() -> None:
     row = {"id": "adversarial", "kind": "order", "verdict": "undecided", "n": 3, "measured": "a"}
     row |= {"value": 20.0, "low": -10.0, "high": 50.0}
-    assert agreement.difference(row, row | {"value": 24.0, "measured": "b"}) == ""
-    assert "20 (-10 to 50), the records 26 (-10 to 50)" in agreement.difference(row, row | {"value": 26.0})
+    assert check.difference(row, row | {"value": 24.0, "measured": "b"}) == ""
+    assert "20 (-10 to 50), the records 26 (-10 to 50)" in check.difference(row, row | {"value": 26.0})
     nothing = row | dict.fromkeys(("low", "high"), float("nan"))
-    assert agreement.difference(nothing, nothing) == ""
-    assert agreement.difference(row, nothing) != ""
+    assert check.difference(nothing, nothing) == ""
+    assert check.difference(row, nothing) != ""
 
 
 def test_what_needs_images_that_are_not_here_is_skipped_and_named(
@@ -139,8 +141,8 @@ def test_what_needs_images_that_are_not_here_is_skipped_and_named(
     with pytest.raises(claims.NotYetRun) as stop:
         networks.images_of("cifar100")
     row = {"missing": str(stop.value), "dataset": "cifar100"}
-    assert agreement._lacks_images(row)
-    assert not agreement._lacks_images(row | {"missing": "companion train"})
+    assert check._lacks_images(row)
+    assert not check._lacks_images(row | {"missing": "companion train"})
 
 
 def test_without_a_page_the_command_says_where_it_looked(
@@ -184,4 +186,4 @@ def test_a_file_that_is_not_the_page_is_refused(tmp_path: Path, content: str, se
     path = tmp_path / "page.ipynb"
     path.write_text(content)
     with pytest.raises(ValueError, match=sentence):
-        agreement.read(path)
+        check.read(path)

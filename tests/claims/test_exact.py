@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from companion import fooling, metrics, sampling, trace
-from companion.claims import estimators, identities
+from companion.claims.evidence import estimators, identities
 from companion.claims.rule import Check
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import mean_interval

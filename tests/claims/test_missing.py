@@ -6,12 +6,13 @@ import shlex
 
 import pytest
 
-from companion import claims, cli, presets
+from companion import claims, cli
 from companion.claims import missing
-from companion.claims.records import Shelf
+from companion.claims.evidence.records import Shelf
 from companion.claims.rule import NotYetRun
-from companion.presets import COLLAPSE, SWEEP
-from companion.runs import METHODS
+from companion.experiments import presets, series
+from companion.experiments.methods import METHODS
+from companion.experiments.series import COLLAPSE, SWEEP
 from tests.claims.conftest import Maker
 
 MODELS = 1 + 3 * 4  # the judge, and four models with three seeds, on CIFAR-100
@@ -23,8 +24,8 @@ def test_without_any_record_all_runs_of_both_tiers_are_listed(make_run: Maker) -
     found = claims.not_yet_run()
     assert len(found) == 2 * (MODELS + MODELS_10 + EXTRA)
     assert len({run.run_id for run in found}) == len(found)
-    plan = [s for tier in missing.LARGER for s in presets.committed_plan(tier)]
-    planned = {s.run_id for s in plan if s.name == "judge" or presets.is_evaluated(s)}
+    plan = [s for tier in missing.LARGER for s in series.committed_plan(tier)]
+    planned = {s.run_id for s in plan if s.name == "judge" or s.is_evaluated}
     assert planned <= {run.run_id for run in found}
 
 
@@ -35,7 +36,7 @@ def test_every_command_makes_the_run_that_it_is_listed_for(make_run: Maker) -> N
         settings = cli.chosen_settings(options)
         assert program == "companion"
         assert settings.run_id == run.run_id
-        assert options.evaluate == presets.is_evaluated(settings)
+        assert options.evaluate == settings.is_evaluated
         assert options.device == ("cuda" if run.tier == "paper" else "cpu")
 
 
@@ -43,9 +44,9 @@ def test_the_extra_runs_have_the_constants_that_their_names_say(make_run: Maker)
     shelf = Shelf(tier="paper", dataset="cifar100")
     cell = shelf.settings("sweep-weight1e-05-mu1e-03")
     assert (cell.penalty["weight"], cell.penalty["mu"], cell.width, cell.epochs) == (1e-5, 1e-3, 64, 200)
-    assert list(SWEEP) == [settings.name for settings in presets.sweep()]
+    assert list(SWEEP) == [settings.name for settings in series.sweep()]
     ours = {name: shelf.settings(name) for name in COLLAPSE}
-    for settings in presets.collapse():
+    for settings in series.collapse():
         name = settings.name
         assert ours[name].penalty["mu"] == settings.penalty["mu"]
         assert ours[name].penalty["weight"] == settings.penalty["weight"]

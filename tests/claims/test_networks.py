@@ -9,9 +9,9 @@ import torch
 from scipy import stats
 from torch import nn
 
-from companion import presets, runs, training
-from companion.claims import networks
-from companion.claims.records import Shelf
+from companion.claims.evidence import networks
+from companion.claims.evidence.records import Shelf
+from companion.experiments import presets, shelf, training
 from tests.claims.conftest import Maker
 
 
@@ -63,7 +63,7 @@ def test_a_trained_run_is_attacked_and_its_loss_gradients_are_measured(make_run:
     run = training.train(settings, progress=False)
     interval = networks.attacked_accuracy(run)
     assert interval.n == networks.IMAGES["tiny"]
-    assert networks.attacked_accuracy(runs.load(run.directory)) is interval
+    assert networks.attacked_accuracy(shelf.load(run.directory)) is interval
     row = networks.loss_gradients_by_confidence(run)
     assert row["confident"] == 0.0
     assert math.isnan(row["gradient_confident"])

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from companion import claims, evaluation, presets, runs
-from companion.claims import assemble, networks, numbers, orders
-from companion.claims.records import NAMES, Shelf, compare, metric
+from companion import claims
+from companion.claims import table
+from companion.claims.evidence import networks, numbers, orders
+from companion.claims.evidence.records import NAMES, Shelf, compare, metric
+from companion.experiments import measurements, records, series, shelf
 from companion.metrics.intervals import wilson
 from tests.claims.conftest import Maker
 
@@ -25,7 +27,7 @@ OWN = ("perturbation_own_gradient", "relative_perturbation_own_gradient")
 
 def judged(name: str, shelf: Shelf = SHELF) -> dict[str, Any]:
     (claim,) = (claim for claim in claims.claims() if claim["id"] == name)
-    return assemble.row(claim, shelf)
+    return table.row(claim, shelf)
 
 
 def make_four(make_run: Maker, metrics: dict[str, dict[str, float]], seeds: int = 3) -> None:
@@ -39,7 +41,7 @@ def make_four(make_run: Maker, metrics: dict[str, dict[str, float]], seeds: int 
 def test_every_claim_has_a_measure_and_every_measure_a_claim() -> None:
     ids = [claim["id"] for claim in claims.claims()]
     assert len(ids) == 31
-    assert list(assemble.MEASURES) == ids
+    assert list(table.MEASURES) == ids
 
 
 def test_every_chapter_exists_in_the_table_of_contents() -> None:
@@ -56,7 +58,7 @@ def test_the_printed_numbers_of_both_lists_agree() -> None:
     assert printed["gan-test"] == [cifar100["gan_test"][name] for name in numbers.TABLE_1]
     column = cifar100["sweep"]["mu"].index(numbers.BEST[1])
     assert printed["sweep"] == cifar100["sweep"]["1e-5"][column]
-    assert cifar100["sweep"]["mu"] == list(presets.SWEEP_MUS)
+    assert cifar100["sweep"]["mu"] == list(series.SWEEP_MUS)
 
 
 def test_without_any_record_every_judged_claim_says_how_to_make_one(
@@ -111,7 +113,7 @@ def test_a_run_that_was_not_evaluated_is_left_out(make_run: Maker) -> None:
 
 
 def test_density_ratios_are_averaged_over_levels_and_robust_means_close_to_zero(make_run: Maker) -> None:
-    levels = [f"log_ratio_{sigma:g}" for sigma in evaluation.SIGMAS]
+    levels = [f"log_ratio_{sigma:g}" for sigma in measurements.SIGMAS]
     ratios = {"baseline": -3.0, "score_matching": 0.5, "gradient_norm": -0.5, "anti_score_matching": 2.0}
     make_four(make_run, {level: ratios for level in levels})
     assert judged("density-baseline")["verdict"] == "opposite"
@@ -190,7 +192,7 @@ def test_small_gradients_compare_the_mean_over_epochs_as_a_ratio(make_run: Maker
 
 
 def test_sweep_needs_every_cell(make_run: Maker) -> None:
-    for settings in presets.sweep():
+    for settings in series.sweep():
         best = (settings.penalty["weight"], settings.penalty["mu"]) == numbers.BEST
         worst = (settings.penalty["weight"], settings.penalty["mu"]) == numbers.FAILING
         assert judged("sweep")["verdict"] == "not yet run"
@@ -219,7 +221,7 @@ def test_a_claim_about_cifar10_is_judged_on_it_and_at_no_tier_without_it(make_ru
 
 
 def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> None:
-    run = runs.load(make_run("score_matching", 0, status="diverged in epoch 1, step 2: loss nan"))
+    run = shelf.load(make_run("score_matching", 0, status="diverged in epoch 1, step 2: loss nan"))
     assert math.isnan(orders.curve_mean("trace_train")(run))
     assert orders.curve_end("trace_train")(run) == -math.inf
     make_run("score_matching", 1, history={"trace_train": [1.0, 3.0]})
@@ -227,8 +229,8 @@ def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> 
 
 
 def test_a_history_without_the_column_names_the_file_and_the_column(make_run: Maker) -> None:
-    run = runs.load(make_run("baseline", 0, history={"epoch": [1.0], "loss": [2.0]}))
-    with pytest.raises(runs.RecordError, match=r"history\.csv has no column 'trace_train'; it has epoch"):
+    run = shelf.load(make_run("baseline", 0, history={"epoch": [1.0], "loss": [2.0]}))
+    with pytest.raises(records.RecordError, match=r"history\.csv has no column 'trace_train'; it has epoch"):
         orders.curve_mean("trace_train")(run)
 
 
@@ -249,7 +251,7 @@ def test_exact_rows_say_how_many_points_they_rest_on(make_run: Maker) -> None:
 
 def test_a_damaged_record_is_reported_and_not_skipped(make_run: Maker) -> None:
     (make_run("baseline", 0, {"test_accuracy": 0.9}) / "record.json").write_text("{")
-    with pytest.raises(runs.RecordError, match="not a whole record"):
+    with pytest.raises(records.RecordError, match="not a whole record"):
         judged("accuracy-baseline")
 
 
@@ -317,7 +319,7 @@ def test_committed_records_come_first_side_by_side_and_own_ones_in_the_table(mak
     ids = ["accuracy-baseline", "accuracy-anti"]
     frame = claims.by_tier(("quick",), ids=ids)
     assert frame["value"].tolist() == pytest.approx([90.0, 50.0])  # What is not committed is filled in.
-    assert claims.by_tier(("quick",), ids=ids, places=runs.OWN_FIRST)["value"].tolist() == pytest.approx(
+    assert claims.by_tier(("quick",), ids=ids, places=shelf.OWN_FIRST)["value"].tolist() == pytest.approx(
         [70.0, 50.0]
     )
     assert judged("accuracy-baseline")["value"] == pytest.approx(70.0)

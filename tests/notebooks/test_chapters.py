@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from companion import claims, parameters
+from companion import claims
+from companion.book import opening
 from pipeline import notebooks, project
 from tests import builds
 
@@ -83,8 +84,8 @@ def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_a
 
 def test_chapter_cells_executed_again_by_hand_are_not_taken_for_parameters() -> None:
     cells = ["", "seed = 0", "# Parameters\nseed = 1", "model = 1", "# Parameters of the figure\nwidth = 3"]
-    parameters.refuse_unknown({"In": cells, "model": 1, "_": 2, "exit": 3}, ("seed",))
-    parameters.refuse_unknown({"model": 1}, ("seed",))
+    opening.refuse_unknown({"In": cells, "model": 1, "_": 2, "exit": 3}, ("seed",))
+    opening.refuse_unknown({"model": 1}, ("seed",))
 
 
 @chapters

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from companion import presets, runs, training
+from companion.experiments import files, presets, shelf, training
 from tests import builds
 
 Edit = Callable[[Path, str, str], None]
@@ -45,8 +45,12 @@ def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path,
     root = tmp_path / "project"
     for name in ("pyproject.toml", "pipeline", "companion"):
         builds.copy(builds.ROOT / name, root / name)
-    edit(root / "companion" / "presets.py", '"tiny": {"epochs": 1', '"tiny": {"epochs": 2')
-    edit(root / "companion" / "training.py", "CHECKPOINT_SECONDS = 60.0", "CHECKPOINT_SECONDS = 0.0")
+    edit(root / "companion" / "experiments" / "presets.py", '"tiny": {"epochs": 1', '"tiny": {"epochs": 2')
+    edit(
+        root / "companion" / "experiments" / "training.py",
+        "CHECKPOINT_SECONDS = 60.0",
+        "CHECKPOINT_SECONDS = 0.0",
+    )
     methods = ("baseline", "anti_score_matching", "gradient_norm")
     build = start(root, "-k", f"task_train and ({' or '.join(methods)})", TIER="tiny")
     os.kill(parent_of(piece_of(root, "anti_score_matching")), signal.SIGKILL)
@@ -59,8 +63,8 @@ def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path,
         alone = training.train(settings, directory=tmp_path / method, progress=False)
         folder = root / "_runs" / settings.run_id
         assert {p.name for p in folder.iterdir()} == {"history.csv", "record.json", "weights.safetensors"}
-        assert runs.sha256(folder / "weights.safetensors") == alone.record.weights_sha256
-        assert runs.load(folder).record.metrics == alone.record.metrics
+        assert files.sha256(folder / "weights.safetensors") == alone.record.weights_sha256
+        assert shelf.load(folder).record.metrics == alone.record.metrics
         assert output.count(f"train[{settings.run_id}]") == 1
     assert len(list(root.glob("_runs/**/record.json"))) == len(methods)
 
@@ -84,7 +88,7 @@ def test_run_goes_on_where_its_worker_or_its_own_process_was_ended(tmp_path: Pat
 def test_run_that_fails_shows_its_message_and_is_not_tried_again(tmp_path: Path, edit: Edit) -> None:
     toy = builds.copy_toy(tmp_path / "project")
     edit(
-        toy / "companion" / "training.py",
+        toy / "companion" / "experiments" / "training.py",
         "    checkpoint = folder / CHECKPOINT\n",
         '    with (folder / "tried").open("a") as tried:\n        tried.write("once ")\n'
         '    raise ValueError(f"{device} is too warm")\n',

@@ -8,61 +8,7 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from pipeline import imports, notebooks
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    files = {
-        "__init__.py": "from companion import far",
-        "near.py": "from companion import middle",
-        "middle.py": "from companion.deep import leaf\nNAME = 'table.toml'",
-        "far.py": "",
-        "table.toml": "",
-        "deep/__init__.py": "from .other import thing",
-        "deep/leaf.py": "",
-        "deep/other.py": "thing = 1",
-    }
-    for name, text in files.items():
-        path = tmp_path / "companion" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return tmp_path
-
-
-def reached(code: str, root: Path) -> set[str]:
-    return {str(path.relative_to(root / "companion")) for path in imports.reachable([code], root)}
-
-
-def test_imports_are_followed_through_modules_folders_and_data_files(package: Path) -> None:
-    assert reached("from companion import near", package) == {
-        "__init__.py",
-        "near.py",
-        "middle.py",
-        "table.toml",
-        "deep/__init__.py",
-        "deep/leaf.py",
-        "deep/other.py",
-    }
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import companion.far as f",
-        "from companion.far import anything",
-        "def g():\n    from companion import far",
-    ],
-)
-def test_every_form_of_import_is_seen_and_the_packages_own_init_leads_nowhere(
-    package: Path, code: str
-) -> None:
-    assert reached(code, package) == {"__init__.py", "far.py"}
-
-
-def test_other_libraries_and_magics_are_passed_over(package: Path) -> None:
-    assert reached("%matplotlib inline\n!ls\nimport torch\nfrom os import path", package) == set()
-
+from pipeline import notebooks
 
 CHAPTER = """# ---
 # jupyter:

@@ -74,7 +74,7 @@ def test_edited_code_cell_executes_its_chapter_only(toy: Path, edit: Edit) -> No
 
 
 def test_edited_loss_remakes_what_depends_on_it_and_nothing_else(toy: Path, edit: Edit) -> None:
-    edit(toy / "companion" / "losses.py", "2.0", "3.0")
+    edit(toy / "companion" / "losses" / "__init__.py", "2.0", "3.0")
     done = update(toy)
     assert done >= {
         "train[quick/toy/score_matching-seed0]",
@@ -92,9 +92,13 @@ def test_edited_module_executes_the_chapters_that_import_it(toy: Path, edit: Edi
 
 
 def test_touched_files_comments_and_docstrings_make_nothing(toy: Path, edit: Edit) -> None:
-    for path in (*toy.glob("notebooks/*.py"), *toy.glob("companion/*.py"), *toy.glob("_runs/**/record.json")):
+    for path in (
+        *toy.glob("notebooks/*.py"),
+        *toy.glob("companion/**/*.py"),
+        *toy.glob("_runs/**/record.json"),
+    ):
         path.touch()
-    edit(toy / "companion" / "losses.py", "The stand-in's loss.", "The loss of the stand-in.")
+    edit(toy / "companion" / "losses" / "__init__.py", "The stand-in's loss.", "The loss of the stand-in.")
     edit(toy / "companion" / "plots.py", "COLOUR =", "# The first colour.\nCOLOUR =")
     assert update(toy) == set()
 
@@ -165,7 +169,7 @@ def test_failing_cell_is_named_and_leaves_nothing_that_looks_whole(toy: Path, ed
 
 @builds.needs_proc
 def test_killed_training_goes_on_where_it_was(toy: Path, edit: Edit) -> None:
-    edit(toy / "companion" / "losses.py", "2.0", "3.0")
+    edit(toy / "companion" / "losses" / "__init__.py", "2.0", "3.0")
     folder = toy / "_runs" / "quick" / "toy" / "score_matching-seed0"
     (folder / "steps.log").unlink()
     process = builds.start(toy, *WITHOUT_BOOK, TOY_STEP_SECONDS="0.1")

@@ -29,10 +29,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from myst_nb import glue
 
-from companion import presets, runs
+from companion.experiments import shelf
+from companion.experiments.plan import plan
 
 # %%
-records = [json.loads((runs.directory(s) / "record.json").read_text()) for s in presets.plan(tier, seed=seed)]
+records = [json.loads((shelf.directory(s) / "record.json").read_text()) for s in plan(tier, seed=seed)]
 glue("accuracy", records[0]["metrics"]["accuracy"]["value"], display=False)
 
 # %% mystnb={"figure": {"name": "fig-noise", "caption": "Noise."}, "image": {"alt": "Grey noise"}}

@@ -1,0 +1,79 @@
+"""Statistics over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
+
+
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], *, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Return Spearman's rank correlation, with a 95 % interval from drawing the pairs anew (bootstrap).
+
+    Args:
+        first: numbers, one a network, say.
+        second: as many.
+        draws: bootstrap samples; those in which all numbers are equal do not count.
+        seed: of the draws.
+
+    Returns:
+        The correlation, -1 to 1; nan where there are fewer than three pairs or all numbers are equal.
+
+    Raises:
+        ValueError: the two do not have the same length, or a number is not finite.
+
+    Example:
+        >>> rank_correlation([1, 2, 3, 4], [2, 4, 8, 16]).value
+        1.0
+    """
+    if len(first) != len(second):
+        raise ValueError(f"the two must have the same length; got {len(first)} and {len(second)}")
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("a rank correlation needs finite numbers; leave out the pairs that lack one")
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return replace(mean_over_seeds([]), n=len(x))
+    drawn = np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))
+    found = _spearman(x[drawn], y[drawn])
+    low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
+    return Interval(value=float(_spearman(x, y)), low=float(low), high=float(high), n=len(x))
+
+
+def by_seed(found: pd.DataFrame, name: str) -> dict[int, float]:
+    """Return the values of one model, by seed, from rows with columns model, seed and value."""
+    rows = found.loc[found["model"] == name].dropna(subset=["value"])
+    return {int(seed): float(value) for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+
+
+def paired(values: Mapping[int, float], base: Mapping[int, float]) -> Interval:
+    """Return the mean difference over the seeds that both have, with its interval."""
+    seeds = [seed for seed in values if seed in base]
+    if not seeds:
+        return mean_over_seeds([])
+    return paired_difference_interval([values[s] for s in seeds], [base[s] for s in seeds])
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Correlate ranks along the last axis; nan where all numbers of one side are equal."""
+    a, b = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (_ranks(x), _ranks(y)))
+    size = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), size, out=np.full_like(size, math.nan), where=size > 0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Rank along the last axis: how many are smaller, and half of those that are equal."""
+    here, others = values[..., :, None], values[..., None, :]
+    return (others < here).sum(axis=-1) + (others == here).sum(axis=-1) / 2
+
+
+def mean_over_seeds(values: Iterable[float]) -> Interval:
+    """Return the mean with Student's 95 % interval; nan without any value."""
+    numbers = list(values)
+    return seed_interval(numbers) if numbers else Interval(value=math.nan, low=math.nan, high=math.nan, n=0)

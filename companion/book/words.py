@@ -1,0 +1,86 @@
+"""Numbers, intervals and lists in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from companion.metrics.intervals import Interval
+
+
+def interval_text(
+    row: Mapping[str, Any] | pd.Series | Interval, form: str = "{:.2f}", scale: float = 1.0
+) -> str:
+    """Write a value with its interval, for a sentence or a cell: `0.60 (0.50 to 0.70)`.
+
+    Args:
+        row: value, low and high.
+        form: the format of each number.
+        scale: what the numbers are multiplied by: 100 for percent.
+
+    Example:
+        >>> from companion.metrics import seed_interval
+        >>> interval_text({"value": 0.6, "low": 0.5, "high": 0.7})
+        '0.60 (0.50 to 0.70)'
+        >>> interval_text(seed_interval([0.6]))
+        '0.60 (one seed, no interval)'
+        >>> interval_text({"value": 0.0, "low": -0.001, "high": 0.01})  # what rounds to 0 has no sign
+        '0.00 (0.00 to 0.01)'
+    """
+    values = _entries(row)
+    value, low, high = (_written(form, scale * values[key]) for key in ("value", "low", "high"))
+    if math.isnan(values["value"]):
+        return "not measured"
+    return f"{value} (one seed, no interval)" if math.isnan(values["low"]) else f"{value} ({low} to {high})"
+
+
+def counted(count: int, word: str) -> str:
+    """Write a number of things: `1 seed`, `3 seeds`.
+
+    Example:
+        >>> counted(1, "seed"), counted(3, "seed")
+        ('1 seed', '3 seeds')
+    """
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def direction(
+    row: Mapping[str, Any] | pd.Series | Interval,
+    above: str = "higher",
+    below: str = "lower",
+    neither: str = "not clearly different",
+) -> str:
+    """Say which way a difference goes, by its interval and never by eye; `neither` if it holds 0 or is nan.
+
+    Example:
+        >>> direction({"low": 0.1, "high": 0.3}), direction({"low": -0.1, "high": 0.3})
+        ('higher', 'not clearly different')
+    """
+    values = _entries(row)
+    return above if values["low"] > 0 else below if values["high"] < 0 else neither
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as a sentence does: `a`, `a and b`, `a, b and c`; `none` for none.
+
+    Example:
+        >>> listed(["one", "two", "three"])
+        'one, two and three'
+    """
+    items = list(words)
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0] if items else "none"
+
+
+def _written(form: str, value: float) -> str:
+    """Format a number; one that is rounded to 0 is written as 0 itself would be, never as -0.00."""
+    text = form.format(value)
+    return form.format(0.0) if math.isfinite(value) and not any(c in "123456789" for c in text) else text
+
+
+def _entries(row: Mapping[str, Any] | pd.Series | Interval) -> dict[str, float]:
+    entries = asdict(row) if isinstance(row, Interval) else dict(row)
+    return {key: float(entries.get(key, math.nan)) for key in ("value", "low", "high")}

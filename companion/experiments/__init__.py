@@ -1,0 +1,1 @@
+"""The paper's questions put to trained networks, and records of the answers."""

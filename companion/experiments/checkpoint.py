@@ -1,0 +1,86 @@
+"""What an interrupted training goes on from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from companion.experiments import provenance
+from companion.experiments.records import RecordError
+from companion.experiments.settings import Settings
+
+CHECKPOINT = "checkpoint.pt"
+"""Its name in a run's folder."""
+
+
+@dataclass
+class State:
+    """What a checkpoint holds; `last_whole` are the weights at the end of the last whole epoch."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator
+    last_whole: dict[str, Tensor] = field(default_factory=dict)
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is kept, for `torch.save`."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "generator": self.generator.get_state(),
+            "last_whole": self.last_whole,
+            "epoch": self.epoch,
+            "step": self.step,
+            "seconds": self.seconds,
+            "sums": self.sums,
+            "history": self.history,
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take up what `to_dict` returned."""
+        self.model.load_state_dict(saved["last_whole"])
+        self.last_whole = saved["last_whole"]
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.generator.set_state(saved["generator"].cpu())
+        for name in ("epoch", "step", "seconds", "sums", "history"):
+            setattr(self, name, saved[name])
+
+
+def write(path: Path, settings: Settings, state: State) -> None:
+    """Keep all that a training needs to go on; a run is finished by the very code that began it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {"settings": asdict(settings), "hash": provenance.source_hash("train", settings), **state.to_dict()},
+        partial,
+    )
+    partial.replace(path)
+
+
+def restore(state: State, path: Path, settings: Settings, device: torch.device) -> None:
+    """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+        same_settings = Settings.from_dict(saved["settings"]) == settings
+        same_code = saved["hash"] == provenance.source_hash("train", settings)
+        if same_settings and same_code:
+            state.restore(saved)
+    except Exception as error:
+        raise RecordError(
+            f"{path} is damaged and cannot be read ({type(error).__name__}); delete it to start the run anew"
+        ) from error
+    if not same_settings:
+        raise RecordError(f"{path} is of a run with other settings; delete it, or give the run another name")

@@ -1,0 +1,203 @@
+"""A run's record, and what lies beside it.
+
+A run is one trained network. Its folder holds
+
+- `record.json`: settings, seed, commit, source hash, versions, device, wall time, metrics with intervals;
+- `history.csv`: one row an epoch;
+- `weights.safetensors`: float16, and every metric is computed on the weights so rounded;
+- `*.csv`, `pictures.safetensors`: the tables and pictures that `evaluation.evaluate` computes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from companion import models
+from companion._support import choose
+from companion.experiments import checks, provenance
+from companion.experiments.files import sha256, write_atomically
+from companion.experiments.settings import Settings, build_network
+from companion.metrics.intervals import Interval
+
+EVALUATION_FILES = (
+    "density_ratio.csv",
+    "pixel_perturbation.csv",
+    "samples.csv",
+    "trace.csv",
+    "pictures.safetensors",
+)
+VERSIONED = ("torch", "torchvision", "numpy", "mlxtend")
+
+
+class RecordError(ValueError):
+    """A run's folder is missing, incomplete or damaged; the message says which file and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a run leaves behind, as one JSON file. Fractions are in [0, 1].
+
+    `metrics` maps a name to `{value, low, high, n}`: the value, its 95 % interval and the number of
+    samples (images, generated samples) behind it. `diverged` says in which epoch and step a training stopped
+    whose loss was not finite any more, or whose density collapsed; it is None for one that finished.
+    """
+
+    tier: str
+    dataset: str
+    method: str
+    name: str
+    seed: int
+    settings: Mapping[str, Any]
+    status: str
+    diverged: Mapping[str, int] | None = None
+    commit: str
+    source_hash: Mapping[str, str]
+    versions: Mapping[str, str]
+    device: str
+    seconds: Mapping[str, float]
+    weights_sha256: str
+    metrics: Mapping[str, Mapping[str, float]]
+
+    def write(self, path: Path) -> None:
+        """Write the record whole or not at all."""
+        values = asdict(self)
+        penalty = values["settings"]["penalty"]
+        # JSON has no infinity, which is a value of mu.
+        penalty |= {name: "inf" for name, value in penalty.items() if value == math.inf}
+        text = json.dumps(values, indent=1, sort_keys=True, allow_nan=False)
+        write_atomically(path, (text + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read a record; say what is wrong with a missing, damaged or incomplete one."""
+        if not path.exists():
+            raise RecordError(f"there is no record at {path}: train the run first (companion train --help)")
+        try:
+            record = cls(
+                **checks.record_contents(json.loads(path.read_text()), [f.name for f in fields(cls)])
+            )
+            settings = Settings.from_dict(record.settings)
+            for name in ("tier", "dataset", "method", "name", "seed"):
+                said, set_ = getattr(record, name), getattr(settings, name)
+                if said != set_:
+                    raise ValueError(f"{name} is {said!r}, but its settings say {set_!r}")
+            return record
+        except (ValueError, TypeError) as error:
+            raise RecordError(
+                f"{path} is not a whole record ({error}); restore it from the repository, "
+                "or delete its folder and train the run again"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished run on disk: its record, its network, its tables."""
+
+    directory: Path
+    record: Record
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was trained with."""
+        return Settings.from_dict(self.record.settings)
+
+    @property
+    def standing(self) -> str:
+        """By which code it was made, one of `provenance.STANDINGS`.
+
+        Raises:
+            RegistryError: `results/behaviour.json` is damaged.
+        """
+        return provenance.registry().standing(self.record.source_hash, self.settings)
+
+    @property
+    def from_earlier_code(self) -> bool:
+        """Whether today's code computes something else than the code that made it."""
+        return self.standing == provenance.EARLIER
+
+    def history(self) -> pd.DataFrame:
+        """Return the training curves, one row a whole epoch; none if the run diverged in its first."""
+        return self.table("history")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return `<name>.csv` as a frame; if there is none, say which tables exist."""
+        path = self.directory / f"{name}.csv"
+        if not path.exists():
+            have = sorted(p.stem for p in self.directory.glob("*.csv"))
+            raise RecordError(f"{self.directory} has no table {name!r}; it has {', '.join(have) or 'none'}")
+        try:
+            return pd.read_csv(path)
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame()  # The history of a run that diverged in its first epoch.
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise RecordError(
+                f"{path} is damaged ({error}); restore it from the repository, or make the run again"
+            ) from error
+
+    def pictures(self) -> dict[str, Tensor]:
+        """Return the gradient maps and samples kept by the evaluation, in float32."""
+        path = self.directory / "pictures.safetensors"
+        try:
+            return {name: value.float() for name, value in load_file(path).items()}
+        except Exception as error:
+            raise RecordError(
+                f"{path} is missing or damaged; run: companion evaluate {self.directory}"
+            ) from error
+
+    def model(self) -> torch.nn.Module:
+        """Return the trained network in eval mode, checked against the record's SHA-256."""
+        path = self.directory / "weights.safetensors"
+        if not path.exists():
+            raise RecordError(
+                f"{path} is missing: this tier's weights are not committed. Train the run to have them."
+            )
+        if sha256(path) != self.record.weights_sha256:
+            raise RecordError(
+                f"{path} is damaged: its SHA-256 is not the record's. Delete its folder and train again."
+            )
+        network = build_network(self.settings)
+        models.load_weights(network, path)
+        return network.eval()
+
+    def metric(self, name: str) -> Mapping[str, float]:
+        """Return `{value, low, high, n}` of one metric; an unknown name lists the known ones."""
+        return self.record.metrics[choose("metric", name, tuple(self.record.metrics))]
+
+    def interval(self, name: str) -> Interval:
+        """Return one metric; nan stands where the record has null, since JSON knows no nan."""
+        found = self.metric(name)
+        value, low, high = (
+            math.nan if found[k] is None else float(found[k]) for k in ("value", "low", "high")
+        )
+        return Interval(value=value, low=low, high=high, n=int(found["n"]))
+
+
+def as_metric(interval: Interval) -> dict[str, float | None]:
+    """Return an interval as a record holds it; `Run.interval` reads it back."""
+    return {name: None if math.isnan(value) else value for name, value in asdict(interval).items()}
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """Return commit, package versions and device, as a record holds them."""
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"
+    )
+    return {
+        "commit": provenance.commit(),
+        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in VERSIONED},
+        "device": name,
+    }

@@ -1,0 +1,181 @@
+"""The runs around the book's networks: Table 2's sweep, chapter 06's collapse, the search on validation data.
+
+The names are also the names of their folders.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from companion._support import choose
+from companion.experiments.methods import METHODS
+from companion.experiments.presets import DATASETS, SEEDS, command, preset
+from companion.experiments.settings import Settings
+
+SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+SWEEP_MUS = (1e-2, 1e-3, 1e-4, 1e-5)
+SWEEP: Mapping[str, Mapping[str, Any]] = {
+    f"sweep-weight{weight:.0e}-mu{mu:.0e}": {"penalty": {"weight": weight, "mu": mu}}
+    for weight, mu in product(SWEEP_WEIGHTS, SWEEP_MUS)
+}
+"""What Table 2's runs change in score-matching's preset."""
+SWEEP_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"width": 8, "epochs": 2},
+    "small": {"epochs": 5},
+}
+"""The size of Table 2's runs, where it is not the tier's own."""
+COLLAPSE: Mapping[str, Mapping[str, Any]] = {
+    "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
+    "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
+    "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
+}
+"""What chapter 06's runs change in it: with and without the stability term and input noise."""
+COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 4}}
+"""The size of chapter 06's runs, where it is not the tier's own."""
+
+
+SEARCH_RUNS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"epochs": 2},
+    "small": {"epochs": 3, "train_size": 15_000, "learning_rate": 0.2},
+}
+"""How a tier's candidates are trained: a third of its epochs, or a twelfth of its steps."""
+_PAIR = {"variant": "central", "norm": "pair"}
+_CODE = {"variant": "forward", "batch_norm": "separate"}
+SEARCH: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {
+    "quick": {
+        "baseline": ({},),
+        "score_matching": (
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "separate", **_PAIR},
+            {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-2, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-2, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-4, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", "variant": "forward"},
+            {"weight": 1e-3, "mu": 1e-1, **_CODE},
+            {"weight": 1e-3, "mu": 1e-4, **_CODE},
+        ),
+        "anti_score_matching": (
+            {"weight": 1e-4, **_CODE},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "central"},
+            {"weight": 1e-4, "batch_norm": "of_x", "variant": "central"},
+            {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+        ),
+        "gradient_norm": ({"weight": 1e-3}, {"weight": 3e-3}, {"weight": 1e-2}, {"weight": 3e-2}),
+    },
+    "small": {
+        "baseline": ({"learning_rate": 0.2}, {"learning_rate": 0.1}),
+        "score_matching": (
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "of_x", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-1, "batch_norm": "joint", "sigma": 0.03, **_PAIR},
+            {"weight": 1e-4, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 3e-3, "mu": 1e-1, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-3, "mu": 1e-2, "batch_norm": "joint", **_PAIR},
+            {"weight": 1e-5, "mu": 1e-1, **_CODE},
+            {"weight": 1e-3, "mu": 1e-4, **_CODE},
+        ),
+        "anti_score_matching": (
+            {"weight": 1e-4, **_CODE},
+            {"weight": 1e-4, "batch_norm": "joint", "variant": "forward"},
+            {"weight": 1e-3, "batch_norm": "joint", "variant": "central"},
+            {"weight": 3e-4, "batch_norm": "joint", "variant": "central"},
+        ),
+        "gradient_norm": ({"weight": 1e-3}, {"weight": 1e-2}, {"weight": 1e-1}),
+    },
+}
+"""The searches' candidates: penalties, and for the baseline settings of the schedule.
+
+The paper's constants and the authors' treatment of batch norm are among them.
+"""
+
+
+def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
+    """Return a sentence with the command that makes a run of any name, as far as its name tells its settings.
+
+    Raises:
+        ValueError: the tier does not have the data set.
+    """
+    choose("dataset", dataset, DATASETS[tier])
+    if name in (*METHODS, "judge"):
+        settings = preset(tier, dataset, name, seed)
+        return f"Make it with: {command(settings)}{' --evaluate' if settings.is_evaluated else ''}"
+    known = sweep(tier, dataset) + (collapse() if tier == "quick" else [])
+    if tier in SEARCH:
+        known += [settings for settings in search(tier) if settings.dataset == dataset]
+    for settings in known:
+        if settings.name == name:
+            again = replace(settings, seed=seed)
+            evaluate = f" && companion evaluate --brief {shlex.quote(f'_runs/{again.run_id}')}"
+            return f"Make it with: {command(again)}{evaluate if again.is_evaluated else ''}"
+    return (
+        f"Its settings are not known here. Make it with: companion train --tier {tier} --dataset {dataset} "
+        f"--method METHOD --seed {seed} --set name={name}, where METHOD is one of {', '.join(METHODS)}"
+    )
+
+
+def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
+    """Return Table 2's 20 runs, every lambda with every mu."""
+    return [varied(name, tier, dataset, seed) for name in SWEEP]
+
+
+def collapse() -> list[Settings]:
+    """Return chapter 06's runs, three seeds of each."""
+    return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS["quick"]["mnist5k"]]
+
+
+def varied(name: str, tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> Settings:
+    """Return a run of `SWEEP` or `COLLAPSE`: score-matching's preset, changed, at the size that it has there.
+
+    Raises:
+        ValueError: an unknown name, tier or data set; the known ones are listed.
+    """
+    base = preset(tier, dataset, "score_matching", seed)
+    changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
+    role, sizes = ("sweep", SWEEP_SIZES) if name in SWEEP else ("collapse", COLLAPSE_SIZES)
+    size = sizes.get(tier, {})
+    return replace(
+        base, name=name, role=role, **{**size, **changes, "penalty": {**base.penalty, **changes["penalty"]}}
+    )
+
+
+def committed_plan(tier: str = "quick") -> list[Settings]:
+    """Return every run whose record is committed at this tier: what `FRESH=1` makes anew."""
+    plan = []
+    for dataset, seeds in SEEDS[tier].items():
+        plan += [preset(tier, dataset, "judge")]
+        plan += [preset(tier, dataset, method, seed) for seed in seeds for method in METHODS]
+    if tier in SEARCH:
+        plan += search(tier)
+    if tier == "quick":
+        plan += sweep() + collapse()
+    return plan
+
+
+def search(tier: str = "quick") -> list[Settings]:
+    """Return a tier's search on validation data: every candidate at seed 0, on the tier's first data set.
+
+    Args:
+        tier: one of `SEARCH`.
+    """
+    choose("tier", tier, SEARCH)
+    return [
+        preset(
+            tier,
+            DATASETS[tier][0],
+            method,
+            name=f"search-{method}-{number:02d}",
+            role="candidate",
+            **{**SEARCH_RUNS[tier], **({"penalty": candidate} if method != "baseline" else candidate)},
+        )
+        for method, candidates in SEARCH[tier].items()
+        for number, candidate in enumerate(candidates)
+    ]

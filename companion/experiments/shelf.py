@@ -1,0 +1,112 @@
+"""Where runs lie, and the one place where they are looked up.
+
+Runs made on this machine lie under `_runs/`, committed ones under `results/`, both as
+`<tier>/<dataset>/<name>-seed<seed>/`. A run made here takes precedence, except in the table of claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from companion._support import choose
+from companion.experiments import provenance, series
+from companion.experiments.files import sha256
+from companion.experiments.records import EVALUATION_FILES, Record, RecordError, Run
+from companion.experiments.settings import TIERS, Settings
+
+OWN_FIRST = ("_runs", "results")
+COMMITTED_FIRST = ("results", "_runs")
+"""Where runs are looked for: what lies in the first place comes before the same run in the second."""
+
+
+def directory(settings: Settings) -> Path:
+    """Return where a run made on this machine lies."""
+    return provenance.PROJECT / "_runs" / settings.run_id
+
+
+def committed_directory(settings: Settings) -> Path:
+    """Return where a committed run lies."""
+    return provenance.PROJECT / "results" / settings.run_id
+
+
+def load(path: Path) -> Run:
+    """Read the run in a folder."""
+    return Run(directory=path, record=Record.read(path / "record.json"))
+
+
+def find(tier: str, dataset: str, name: str, seed: int) -> Run:
+    """Return a run made here or, failing that, a committed one.
+
+    Raises:
+        RecordError: neither exists; the message lists the runs that do and says how to make it.
+    """
+    run_id = f"{choose('tier', tier, TIERS)}/{dataset}/{name}-seed{seed}"
+    for place in OWN_FIRST:
+        if (provenance.PROJECT / place / run_id / "record.json").exists():
+            return load(provenance.PROJECT / place / run_id)
+    have = sorted({p.parent.name for p in provenance.PROJECT.glob(f"*/{tier}/{dataset}/*/record.json")})
+    raise RecordError(
+        f"there is no run {run_id}. Known here: {', '.join(have) or 'none'}. "
+        f"{series.how_to_make(tier, dataset, name, seed)}"
+    )
+
+
+def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIRST) -> list[Run]:
+    """Return the runs of one name, by seed. The list may be empty.
+
+    Args:
+        tier: one of `TIERS`.
+        dataset: the data set's name.
+        name: the runs' name.
+        places: where they are looked for; of a run that lies in several, the first place's counts.
+    """
+    found: dict[str, Path] = {}
+    for place in reversed(places):
+        for path in (provenance.PROJECT / place / tier / dataset).glob(f"{name}-seed*/record.json"):
+            found[path.parent.name] = path.parent
+    runs = [load(path) for path in found.values()]
+    return sorted(runs, key=lambda run: run.record.seed)
+
+
+def is_finished(settings: Settings, folder: Path | None = None) -> bool:
+    """Say whether a folder holds the run that these settings and this code make, whole.
+
+    Args:
+        settings: of the run.
+        folder: where it would lie; `directory(settings)` if None.
+    """
+    folder = directory(settings) if folder is None else folder
+    try:
+        run = load(folder)
+        return (
+            run.settings == settings
+            and is_current(run, "train")
+            and run.record.weights_sha256 == sha256(folder / "weights.safetensors")
+            and (folder / "history.csv").exists()
+        )
+    except (RecordError, OSError, KeyError):
+        return False
+
+
+def is_current(run: Run, kind: str) -> bool:
+    """Say whether a run has one kind of results, and today's code computes the same.
+
+    Args:
+        run: any run.
+        kind: one of `provenance.KINDS`.
+    """
+    hashes = run.record.source_hash
+    known = provenance.registry()
+    return kind in hashes and known.standing({kind: hashes[kind]}, run.settings) != provenance.EARLIER
+
+
+def committed() -> list[Run]:
+    """Return every committed run, in the order of their folders."""
+    return [load(path.parent) for path in sorted((provenance.PROJECT / "results").glob("*/*/*/record.json"))]
+
+
+def remove_evaluation(folder: Path) -> None:
+    """Remove the tables and pictures of an evaluation: they belong to weights that were there before."""
+    for name in EVALUATION_FILES:
+        (folder / name).unlink(missing_ok=True)

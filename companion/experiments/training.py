@@ -1,0 +1,289 @@
+"""Train one run: cross-entropy plus one penalty, resumable to the same weights as an unbroken run.
+
+The step is eq. 4: `loss = cross-entropy + penalty`, where the penalty is one of `companion.losses`. All that
+is random (batch order, augmentation, probes) comes from generators whose state is in the checkpoint, so a run
+that was killed, or stopped by its time budget, goes on exactly where it was.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from companion import data, models, trace
+from companion._support import evaluation_mode, flat_sum, to_device
+from companion.experiments import checkpoint, checks, files, provenance, records, shelf
+from companion.experiments.augmentation import crop_and_flip
+from companion.experiments.records import Record, Run
+from companion.experiments.settings import Settings, build_network
+from companion.gradients import logit_gradient
+from companion.metrics.intervals import wilson
+from companion.trace.precision import tensor_float32
+
+CHECKPOINT_SECONDS = 60.0
+PROBED_IMAGES = 64
+"""How many training and validation images the per-epoch curves of trace and gradient norm are measured on."""
+COLLAPSED_TRACE = -1e6
+"""A batch's mean Hessian trace below this is a collapse (section 3.3): the run stops and says so."""
+
+
+class OutOfTime(RuntimeError):
+    """The time budget ended; the checkpoint holds everything, and the same call goes on from it."""
+
+
+def train(
+    settings: Settings,
+    *,
+    directory: Path | None = None,
+    device: str | torch.device = "cpu",
+    data_root: str | Path | None = None,
+    time_budget: float | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train a run, or go on with it, and leave its record, history and weights in its folder.
+
+    Args:
+        settings: what to train.
+        directory: its folder; `shelf.directory(settings)` if None.
+        device: `cpu`, `cuda`, `cuda:1`, ...
+        data_root: where the data lie, see `data.load`.
+        time_budget: seconds within which to stop cleanly; the next call goes on.
+        progress: show a bar with loss, penalty terms and accuracy.
+
+    Returns:
+        The finished run. Its `record.status` is `finished`, or says when and how the run diverged: the
+        history is kept then, and the weights are those of the last whole epoch before.
+
+    Raises:
+        OutOfTime: the budget ended first; nothing is lost.
+        RecordError: the folder holds a damaged checkpoint, or one of other settings.
+        ValueError: the device does not exist, or the training images do not fill one batch.
+    """
+    started = time.monotonic()
+    where = torch.device(checks.device(str(device)))
+    folder = shelf.directory(settings) if directory is None else directory
+    images = data.load(settings.dataset, root=data_root)
+    x, y = images.x_train[: settings.train_size].to(where), images.y_train[: settings.train_size].to(where)
+    steps = len(x) // settings.batch_size
+    if steps == 0:
+        raise ValueError(f"{len(x)} training images do not fill one batch of {settings.batch_size}")
+
+    model = to_device(build_network(settings), where)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    state = checkpoint.State(
+        model=model,
+        optimizer=optimizer,
+        schedule=learning_rate_schedule(settings, optimizer, steps),
+        generator=torch.Generator(where).manual_seed(settings.seed),
+    )
+    path = folder / checkpoint.CHECKPOINT
+    if path.exists():
+        checkpoint.restore(state, path, settings, where)
+    before = state.seconds
+    status, diverged = "finished", None
+
+    with _numerics(settings, where):
+        now = saved_at = time.monotonic()
+        longest = 0.0
+        while state.epoch < settings.epochs:
+            if state.step == 0:
+                state.last_whole = {name: value.clone() for name, value in model.state_dict().items()}
+            order = torch.randperm(
+                len(x), generator=torch.Generator().manual_seed(1_000_003 * settings.seed + state.epoch)
+            ).to(where)
+            bar = tqdm(
+                total=steps,
+                initial=state.step,
+                desc=f"{settings.name} seed {settings.seed}, epoch {state.epoch + 1}/{settings.epochs}",
+                disable=not progress,
+                leave=state.epoch + 1 == settings.epochs,
+            )
+            while state.step < steps:
+                rows = order[state.step * settings.batch_size : (state.step + 1) * settings.batch_size]
+                terms = training_step(settings, state, data.to_float(x[rows]), y[rows])
+                if not all(map(math.isfinite, terms.values())) or terms.get("trace", 0.0) < COLLAPSED_TRACE:
+                    diverged = {"epoch": state.epoch + 1, "step": state.step + 1}
+                    status = f"diverged in epoch {state.epoch + 1}, step {state.step + 1}: " + ", ".join(
+                        f"{name} {value:.3g}" for name, value in terms.items()
+                    )
+                    break
+                state.step += 1
+                for name, value in terms.items():
+                    state.sums[name] = state.sums.get(name, 0.0) + value
+                bar.update()
+                bar.set_postfix({name: f"{total / state.step:.3g}" for name, total in state.sums.items()})
+                now, previous = time.monotonic(), now
+                longest = max(longest, now - previous)
+                out_of_time = time_budget is not None and now - started + longest > time_budget
+                if now - saved_at > CHECKPOINT_SECONDS or out_of_time:
+                    state.seconds = before + now - started
+                    checkpoint.write(path, settings, state)
+                    saved_at = now
+                if out_of_time:
+                    bar.close()
+                    raise OutOfTime(
+                        f"{settings.run_id} stopped after {now - started:.0f} s at epoch {state.epoch + 1}, "
+                        f"step {state.step}; the same command goes on from there"
+                    )
+            bar.close()
+            if diverged:
+                model.load_state_dict(state.last_whole)
+                break
+            row = {"epoch": state.epoch + 1} | {n: s / steps for n, s in state.sums.items()}
+            row |= measure(
+                model, x, y, images.x_validation.to(where), images.y_validation.to(where), settings.seed
+            )
+            state.seconds = before + time.monotonic() - started
+            state.history.append(row | {"seconds": state.seconds})
+            state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
+            checkpoint.write(path, settings, state)
+            saved_at = time.monotonic()
+    return _finish(settings, folder, state, (status, diverged), images, where)
+
+
+def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor) -> dict[str, float]:
+    """Take one step of SGD on eq. 4; return the batch's means of the loss, its terms and the accuracy."""
+    model, loss = state.model.train(), settings.loss()
+    if settings.augment:
+        x = crop_and_flip(x, state.generator)
+    if settings.input_noise > 0:
+        noise = torch.randn(x.shape, generator=state.generator, device=x.device)
+        x = x + settings.input_noise * noise
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        if loss is None:
+            logits, penalty, shown = model(x), None, {}
+        else:
+            terms = loss.terms(model, x, y, generator=state.generator)
+            logits, penalty = terms.logits, terms.penalty
+            shown = {"penalty": penalty, "trace": terms.trace, "squared_norm": terms.squared_gradient_norm}
+    cross_entropy = F.cross_entropy(logits.float(), y)
+    objective = cross_entropy if penalty is None else cross_entropy + penalty.mean()
+    state.optimizer.zero_grad(set_to_none=True)
+    objective.backward()
+    state.optimizer.step()
+    state.schedule.step()
+    accuracy = (logits.detach().argmax(1) == y).float().mean()
+    means = {name: value.detach().mean() for name, value in shown.items() if value is not None}
+    values = torch.stack([cross_entropy.detach(), *means.values(), accuracy]).tolist()
+    return dict(zip(("loss", *means, "accuracy"), values, strict=True))
+
+
+def learning_rate_schedule(
+    settings: Settings, optimizer: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return the schedule, stepped once a batch.
+
+    `one_cycle`: linear warm-up over the first 20 %, then down linearly (Smith & Topin, 2019). `step`: a tenth
+    at one half and at three quarters of the epochs, as the authors' code does at epochs 100 and 150 of 200.
+    """
+    total = settings.epochs * steps
+    if settings.schedule == "one_cycle":
+        warm = max(1, round(0.2 * total))
+        return torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda t: (t + 1) / warm if t < warm else max(0.0, (total - t) / (total - warm + 1))
+        )
+    return torch.optim.lr_scheduler.MultiStepLR(optimizer, [total // 2, 3 * total // 4], gamma=0.1)
+
+
+def measure(
+    model: nn.Module, x_train: Tensor, y_train: Tensor, x_validation: Tensor, y_validation: Tensor, seed: int
+) -> dict[str, float]:
+    """Return an epoch's measurements, all in eval mode.
+
+    Validation loss and accuracy; and, over the same few training and validation images at each epoch, the
+    mean squared logit-gradient norm and the mean Hessian trace (Hutchinson, four Rademacher probes): the
+    score of a density that collapses onto its training points shows as a trace that falls on them alone.
+    """
+    row: dict[str, float] = {}
+    with evaluation_mode(model):
+        with torch.no_grad():
+            logits = torch.cat([model(data.to_float(part)) for part in x_validation.split(500)])
+        row["validation_loss"] = F.cross_entropy(logits, y_validation).item()
+        row["validation_accuracy"] = (logits.argmax(1) == y_validation).float().mean().item()
+        for split, x, y in (("train", x_train, y_train), ("validation", x_validation, y_validation)):
+            images, classes = data.to_float(x[:PROBED_IMAGES]), y[:PROBED_IMAGES]
+            gradient = logit_gradient(model, images, classes)
+            row[f"squared_norm_{split}"] = flat_sum(gradient.square()).mean().item()
+            probes = trace.hutchinson(
+                trace.logit(model, classes),
+                images,
+                num_probes=4,
+                generator=torch.Generator(images.device).manual_seed(seed),
+            )
+            row[f"trace_{split}"] = probes.mean().item()
+    return row
+
+
+@contextmanager
+def _numerics(settings: Settings, device: torch.device) -> Iterator[None]:
+    """No denormals (they slow a collapsing network many times); no TF32 where differences cancel."""
+    loss = settings.loss()
+    allowed = device.type == "cuda" and not (loss is not None and loss.has_differences)
+    torch.set_flush_denormal(True)
+    try:
+        with tensor_float32(allowed):
+            yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _finish(
+    settings: Settings,
+    folder: Path,
+    state: checkpoint.State,
+    ended: tuple[str, dict[str, int] | None],
+    images: data.ImageData,
+    device: torch.device,
+) -> Run:
+    """Round the weights to float16, measure the accuracies with them, write all files, the record last."""
+    weights = folder / "weights.safetensors"
+    try:
+        model = models.round_to_half(state.model)
+        weights_sha256 = models.save_weights(model, weights)
+    except models.WeightsError:
+        # The statistics of a collapsing network can exceed what float16 holds.
+        model = state.model
+        weights_sha256 = models.save_weights(model, weights, dtype=torch.float32)
+    files.write_table(pd.DataFrame(state.history), folder / "history.csv")
+    metrics = {}
+    for split in ("validation", "test"):
+        x, y = getattr(images, f"x_{split}"), getattr(images, f"y_{split}")
+        with evaluation_mode(model), torch.no_grad():
+            right = sum(
+                int((model(data.to_float(a.to(device))).argmax(1).cpu() == b).sum())
+                for a, b in zip(x.split(500), y.split(500), strict=True)
+            )
+        metrics[f"{split}_accuracy"] = asdict(wilson(right, len(y)))
+    record = Record(
+        tier=settings.tier,
+        dataset=settings.dataset,
+        method=settings.method,
+        name=settings.name,
+        seed=settings.seed,
+        settings=asdict(settings),
+        status=ended[0],
+        diverged=ended[1],
+        source_hash={"train": provenance.source_hash("train", settings)},
+        seconds={"train": round(state.seconds, 1)},
+        weights_sha256=weights_sha256,
+        metrics=metrics,
+        **records.circumstances(device),
+    )
+    record.write(folder / "record.json")
+    (folder / checkpoint.CHECKPOINT).unlink(missing_ok=True)
+    return shelf.load(folder)

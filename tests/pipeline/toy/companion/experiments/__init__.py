@@ -1,0 +1,1 @@
+"""A stand-in for the experiments. `imports` and `provenance` are the real ones."""

@@ -1,3 +1,0 @@
-"""The stand-in's loss."""
-
-WEIGHT = 2.0
