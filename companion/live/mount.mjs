@@ -1,24 +1,24 @@
-// What the four figures have in common: controls change a view, results are computed from it, and are drawn.
+// What the four figures have in common: the reader changes a view, results are computed from it, and drawn.
 
-// Ties the parts of a figure together and starts it.
+// Ties the parts of a figure together, and starts it.
 //
-// host       has the payload, and keeps the view (hosts.mjs).
-// allowed    name in the view -> the values that a link may give it, if they are few and no choice lists them.
-// controls   name in the view -> what the reader changes it by (controls.mjs).
-// compute    from the view, as an asynchronous generator. Each result that it yields is drawn; a bare `yield` only lets
-//            the page go on. It is left there when the reader has chosen something else meanwhile.
-// draw       shows a result and the view that it belongs to.
+// host       has the payload, keeps the view, and reads it from a link (hosts.mjs).
+// controls   for names in the view, what the reader changes them by (controls.mjs).
+// allowed    for names in the view, the values that a link may give them. Choices list theirs; otherwise any will do.
+// compute    an asynchronous generator: view -> results. Whatever it yields is drawn, finished or not; a bare `yield`
+//            lets the page answer the reader. Once the reader has chosen something else it is not taken further.
+// draw       shows results, and is told for which view they were computed.
 //
-// Some figures need more: `arrange` does at each change what takes no computing; `restartedBy` names what calls for
-// another computation, if not everything does; `patience` is for how many milliseconds the reader has to leave
-// everything alone before a computation goes on from its first result.
+// Some figures need more. `arrange` shows what follows from the view without computing. `restartedBy` are the names
+// that results depend on, if not on all. `patience` is how long, in milliseconds, the reader has to leave everything
+// alone before a computation goes on from what it has yielded first.
 //
-// Returns the figure: its `view`, the latest `results`, `set` to change the view, `run` for another computation, `stop`
-// to leave the one that runs, and `alone` for work that has to wait for it.
+// Returns the figure: its `view`, a function for its latest `results`, `set` to change the view, `run` to compute
+// something else, `stop` to leave that, and `alone` for work that has to wait until nothing is computed.
 export function mount({
   host,
-  allowed = {},
   controls,
+  allowed = {},
   compute,
   draw,
   arrange = () => {},
@@ -31,7 +31,7 @@ export function mount({
   let results = null;
   let stop = () => {};
 
-  // Runs a computation in place of the one before.
+  // Computes in place of what was computed before. If changes come faster than results, those between are left out.
   function run(computation) {
     stop();
     let isStopped = false;

@@ -38,19 +38,19 @@ export function traces(host, root) {
     return all.filter((j) => isWithin(Math.floor((j % cells) / width), row) && isWithin(j % width, column));
   }
 
-  // Returns a function that draws the estimate of a given number with a given sigma. The noise depends on that number
-  // and the seed alone, so that all sigmas and estimators see the same.
+  // Gives `sample(k, sigma)`, the k-th estimate, and the norm of the gradient. The noise depends on k and the seed alone,
+  // so that all sigmas and estimators see the same.
   async function estimatesOf({ image, variant, precision, seed }, places) {
     const x = images.pixels[image];
     const f = logitOf(network(variant === "hutchinson" ? "float64" : precision), images.labels[image]);
     const base = { x, value: await f.value(x), gradient: await f.gradient(x) };
     const slope = Math.sqrt(sum(places.map((j) => base.gradient[j] ** 2)));
-    const draw = (k, sigma) => estimate(variant, f, base, places, sigma, randomNumbers(1e6 * seed + k));
-    return { slope, draw };
+    const sample = (k, sigma) => estimate(variant, f, base, places, sigma, randomNumbers(1e6 * seed + k));
+    return { slope, sample };
   }
 
-  // Of a patch, in double precision. That of the whole picture came with the page, from PyTorch.
-  async function* exact({ image, region, row, column }, places) {
+  // The exact trace: of a patch in double precision; that of the whole picture came with the page, from PyTorch.
+  async function* exactOf({ image, region, row, column }, places) {
     if (region === "whole") return payload.exact[image];
     const key = [image, row, column].join();
     if (!exactOfPatch.has(key)) {
@@ -64,11 +64,11 @@ export function traces(host, root) {
   // Draws estimates until there are enough, and shows them as they come.
   async function* compute(view) {
     const places = placesOf(view);
-    const { slope, draw } = await estimatesOf(view, places);
+    const { slope, sample } = await estimatesOf(view, places);
     const results = { samples: [], exact: null, slope, places };
     let shownAt = 0;
     while (results.samples.length < view.probes) {
-      results.samples.push(await draw(results.samples.length, view.sigma));
+      results.samples.push(await sample(results.samples.length, view.sigma));
       if (performance.now() - shownAt > 30) {
         tell(`${results.samples.length} of ${view.probes} estimates`);
         yield results;
@@ -76,7 +76,7 @@ export function traces(host, root) {
       }
     }
     yield results;
-    results.exact = yield* exact(view, places);
+    results.exact = yield* exactOf(view, places);
     remember(view, view.sigma, results);
     results.done = true;
     tell("");
@@ -86,15 +86,15 @@ export function traces(host, root) {
   // The chosen estimator at eight sigmas, with a few probes each.
   async function* sweep(view) {
     const places = placesOf(view);
-    const trace = yield* exact(view, places);
-    const { draw } = await estimatesOf(view, places);
+    const exact = yield* exactOf(view, places);
+    const { sample } = await estimatesOf(view, places);
     for (const sigma of SWEEP) {
       const samples = [];
       for (let k = 0; k < 16; k++) {
-        samples.push(await draw(k, sigma));
+        samples.push(await sample(k, sigma));
         yield;
       }
-      remember(view, sigma, { samples, exact: trace });
+      remember(view, sigma, { samples, exact });
       tell(`σ = ${number(sigma, 1)} done`);
       drawTried();
     }
