@@ -44,8 +44,8 @@ def name_scripts(
 
     folder = Path(app.outdir) / "_static" / PLACE
     hosts.write_parts(parts_of(notebook), folder)
-    (folder / "live.js").write_text(bundle.page_script())
-    (folder / "live.css").write_text(bundle.style())
+    (folder / "live.js").write_text(bundle.page_script(), encoding="utf-8")
+    (folder / "live.css").write_text(bundle.style(), encoding="utf-8")
     app.add_js_file(f"{PLACE}/live.js", loading_method="defer")
     app.add_css_file(f"{PLACE}/live.css")
 

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent
 MAIN = "main"
 NAME = "companionLive"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.mjs";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) (\w+))", re.MULTILINE)
 
 
 def page_script() -> str:
@@ -28,15 +28,20 @@ def jupyter_module() -> str:
 
 
 def style() -> str:
-    """Return the style sheet."""
-    return (FOLDER / MAIN).with_suffix(".css").read_text()
+    """Return the style sheet: those beside the modules, in the modules' order."""
+    sheets = ((FOLDER / name).with_suffix(".css") for name in _in_order(MAIN, []))
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets if sheet.exists())
+
+
+def _source(name: str) -> str:
+    return (FOLDER / f"{name}.mjs").read_text(encoding="utf-8")
 
 
 def _definition() -> str:
     """Return the modules as functions that are called in order, each returning what it exports."""
     parts = [f"const {NAME} = (() => {{\nconst modules = {{}};\n"]
     for name in _in_order(MAIN, []):
-        source = (FOLDER / f"{name}.mjs").read_text()
+        source = _source(name)
         exported = ", ".join(match[1] for match in _EXPORT.finditer(source))
         body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = modules.\2;\n", source))
         if re.search(r"^(?:import|export)\b", body, re.MULTILINE):
@@ -47,7 +52,7 @@ def _definition() -> str:
 
 def _in_order(name: str, before: list[str]) -> list[str]:
     """Return the modules that one needs, and itself, each after those that it needs."""
-    for _, needed in _IMPORT.findall((FOLDER / f"{name}.mjs").read_text()):
+    for _, needed in _IMPORT.findall(_source(name)):
         if needed not in before:
             before = _in_order(needed, before)
     return [*before, name]

@@ -37,11 +37,18 @@ export class Table {
   }
 }
 
+// From the smallest to the largest, with some air.
+export function rangeOf(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const air = 0.05 * (high - low) || 0.01 * Math.abs(low) || 1;
+  return [low - air, high + air];
+}
+
 // A chart with axes. Series are {name, colour, points: [[x, y], ...], dashed, kind: "line" | "bars" | "rule"}; a
 // "rule" is an upright line at x.
 export class Chart {
-  constructor({ label, xLabel, yLabel = "", height = 150, width = 340 }) {
-    Object.assign(this, { label, xLabel, yLabel, height, width });
+  constructor({ label, xLabel, height = 150, width = 340 }) {
+    Object.assign(this, { label, xLabel, height, width });
     this.svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
     this.legend = element("div", { class: "live-legend", "aria-hidden": "true" });
     this.node = element(
@@ -89,16 +96,6 @@ export class Chart {
     }
     const middle = (margin.left + this.width - margin.right) / 2;
     nodes.push(drawn("text", { x: middle, y: this.height - 4, "text-anchor": "middle" }, this.xLabel));
-    if (this.yLabel) {
-      const centre = (margin.top + this.height - margin.bottom) / 2;
-      nodes.push(
-        drawn(
-          "text",
-          { transform: `translate(10 ${centre}) rotate(-90)`, "text-anchor": "middle" },
-          this.yLabel,
-        ),
-      );
-    }
     nodes.push(
       drawn("path", { class: "live-axis", d: `M${margin.left},${up(bottom)}H${this.width - margin.right}` }),
     );

@@ -11,7 +11,7 @@ import { Network } from "./engine.mjs";
 export function softmax(logits) {
   const largest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - largest));
-  const total = powers.reduce((sum, power) => sum + power, 0);
+  const total = sum(powers);
   return powers.map((power) => power / total);
 }
 
@@ -19,8 +19,7 @@ export function softmax(logits) {
 export function crossEntropy(logits, y) {
   const largest = Math.max(...logits);
   const differences = logits.map((logit) => logit - largest);
-  const total = differences.map(Math.exp).reduce((sum, power) => sum + power, 0);
-  return Math.log(total) - differences[y];
+  return Math.log(sum(differences.map(Math.exp))) - differences[y];
 }
 
 // The weights v for which `pullback` gives the loss-gradient: p - e_y (eq. 6).
@@ -40,7 +39,9 @@ export function logitWeights(logits, i) {
 export const largestDifference = (a, b) =>
   a.reduce((largest, value, j) => Math.max(largest, Math.abs(value - b[j])), 0);
 
-export const inner = (a, b) => a.reduce((sum, value, j) => sum + value * b[j], 0);
+export const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+export const inner = (a, b) => a.reduce((total, value, j) => total + value * b[j], 0);
 
 // Opens a network from its description: computed on this page by the engine or, if it has steps that the engine
 // does not know, in the notebook's kernel by PyTorch.
@@ -50,6 +51,12 @@ export function openNetwork(description, precision, host) {
     ? new PageClassifier(new Network(description, Real))
     : new KernelClassifier(description.name, Real, host);
   return new Remembering(classifier);
+}
+
+// The same network in each precision, opened when it is first asked for.
+export function openInEachPrecision(description, host) {
+  const opened = {};
+  return (precision) => (opened[precision] ??= openNetwork(description, precision, host));
 }
 
 class PageClassifier {
@@ -188,7 +195,7 @@ function compensatedSum(values) {
 
 // g = -(1/C) sum_j f_j centres the logits.
 export const meanLogitShift = () => ({
-  value: (_, logits) => -logits.reduce((sum, logit) => sum + logit, 0) / logits.length,
+  value: (_, logits) => -sum(logits) / logits.length,
   gradient: (_, logits) => ({ byInput: null, byLogits: logits.map(() => -1 / logits.length) }),
 });
 

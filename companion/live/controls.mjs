@@ -1,103 +1,115 @@
-// What the reader sets. Each control can be reached and used by keyboard, and has a name that a screen reader can
-// say. `set` shows another value without calling back.
+// What the reader sets. Each control can be reached and used by keyboard, and has a name that a screen reader can say.
+// `set` shows a value; `onChange` is called with what the reader has chosen, and comes from `mount` unless it is given.
+// `values` are all that can be chosen; a slider has none, since it shows any number at the place of the nearest.
 
 import { element, freshId, number } from "./elements.mjs";
 import { paintImage } from "./pictures.mjs";
 
+// The numbers of a slider from 10^low to 10^high, so many to a power of ten, with two digits each.
+export const powersOfTen = (low, high, perPower) =>
+  Array.from({ length: Math.round((high - low) * perPower) + 1 }, (_, k) =>
+    Number((10 ** (low + k / perPower)).toPrecision(2)),
+  );
+
 // A slider over the numbers of a list.
-export function slider({ label, values, value, format = number, onInput }) {
+export function slider({ label, numbers, format = number }) {
   const id = freshId("slider");
-  const nearest = (wanted) =>
-    values.reduce((best, one, k) => (Math.abs(one - wanted) < Math.abs(values[best] - wanted) ? k : best), 0);
   const output = element("output", { for: id });
-  const input = element("input", { type: "range", id, min: 0, max: values.length - 1, step: 1 });
+  const input = element("input", { type: "range", id, min: 0, max: numbers.length - 1, step: 1 });
+  const chosen = () => numbers[Number(input.value)];
   const show = () => {
-    const text = format(values[Number(input.value)]);
-    output.textContent = text;
-    input.setAttribute("aria-valuetext", text);
+    output.textContent = format(chosen());
+    input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", () => {
     show();
-    onInput(values[Number(input.value)]);
+    control.onChange(chosen());
   });
-  const node = element("div", { class: "live-slider" }, element("label", { for: id }, label), input, output);
   const control = {
-    node,
+    node: element("div", { class: "live-slider" }, element("label", { for: id }, label), input, output),
     set(wanted) {
-      input.value = nearest(wanted);
+      const distances = numbers.map((one) => Math.abs(one - wanted));
+      input.value = distances.indexOf(Math.min(...distances));
       show();
     },
   };
-  control.set(value);
   return control;
 }
 
 // One of a few: radio buttons in a row. Options are [value, label] pairs; a label may be a node.
-export function choice({ label, options, value, onChange }) {
+export function choice({ label, options, onChange }) {
   const name = freshId("choice");
-  const inputs = options.map(([option, text]) => {
-    const input = element("input", { type: "radio", name, value: option, onchange: () => onChange(option) });
-    return [option, input, element("label", {}, input, element("span", {}, text))];
-  });
-  const node = element(
-    "fieldset",
-    { class: "live-choice" },
-    element("legend", {}, label),
-    element("div", {}, ...inputs.map(([, , labelled]) => labelled)),
+  const values = options.map(([value]) => value);
+  const inputs = values.map((value) =>
+    element("input", { type: "radio", name, value, onchange: () => control.onChange(value) }),
   );
+  const labelled = options.map(([, text], k) => element("label", {}, inputs[k], element("span", {}, text)));
   const control = {
-    node,
+    node: element(
+      "fieldset",
+      { class: "live-choice" },
+      element("legend", {}, label),
+      element("div", {}, ...labelled),
+    ),
+    values,
+    onChange,
     set(wanted) {
-      for (const [option, input] of inputs) input.checked = option === wanted;
+      values.forEach((value, k) => (inputs[k].checked = value === wanted));
     },
   };
-  control.set(value);
   return control;
 }
 
 // One of many: a drop-down list.
-export function select({ label, options, value, onChange }) {
+export function select({ label, options }) {
   const id = freshId("select");
+  const values = options.map(([value]) => value);
   const list = element(
     "select",
-    { id, onchange: () => onChange(options[list.selectedIndex][0]) },
+    { id, onchange: () => control.onChange(values[list.selectedIndex]) },
     ...options.map(([, text]) => element("option", {}, text)),
   );
   const control = {
     node: element("div", { class: "live-select" }, element("label", { for: id }, label), list),
+    values,
     set(wanted) {
-      list.selectedIndex = options.findIndex(([option]) => option === wanted);
+      list.selectedIndex = values.indexOf(wanted);
     },
   };
-  control.set(value);
   return control;
 }
 
 // Which class: buttons where there are few, a list where there are many.
-export const classChoice = (classes, settings) =>
-  (classes.length <= 12 ? choice : select)({ ...settings, options: classes.map((name, i) => [i, name]) });
+export const classChoice = (label, classes) =>
+  (classes.length <= 12 ? choice : select)({ label, options: classes.map((name, i) => [i, name]) });
 
 // Which image: small pictures to choose from.
-export function imageChoice({ label, images, describe, value, onChange, more = [] }) {
-  const [, height, width] = images.shape;
+export function imageChoice({ label, images, classes, more = [], onChange }) {
+  const { height, width, labels } = images;
   const options = images.pixels.map((pixels, index) => {
     const canvas = element("canvas", { width, height, "aria-hidden": "true" });
     paintImage(canvas, pixels);
-    const name = element("span", { class: "live-unseen" }, describe(index));
-    return [index, element("span", { class: "live-thumbnail" }, canvas, name)];
+    const name = `Image ${index + 1}, ${classes[labels[index]]}`;
+    return [
+      index,
+      element("span", { class: "live-thumbnail" }, canvas, element("span", { class: "live-unseen" }, name)),
+    ];
   });
-  return choice({ label, options: [...options, ...more], value, onChange });
+  return choice({ label, options: [...options, ...more], onChange });
 }
 
-export function checkbox({ label, value, onChange }) {
-  const input = element("input", { type: "checkbox", onchange: () => onChange(input.checked) });
+export const precisionChoice = (label) =>
+  choice({ label, options: ["float64", "float32"].map((precision) => [precision, precision]) });
+
+export function checkbox({ label }) {
+  const input = element("input", { type: "checkbox", onchange: () => control.onChange(input.checked) });
   const control = {
     node: element("label", { class: "live-checkbox" }, input, " ", label),
+    values: [true, false],
     set(wanted) {
       input.checked = wanted;
     },
   };
-  control.set(value);
   return control;
 }
 

@@ -1,14 +1,27 @@
 // The parts of a page that everything else is made of, and how numbers are written.
 
+// A child is a node, a text, or what has a `node`.
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null));
+  node.append(...children.map((child) => child.node ?? child));
   return node;
 }
+
+// A part of a figure, as its style sheets name it.
+export const part = (name, ...children) => element("div", { class: `live-${name}` }, ...children);
+
+// Two columns under a title; `label` is what a screen reader calls them.
+export const pair = (title, columns, label = title) =>
+  element(
+    "div",
+    { class: "live-pair", role: "group", "aria-label": label },
+    element("span", { class: "live-title" }, title),
+    ...columns,
+  );
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -54,14 +67,10 @@ export class Announcer {
 
   say(text, wait = 600) {
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => (this.node.textContent = text), wait);
+    this.waiting = setTimeout(() => {
+      if (this.node.textContent !== text) this.node.textContent = text;
+    }, wait);
   }
-}
-
-export const PROBE_HINT = "Point at a pixel, or move to one with the arrow keys, to read all maps there.";
-
-export function pixelName(cell, width) {
-  return `Row ${Math.floor(cell / width) + 1}, column ${(cell % width) + 1}`;
 }
 
 export async function copy(text) {

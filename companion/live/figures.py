@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from companion.live.hosts import Figure, Widget, in_book, on_page
 from companion.live.packing import UnsupportedNetwork, pack, pack_array
 
 INDEX = "INDEX"
+PATCH = 8  # Pixels, as in traces.mjs.
 
 
 def fooling(
@@ -56,20 +58,15 @@ def fooling(
     """
     names = _checked(model, x, y, class_names)
     chosen = _pictures(*x.shape[-2:])
-    payload = {
-        "kind": "fooling",
-        "classes": names,
-        "images": _images(x, y, indices),
-        "pictures": chosen,
-        "code": _code(run),
-        "view": {
-            "image": 0, "drawing": "", "y": int(y[0]),
-            "g": "picture", "picture": chosen[0]["name"], "own": "", "strength": 10.0,
-            "epsilon": 0.01, "frequency": 1000.0, "rival": (int(y[0]) + 1) % len(names),
-            "precision": "float64", "ownScale": False,
-        },
+    view = {
+        "image": 0, "drawing": "", "y": int(y[0]),
+        "g": "picture", "picture": chosen[0]["name"], "own": "", "strength": 10.0,
+        "epsilon": 0.01, "frequency": 1000.0, "rival": (int(y[0]) + 1) % len(names),
+        "precision": "float64", "ownScale": False,
     }  # fmt: skip
-    return _figure(payload, {"model": model}, x, lambda: stills.fooling(model, x, y, names, _face(x)))
+    given = {"images": _images(x, y, indices), "pictures": chosen, "code": _code(run)}
+    still = partial(stills.fooling, model, x, y, names, _face(x))
+    return _figure("fooling", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None = None) -> Figure:
@@ -89,17 +86,13 @@ def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | 
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
     """
     names = _checked(model, x, y, class_names)
-    payload = {
-        "kind": "ripple",
-        "classes": names,
-        "images": _images(x, y, None),
-        "face": pack_array(_face(x)),
-        "view": {
-            "image": 0, "where": "logit", "picture": "face", "place": "slope",
-            "epsilon": 0.01, "frequency": 500.0,
-        },
+    view = {
+        "image": 0, "where": "logit", "picture": "face", "place": "slope",
+        "epsilon": 0.01, "frequency": 500.0,
     }  # fmt: skip
-    return _figure(payload, {"model": model}, x, lambda: stills.ripple(model, x, y, names, _face(x)))
+    given = {"images": _images(x, y), "face": pack_array(_face(x))}
+    still = partial(stills.ripple, model, x, y, names, _face(x))
+    return _figure("ripple", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def traces(
@@ -130,21 +123,18 @@ def traces(
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
     """
     names = _checked(model, x, y, class_names)
-    if min(x.shape[-2:]) < 8:
-        raise ValueError(f"the patch has 8 x 8 pixels; the images have {x.shape[-2]} x {x.shape[-1]}")
+    height, width = x.shape[-2:]
+    if min(height, width) < PATCH:
+        raise ValueError(f"the patch has {PATCH} x {PATCH} pixels; the images have {height} x {width}")
     if exact is not None and exact.shape != (len(x),):
         raise ValueError(f"exact must hold {len(x)} traces, one an image; got shape {tuple(exact.shape)}")
-    payload = {
-        "kind": "traces",
-        "classes": names,
-        "images": _images(x, y, None),
-        "exact": None if exact is None else exact.double().tolist(),
-        "view": {
-            "image": 0, "region": "patch", "row": (x.shape[-2] - 8) // 2, "column": (x.shape[-1] - 8) // 2,
-            "variant": "forward", "sigma": 0.01, "probes": 64, "precision": "float64", "seed": 1,
-        },
+    view = {
+        "image": 0, "region": "patch", "row": (height - PATCH) // 2, "column": (width - PATCH) // 2,
+        "variant": "forward", "sigma": 0.01, "probes": 64, "precision": "float64", "seed": 1,
     }  # fmt: skip
-    return _figure(payload, {"model": model}, x, lambda: stills.traces(model, x, y, names))
+    given = {"images": _images(x, y), "exact": None if exact is None else exact.double().tolist()}
+    still = partial(stills.traces, model, x, y, names)
+    return _figure("traces", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def sampling(
@@ -174,18 +164,14 @@ def sampling(
     x = torch.full((1, *shape), 0.5)
     for model in models.values():
         names = _checked(model, x, torch.tensor([target]), class_names)
-    payload = {
-        "kind": "sampling",
-        "classes": names,
-        "labels": {f"model{k}": label for k, label in enumerate(models)},
-        "shape": list(shape),
-        "view": {
-            "y": target, "method": "climb", "stepSize": 0.1, "temperature": 0.001, "pull": 0.01,
-            "clamp": True, "seed": 1,
-        },
+    view = {
+        "y": target, "method": "climb", "stepSize": 0.1, "temperature": 0.001, "pull": 0.01,
+        "clamp": True, "seed": 1,
     }  # fmt: skip
+    given = {"labels": {f"model{k}": label for k, label in enumerate(models)}, "shape": list(shape)}
     networks = {f"model{k}": model for k, model in enumerate(models.values())}
-    return _figure(payload, networks, x, lambda: stills.sampling(models, tuple(shape), names, target))
+    still = partial(stills.sampling, models, tuple(shape), names, target)
+    return _figure("sampling", networks, shape, names, given, view, still)
 
 
 def drawing(text: str, shape: Sequence[int]) -> Tensor:
@@ -214,20 +200,27 @@ def drawing(text: str, shape: Sequence[int]) -> Tensor:
 
 
 def _figure(
-    payload: dict[str, Any], models: Mapping[str, nn.Module], x: Tensor, still: stills.Still
+    kind: str,
+    models: Mapping[str, nn.Module],
+    shape: Sequence[int],
+    names: Sequence[str],
+    given: Mapping[str, Any],
+    view: dict[str, Any],
+    still: stills.Still,
 ) -> Figure:
     """Return the figure for a page, or the widget for Jupyter, with each network as the engine reads it."""
+    payload = {"kind": kind, "classes": names, **given, "view": view}
     networks: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
         try:
-            networks[name] = pack(model, tuple(x.shape[1:]))
+            networks[name] = pack(model, tuple(shape))
         except UnsupportedNetwork:
             if in_book():
                 raise
             networks[name] = {"name": name}
     if in_book():
         return on_page(payload, networks, still())
-    return Widget(payload={**payload, "networks": networks}, models=models, shape=tuple(x.shape[1:]))
+    return Widget(payload={**payload, "networks": networks}, models=models, shape=tuple(shape))
 
 
 def _checked(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None) -> list[str]:
@@ -247,7 +240,7 @@ def _checked(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] 
     return names
 
 
-def _images(x: Tensor, y: Tensor, indices: Sequence[int] | None) -> dict[str, Any]:
+def _images(x: Tensor, y: Tensor, indices: Sequence[int] | None = None) -> dict[str, Any]:
     rows = list(range(len(x))) if indices is None else [int(index) for index in indices]
     if len(rows) != len(x):
         raise ValueError(f"there are {len(x)} images but {len(rows)} indices")

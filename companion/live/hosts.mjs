@@ -20,18 +20,18 @@ export class PageHost extends Host {
     this.mark = `#live-${payload.kind}?`;
   }
 
-  // `options` has the values that a name may take, where they are few. What does not fit is left out: a link may be
-  // old, or mistyped.
-  loadView(options) {
+  // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
+  // or mistyped.
+  loadView(allowed) {
     if (!location.hash.startsWith(this.mark)) return {};
     const given = Object.fromEntries(new URLSearchParams(location.hash.slice(this.mark.length)));
     const view = {};
     for (const [name, start] of Object.entries(this.payload.view)) {
       if (!(name in given)) continue;
       const text = given[name];
-      const allowed = options[name]?.find((option) => String(option) === text);
-      if (name in options) {
-        if (allowed !== undefined) view[name] = allowed;
+      if (allowed[name]) {
+        const value = allowed[name].find((one) => String(one) === text);
+        if (value !== undefined) view[name] = value;
       } else if (typeof start === "number") {
         if (text !== "" && Number.isFinite(Number(text))) view[name] = Number(text);
       } else if (/^[\w-]*$/.test(text)) view[name] = text;
@@ -82,10 +82,11 @@ export class JupyterHost extends Host {
   }
 }
 
-// The images of a payload, as one array of pixels each.
+// The images of a payload: an array of pixels for each, and their size.
 export function openImages({ array, ...rest }) {
+  const [count, channels, height, width] = array.shape;
   const all = decode(array);
-  const length = all.length / array.shape[0];
-  const pixels = Array.from({ length: array.shape[0] }, (_, k) => all.slice(k * length, (k + 1) * length));
-  return { ...rest, shape: array.shape.slice(1), pixels };
+  const length = channels * height * width;
+  const pixels = Array.from({ length: count }, (_, k) => all.slice(k * length, (k + 1) * length));
+  return { ...rest, pixels, channels, height, width, cells: height * width };
 }

@@ -63,8 +63,9 @@ def on_page(
         networks: name -> description.
         still: the source of the still picture, and its text for those who cannot see it.
     """
-    parts = {_named("network", network): network for network in networks.values()}
-    whole = {**payload, "networks": {name: _named("network", one) for name, one in networks.items()}}
+    named = {name: _named("network", network) for name, network in networks.items()}
+    parts = {named[name]: network for name, network in networks.items()}
+    whole = {**payload, "networks": named}
     name = _named(payload["kind"], whole)
     source, alt = still
     picture = f'<img src="{source}" alt="{html.escape(alt, quote=True)}">'

@@ -1,18 +1,13 @@
 // The entrance: one live figure for each kind of payload, on a page or in Jupyter.
 
-import { renderFooling } from "./fooling.mjs";
+import { fooling } from "./fooling.mjs";
 import { JupyterHost, PageHost } from "./hosts.mjs";
-import { renderRipple } from "./ripple.mjs";
-import { renderSampling } from "./sampling.mjs";
-import { renderTraces } from "./traces.mjs";
+import { ripple } from "./ripple.mjs";
+import { sampling } from "./sampling.mjs";
+import { traces } from "./traces.mjs";
 import { element } from "./elements.mjs";
 
-const FIGURES = {
-  fooling: renderFooling,
-  ripple: renderRipple,
-  traces: renderTraces,
-  sampling: renderSampling,
-};
+const FIGURES = { fooling, ripple, traces, sampling };
 
 // Draws a figure in `place`. What it returns is kept there as `companion`, for tests.
 function renderFigure(host, place) {
@@ -34,7 +29,7 @@ export function mountAll() {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         seen.unobserve(target);
-        mount(target);
+        loadFigure(target);
       }
     },
     { rootMargin: "600px" },
@@ -69,7 +64,7 @@ function load(name) {
   return loading.get(name);
 }
 
-async function mount(place) {
+async function loadFigure(place) {
   const payload = { ...(await load(place.dataset.payload)) };
   const networks = Object.entries(payload.networks);
   payload.networks = Object.fromEntries(

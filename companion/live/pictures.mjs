@@ -1,6 +1,8 @@
 // Images and signed maps, as cells that can be pointed at and painted on.
 
-import { element, number } from "./elements.mjs";
+import { element, number, part } from "./elements.mjs";
+
+const HINT = "Point at a pixel, or move to one with the arrow keys, to read all maps there.";
 
 // White at nought, blue below, orange above: the colours of the book's other maps (companion/plots.py).
 const SIGNED = [
@@ -42,7 +44,6 @@ export class Picture {
     this.canvas = element("canvas", { width, height, "aria-hidden": "true" });
     this.marker = element("span", { class: "live-marker", "aria-hidden": "true", hidden: true });
     const title = element("span", { class: "live-caption", "aria-hidden": "true" }, label);
-    this.title = title;
     const keys = onPaint ? "Arrow keys move, space paints, delete erases." : "Arrow keys move the probe.";
     const role = onProbe
       ? { role: "application", tabindex: 0, "aria-label": `${label}. ${keys} ${hint}` }
@@ -87,12 +88,6 @@ export class Picture {
     paintImage(this.canvas, values);
   }
 
-  // Draws a signed map; channels are added up, signs and all. `limit` is where the colours saturate.
-  showSigned(values, limit) {
-    const summed = sumChannels(values, this.height * this.width);
-    paintCells(this.canvas, (j) => signedColour(summed[j], limit));
-  }
-
   mark(cell) {
     this.marker.hidden = cell === null;
     if (cell === null) return;
@@ -101,10 +96,6 @@ export class Picture {
     this.marker.style.top = `${(100 * Math.floor(cell / this.width)) / this.height}%`;
     this.marker.style.width = `${100 / this.width}%`;
     this.marker.style.height = `${100 / this.height}%`;
-  }
-
-  caption(text) {
-    this.title.textContent = text;
   }
 
   #point(event) {
@@ -131,6 +122,33 @@ export class Picture {
   }
 }
 
+// What pictures have at the pixel that is pointed at, the same in all. `read(cell)` puts it into words, or returns null
+// while there is nothing to read.
+export class Probe {
+  constructor(width, read) {
+    Object.assign(this, { width, read, pictures: [] });
+    this.node = element("p", { class: "live-probe", role: "status" }, HINT);
+  }
+
+  // A picture that shows the pixel, and where it can be pointed at.
+  picture(settings) {
+    const picture = new Picture({ ...settings, onProbe: (cell) => this.point(cell) });
+    this.pictures.push(picture);
+    return picture;
+  }
+
+  point(cell) {
+    for (const picture of this.pictures) picture.mark(cell);
+    const words = cell === null ? null : this.read(cell);
+    const [row, column] = [Math.floor(cell / this.width) + 1, (cell % this.width) + 1];
+    this.node.textContent = words === null ? HINT : `Row ${row}, column ${column}: ${words}.`;
+  }
+}
+
+// One picture for all channels, as in fooling.linear_shift.
+export const onAllChannels = (picture, channels) =>
+  Float64Array.from({ length: channels * picture.length }, (_, j) => picture[j % picture.length]);
+
 export function sumChannels(values, pixels) {
   const summed = new Float64Array(pixels);
   values.forEach((value, j) => (summed[j % pixels] += value));
@@ -141,20 +159,26 @@ export function sumChannels(values, pixels) {
 export const largestPixel = (values, pixels) =>
   sumChannels(values, pixels).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 
-// The scale of one or more signed maps.
-export class ColourBar {
-  constructor() {
+// A picture that shows a signed map, and the scale of its colours.
+export class SignedMap {
+  constructor(picture) {
     const stops = [-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1].map((value) => `rgb(${signedColour(value, 1)})`);
-    this.low = element("span");
-    this.high = element("span");
     const strip = element("span", {
       class: "live-strip",
       style: `background: linear-gradient(to right, ${stops.join()})`,
     });
-    this.node = element("div", { class: "live-colour-bar" }, this.low, strip, this.high);
+    this.picture = picture;
+    this.low = element("span");
+    this.high = element("span");
+    this.scale = part("colour-bar", this.low, strip, this.high);
+    this.node = element("div", {}, picture, this.scale);
   }
 
-  show(limit) {
+  // Channels are added up, signs and all. `limit` is where the colours saturate.
+  show(values, limit) {
+    const { canvas, height, width } = this.picture;
+    const summed = sumChannels(values, height * width);
+    paintCells(canvas, (j) => signedColour(summed[j], limit));
     this.low.textContent = number(-limit);
     this.high.textContent = `+${number(limit)}`;
   }

@@ -11,28 +11,33 @@ import {
   openNetwork,
   sineShift,
   softmax,
+  sum,
 } from "./classifier.mjs";
+import { Chart, rangeOf, Table } from "./charts.mjs";
+import { choice, imageChoice, powersOfTen, slider } from "./controls.mjs";
+import { Announcer, element, number, pair, part } from "./elements.mjs";
 import { openImages } from "./hosts.mjs";
-import { Chart, Table } from "./charts.mjs";
-import { choice, imageChoice, slider } from "./controls.mjs";
-import { Announcer, PROBE_HINT, element, number, pixelName } from "./elements.mjs";
-import { ColourBar, largestPixel, Picture, sumChannels } from "./pictures.mjs";
-import { nextFrame, oncePerFrame, oneAtATime } from "./timing.mjs";
+import { mount } from "./mount.mjs";
+import { largestPixel, onAllChannels, Probe, SignedMap, sumChannels } from "./pictures.mjs";
 
-const HEIGHTS = Array.from({ length: 41 }, (_, k) => Number((10 ** (k / 10 - 4)).toPrecision(2)));
-const FREQUENCIES = Array.from({ length: 51 }, (_, k) => Number((10 ** (k / 10 - 1)).toPrecision(2)));
+const HEIGHTS = powersOfTen(-4, 0, 10);
+const FREQUENCIES = powersOfTen(-1, 4, 10);
 const WAVES = 3;
 const POINTS = 37;
 
-const norm1 = (values) => values.reduce((sum, value) => sum + Math.abs(value), 0);
+const norm1 = (values) => sum(values.map(Math.abs));
+const distance1 = (a, b) => norm1(a.map((value, j) => value - b[j]));
 
-// Loss and loss-gradient of a classifier whose logits carry the ripple, or whose loss does.
-async function rippled(network, shift, onLoss, x, y) {
-  const classifier = onLoss ? network : new Altered(network, shift, y);
+async function lossOf(classifier, x, y) {
   const logits = await classifier.forward(x);
-  const loss = crossEntropy(logits, y);
   const gradient = await classifier.pullback(lossWeights(logits, y));
-  if (!onLoss) return { logits, loss, gradient };
+  return { logits, loss: crossEntropy(logits, y), gradient };
+}
+
+// The same where the logit of class y carries the ripple, or the loss does.
+async function rippled(network, shift, onLoss, x, y) {
+  if (!onLoss) return lossOf(new Altered(network, shift, y), x, y);
+  const { logits, loss, gradient } = await lossOf(network, x, y);
   const { byInput } = shift.gradient(x, logits);
   return {
     logits,
@@ -41,138 +46,91 @@ async function rippled(network, shift, onLoss, x, y) {
   };
 }
 
-export function renderRipple(host, root) {
+// The image itself or, with `phase`, the nearest one that is brighter by an even amount and at that place of the wave.
+function placed(x, { place, frequency }, picture) {
+  if (place === "itself") return x;
+  const phase = place === "peak" ? Math.PI / 2 : 0;
+  const turn = (((phase - frequency * inner(x, picture)) % (2 * Math.PI)) + 2 * Math.PI) % (2 * Math.PI);
+  return x.map((value) => value + turn / (frequency * sum(picture)));
+}
+
+export function ripple(host, root) {
   const { payload } = host;
+  const { classes } = payload;
   const images = openImages(payload.images);
-  const [channels, height, width] = images.shape;
-  const cells = height * width;
+  const { channels, height, width, cells } = images;
   const network = openNetwork(payload.networks.model, "float64", host);
-  const face = decode(payload.face);
   const pictures = {
     sum: new Float64Array(channels * cells).fill(1),
-    face: Float64Array.from({ length: channels * cells }, (_, j) => face[j % cells]),
+    face: onAllChannels(decode(payload.face), channels),
   };
-  const view = {
-    ...payload.view,
-    ...host.loadView({
-      image: [...images.pixels.keys()],
-      where: ["loss", "logit"],
-      picture: ["sum", "face"],
-      place: ["itself", "slope", "peak"],
-      epsilon: HEIGHTS,
-      frequency: FREQUENCIES,
-    }),
-  };
-  const alone = oneAtATime();
-  let results = null;
-  let version = 0;
 
-  // The image itself or, with `phase`, the nearest one that is brighter by an even amount and at that place of the wave.
-  function place(x, picture) {
-    if (view.place === "itself") return x;
-    const phase = view.place === "peak" ? Math.PI / 2 : 0;
-    const turn =
-      (((phase - view.frequency * inner(x, picture)) % (2 * Math.PI)) + 2 * Math.PI) % (2 * Math.PI);
-    return x.map((value) => value + turn / (view.frequency * inner(picture, pictures.sum)));
-  }
+  // ---- From the view to the numbers ----
 
-  async function compute() {
+  async function* compute(view) {
+    const { image, epsilon, frequency } = view;
     const picture = pictures[view.picture];
-    const x = place(images.pixels[view.image], picture);
-    const y = images.labels[view.image];
-    const shift = sineShift(view.epsilon, view.frequency, picture);
+    const x = placed(images.pixels[image], view, picture);
+    const y = images.labels[image];
     const onLoss = view.where === "loss";
-    const logits = await network.forward(x);
-    const before = {
-      loss: crossEntropy(logits, y),
-      gradient: await network.pullback(lossWeights(logits, y)),
-      logits,
-    };
+    const shift = sineShift(epsilon, frequency, picture);
+    const before = await lossOf(network, x, y);
     const after = await rippled(network, shift, onLoss, x, y);
-    const change = norm1(after.gradient.map((value, j) => value - before.gradient[j]));
-    const ripple = view.frequency * view.epsilon * norm1(picture);
-    results = {
+    const results = {
       x,
       y,
       picture,
-      shift,
       onLoss,
       before,
       after,
-      change,
-      ripple,
+      change: distance1(after.gradient, before.gradient),
+      ripple: frequency * epsilon * norm1(picture),
       gap: onLoss ? 0 : null,
-      g: shift.value(x, logits),
+      g: shift.value(x, before.logits),
     };
-  }
+    yield results;
+    results.gap ??= Math.tanh(epsilon / 4) * (await largestGap(x, y));
+    yield results;
 
-  // The second term of the bound: tanh(eps / 4) G, with G the largest l1 distance between the gradient of logit y and
-  // that of another. It takes a gradient for each class, so it waits until the reader has stopped.
-  async function computeGap() {
-    const { x, y, before } = results;
-    await network.forward(x);
-    const own = await network.pullback(logitWeights(before.logits, y));
-    let largest = 0;
-    for (let j = 0; j < before.logits.length; j++) {
-      const other = await network.pullback(logitWeights(before.logits, j));
-      largest = Math.max(largest, norm1(own.map((value, k) => value - other[k])));
-    }
-    results.gap = Math.tanh(view.epsilon / 4) * largest;
-  }
-
-  // Loss and slope as the image is brightened evenly, over a few waves.
-  async function computeSlice(current) {
-    const { x, y, picture, shift, onLoss } = results;
-    const wavelength = (2 * Math.PI) / (view.frequency * inner(picture, pictures.sum));
+    // Loss and slope as the image is brightened evenly, over a few waves.
+    const wavelength = (2 * Math.PI) / (frequency * sum(picture));
     const slice = [];
     for (let k = 0; k < POINTS; k++) {
       const brightness = WAVES * wavelength * (k / (POINTS - 1) - 0.5);
       const point = x.map((value) => value + brightness);
-      const plain = await network.forward(point);
-      const row = { grey: 255 * brightness, before: crossEntropy(plain, y) };
-      const slope = (gradient) => gradient.reduce((sum, value) => sum + value, 0) / 255;
-      row.slopeBefore = slope(await network.pullback(lossWeights(plain, y)));
-      const after = await rippled(network, shift, onLoss, point, y);
-      slice.push({ ...row, after: after.loss, slopeAfter: slope(after.gradient) });
-      await nextFrame();
-      if (current !== version) return;
+      const plain = await lossOf(network, point, y);
+      const altered = await rippled(network, shift, onLoss, point, y);
+      slice.push({
+        grey: 255 * brightness,
+        before: plain.loss,
+        slopeBefore: sum(plain.gradient) / 255,
+        after: altered.loss,
+        slopeAfter: sum(altered.gradient) / 255,
+      });
+      yield;
     }
-    results.slice = slice;
+    yield Object.assign(results, { slice });
   }
 
-  const update = oncePerFrame(async () => {
-    const current = ++version;
-    await alone(compute);
-    draw();
-    clearTimeout(update.waiting);
-    update.waiting = setTimeout(async () => {
-      if (results.gap === null) await alone(computeGap);
-      if (current === version) draw();
-      await alone(() => computeSlice(current));
-      if (current === version) drawSlice();
-    }, 250);
-  });
-
-  function set(changes) {
-    Object.assign(view, changes);
-    for (const [name, control] of Object.entries(controls)) control.set(view[name]);
-    if (Object.keys(changes).length) host.saveView(view);
-    update();
+  // G in the second term of the bound, tanh(eps / 4) G: the largest l1 distance between the gradient of logit y and
+  // that of another. It takes a gradient for each class.
+  async function largestGap(x, y) {
+    const logits = await network.forward(x);
+    const own = await network.pullback(logitWeights(logits, y));
+    let largest = 0;
+    for (const j of logits.keys()) {
+      const other = await network.pullback(logitWeights(logits, j));
+      largest = Math.max(largest, distance1(own, other));
+    }
+    return largest;
   }
 
-  const choose = (name) => (value) => set({ [name]: value });
+  // ---- What the reader chooses ----
+
   const controls = {
-    image: imageChoice({
-      label: "Image, from uncertain to confident",
-      images,
-      value: view.image,
-      onChange: choose("image"),
-      describe: (index) => `Image ${index + 1}, ${payload.classes[images.labels[index]]}`,
-    }),
+    image: imageChoice({ label: "Image, from uncertain to confident", images, classes }),
     where: choice({
       label: "Add the ripple to",
-      value: view.where,
-      onChange: choose("where"),
       options: [
         ["loss", "the loss, as printed"],
         ["logit", "one logit: a real classifier"],
@@ -180,8 +138,6 @@ export function renderRipple(host, root) {
     }),
     picture: choice({
       label: "Ripple along",
-      value: view.picture,
-      onChange: choose("picture"),
       options: [
         ["sum", "the sum of all pixels"],
         ["face", "a face: ⟨x, T⟩"],
@@ -189,76 +145,48 @@ export function renderRipple(host, root) {
     }),
     place: choice({
       label: "Look at",
-      value: view.place,
-      onChange: choose("place"),
       options: [
         ["itself", "the image itself"],
         ["slope", "the steepest place near it"],
         ["peak", "a peak near it"],
       ],
     }),
-    epsilon: slider({ label: "Height ε", values: HEIGHTS, value: view.epsilon, onInput: choose("epsilon") }),
-    frequency: slider({
-      label: "Frequency m",
-      values: FREQUENCIES,
-      value: view.frequency,
-      onInput: choose("frequency"),
-    }),
+    epsilon: slider({ label: "Height ε", numbers: HEIGHTS }),
+    frequency: slider({ label: "Frequency m", numbers: FREQUENCIES }),
   };
 
-  const shape = { height, width, onProbe: probe };
-  const maps = {
-    x: new Picture({ label: "input", ...shape }),
-    before: new Picture({ label: "before", ...shape }),
-    after: new Picture({ label: "with the ripple", ...shape }),
-  };
-  const scales = [new ColourBar(), new ColourBar()];
-  const probed = element("p", { class: "live-probe", role: "status" });
+  // ---- What the reader sees ----
+
+  const probe = new Probe(width, (cell) => {
+    if (!figure.results()) return null;
+    const { x, before, after } = figure.results();
+    const at = ({ gradient }) => number(sumChannels(gradient, cells)[cell]);
+    return `input ${number(x[cell])}; loss-gradient ${at(before)} → ${at(after)}`;
+  });
+  const picture = (label) => probe.picture({ label, height, width });
+  const inputPicture = picture("input");
+  const maps = [new SignedMap(picture("before")), new SignedMap(picture("with the ripple"))];
   const table = new Table("Measured, beside its bound", [
     "before",
     "with the ripple",
     "change",
     "bound on the change",
   ]);
-  const lossChart = new Chart({ label: "Loss", xLabel: "brightness added, in grey levels" });
-  const slopeChart = new Chart({
-    label: "Change of loss per grey level",
-    xLabel: "brightness added, in grey levels",
-  });
+  const xLabel = "brightness added, in grey levels";
+  const lossChart = new Chart({ label: "Loss", xLabel });
+  const slopeChart = new Chart({ label: "Change of loss per grey level", xLabel });
   const summary = new Announcer();
 
-  function probe(cell) {
-    for (const map of Object.values(maps)) map.mark(cell);
-    if (cell === null || !results) {
-      probed.textContent = PROBE_HINT;
-      return;
-    }
-    const at = (values) => number(sumChannels(values, cells)[cell]);
-    probed.textContent =
-      `${pixelName(cell, width)}: input ${number(results.x[cell])}; ` +
-      `loss-gradient ${at(results.before.gradient)} → ${at(results.after.gradient)}.`;
-  }
-
-  function draw() {
-    const { x, y, before, after, change, ripple, gap, onLoss, g } = results;
-    maps.x.showImage(x);
-    for (const [map, scale, { gradient }] of [
-      [maps.before, scales[0], before],
-      [maps.after, scales[1], after],
-    ]) {
-      const limit = largestPixel(gradient, cells);
-      map.showSigned(gradient, limit);
-      scale.show(limit);
-    }
-    const total = onLoss ? Math.exp(-g) : softmax(after.logits).reduce((sum, p) => sum + p, 0);
+  function draw({ x, y, onLoss, before, after, change, ripple, gap, g, slice }, { epsilon }) {
+    inputPicture.showImage(x);
+    maps.forEach((map, k) => {
+      const { gradient } = [before, after][k];
+      map.show(gradient, largestPixel(gradient, cells));
+    });
+    const moved = number(Math.abs(after.loss - before.loss));
+    const total = onLoss ? Math.exp(-g) : sum(softmax(after.logits));
     table.show([
-      [
-        "loss",
-        number(before.loss),
-        number(after.loss),
-        number(Math.abs(after.loss - before.loss)),
-        `${number(view.epsilon)} (ε)`,
-      ],
+      ["loss", number(before.loss), number(after.loss), moved, `${number(epsilon)} (ε)`],
       [
         "loss-gradient, ℓ₁ norm",
         number(norm1(before.gradient)),
@@ -270,66 +198,47 @@ export function renderRipple(host, root) {
     ]);
     const below = after.loss < 0 ? " The loss is below zero: no classifier has that." : "";
     summary.say(
-      `Class ${payload.classes[y]}: the loss moved by ${number(Math.abs(after.loss - before.loss))}, its gradient by ` +
-        `${number(change)} in the ℓ₁ norm, which was ${number(norm1(before.gradient))}.${below}`,
+      `Class ${classes[y]}: the loss moved by ${moved}, its gradient by ${number(change)} in the ℓ₁ norm, which was ` +
+        `${number(norm1(before.gradient))}.${below}`,
     );
+    if (slice) drawSlice(slice);
   }
 
-  function drawSlice() {
-    const { slice } = results;
-    const grey = slice.map((row) => row.grey);
-    const lines = (before, after) => [
-      {
-        name: "as trained",
-        colour: "var(--live-before)",
-        points: slice.map((row) => [row.grey, row[before]]),
-      },
-      {
-        name: "with the ripple",
-        colour: "var(--live-after)",
-        points: slice.map((row) => [row.grey, row[after]]),
-      },
-    ];
-    const range = (names) => {
-      const values = slice.flatMap((row) => names.map((name) => row[name]));
-      const [low, high] = [Math.min(...values), Math.max(...values)];
-      const air = 0.05 * (high - low) || 1e-12;
-      return [low - air, high + air];
-    };
-    const ends = { x: [grey[0], grey.at(-1)] };
-    lossChart.show(lines("before", "after"), { ...ends, y: range(["before", "after"]) });
-    slopeChart.show(lines("slopeBefore", "slopeAfter"), { ...ends, y: range(["slopeBefore", "slopeAfter"]) });
+  function drawSlice(slice) {
+    const line = (name, colour, key) => ({ name, colour, points: slice.map((row) => [row.grey, row[key]]) });
+    const x = [slice[0].grey, slice.at(-1).grey];
+    for (const [chart, before, after] of [
+      [lossChart, "before", "after"],
+      [slopeChart, "slopeBefore", "slopeAfter"],
+    ]) {
+      const y = rangeOf(slice.flatMap((row) => [row[before], row[after]]));
+      const lines = [
+        line("as trained", "var(--live-before)", before),
+        line("with the ripple", "var(--live-after)", after),
+      ];
+      chart.show(lines, { x, y });
+    }
   }
 
+  const figure = mount({
+    host,
+    allowed: { epsilon: HEIGHTS, frequency: FREQUENCIES },
+    controls,
+    compute,
+    draw,
+    patience: 250,
+  });
   root.replaceChildren(
-    element("div", { class: "live-controls" }, ...Object.values(controls).map((control) => control.node)),
-    element(
-      "div",
-      { class: "live-maps" },
-      element("div", { class: "live-pair" }, element("span", { class: "live-title" }, "image"), maps.x.node),
-      element(
-        "div",
-        { class: "live-pair", role: "group", "aria-label": "gradient of the loss" },
-        element("span", { class: "live-title" }, "gradient of the loss, each on its own scale"),
-        element("div", {}, maps.before.node, scales[0].node),
-        element("div", {}, maps.after.node, scales[1].node),
-      ),
+    part("controls", ...Object.values(controls)),
+    part(
+      "maps",
+      part("pair", element("span", { class: "live-title" }, "image"), inputPicture),
+      pair("gradient of the loss, each on its own scale", maps, "gradient of the loss"),
     ),
-    probed,
+    probe.node,
     table.node,
-    element("div", { class: "live-columns" }, lossChart.node, slopeChart.node),
+    part("columns", lossChart, slopeChart),
     summary.node,
   );
-  probe(null);
-  set({});
-  return {
-    view,
-    set: async (changes) => {
-      set(changes);
-      await alone(compute);
-      await alone(computeGap);
-      draw();
-    },
-    results: () => results,
-  };
+  return figure;
 }

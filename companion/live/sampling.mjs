@@ -2,214 +2,165 @@
 
 import { logitWeights, openNetwork, softmax } from "./classifier.mjs";
 import { Chart } from "./charts.mjs";
-import { button, checkbox, choice, classChoice, slider } from "./controls.mjs";
-import { Announcer, element, number } from "./elements.mjs";
+import { button, checkbox, choice, classChoice, powersOfTen, slider } from "./controls.mjs";
+import { Announcer, element, number, part } from "./elements.mjs";
+import { mount } from "./mount.mjs";
 import { Picture } from "./pictures.mjs";
 import { randomNumbers } from "./random.mjs";
-import { nextFrame, oneAtATime } from "./timing.mjs";
 
-const STEP_SIZES = Array.from({ length: 31 }, (_, k) => Number((10 ** (k / 10 - 3)).toPrecision(2)));
-const TEMPERATURES = [0, ...Array.from({ length: 26 }, (_, k) => Number((10 ** (k / 5 - 5)).toPrecision(2)))];
-const PULLS = [0, ...Array.from({ length: 16 }, (_, k) => Number((10 ** (k / 5 - 3)).toPrecision(2)))];
+const STEP_SIZES = powersOfTen(-3, 0, 10);
+const TEMPERATURES = [0, ...powersOfTen(-5, 0, 5)];
+const PULLS = [0, ...powersOfTen(-3, 0, 5)];
 
-export function renderSampling(host, root) {
+const clamped = (value) => Math.min(1, Math.max(0, value));
+
+export function sampling(host, root) {
   const { payload } = host;
   const [channels, height, width] = payload.shape;
-  const view = {
-    ...payload.view,
-    ...host.loadView({
-      y: [...payload.classes.keys()],
-      method: ["climb", "langevin"],
-      stepSize: STEP_SIZES,
-      temperature: TEMPERATURES,
-      pull: PULLS,
-      clamp: [true, false],
-    }),
-  };
-  const alone = oneAtATime();
-  const models = Object.entries(payload.networks).map(([name, description], k) => ({
-    name,
-    label: payload.labels[name],
-    colour: k ? "var(--live-after)" : "var(--live-before)",
-    network: openNetwork(description, "float64", host),
-    picture: new Picture({ label: payload.labels[name], height, width }),
-    note: element("p", { class: "live-note" }),
-  }));
-  let running = false;
+  const names = Object.keys(payload.networks);
+  const networks = names.map((name) => openNetwork(payload.networks[name], "float64", host));
+  const labels = names.map((name) => payload.labels[name]);
+  let walks = [];
   let random = null;
+  let isRunning = false;
 
   // ---- The walk ----
 
-  // The same noise N(0.5, 0.2^2) for both, clamped to [0, 1].
-  async function start() {
-    random = randomNumbers(view.seed);
+  // The same noise N(0.5, 0.2^2) for all, clamped to [0, 1].
+  async function* start({ seed, clamp }) {
+    random = randomNumbers(seed);
     const noise = Float64Array.from({ length: channels * height * width }, () => 0.5 + 0.2 * random.normal());
-    const x = view.clamp ? noise.map((value) => Math.min(1, Math.max(0, value))) : noise;
-    for (const model of models) Object.assign(model, { x: x.slice(), curve: [] });
-    for (const model of models) await look(model);
+    const x = clamp ? noise.map(clamped) : noise;
+    walks = names.map((name) => ({ name, x: x.slice(), logits: null, curve: [] }));
+    await look();
+    yield walks;
   }
 
-  async function look(model) {
-    model.logits = await model.network.forward(model.x);
-    model.curve.push({ logit: model.logits[view.y], probability: softmax(model.logits)[view.y] });
+  async function look() {
+    const { y } = figure.view;
+    for (const [k, walk] of walks.entries()) {
+      walk.logits = await networks[k].forward(walk.x);
+      walk.curve.push({ logit: walk.logits[y], probability: softmax(walk.logits)[y] });
+    }
   }
 
   // x + a (grad f_i - w (x - 1/2)), with half the step and sqrt(a T) n added for Langevin; then the clamp.
-  async function step() {
-    const { stepSize, pull, temperature, clamp } = view;
-    const isLangevin = view.method === "langevin";
+  async function* step() {
+    const { y, method, stepSize, pull, temperature, clamp } = figure.view;
+    const isLangevin = method === "langevin";
     const scale = isLangevin ? stepSize / 2 : stepSize;
-    const noise = Float64Array.from({ length: models[0].x.length }, () => (isLangevin ? random.normal() : 0));
-    for (const model of models) {
-      const score = await model.network.pullback(logitWeights(model.logits, view.y));
-      model.x = model.x.map((value, j) => {
-        const next =
-          value + scale * (score[j] - pull * (value - 0.5)) + Math.sqrt(stepSize * temperature) * noise[j];
-        return clamp ? Math.min(1, Math.max(0, next)) : next;
+    const noise = walks[0].x.map(() =>
+      isLangevin ? Math.sqrt(stepSize * temperature) * random.normal() : 0,
+    );
+    for (const [k, walk] of walks.entries()) {
+      const score = await networks[k].pullback(logitWeights(walk.logits, y));
+      walk.x = walk.x.map((value, j) => {
+        const next = value + scale * (score[j] - pull * (value - 0.5)) + noise[j];
+        return clamp ? clamped(next) : next;
       });
-      await look(model);
     }
+    await look();
+    yield walks;
   }
 
-  const stepOnce = async () => {
-    await alone(step);
-    draw();
-  };
-
-  async function run() {
-    running = true;
-    showRunning();
-    while (running && root.isConnected) {
-      await stepOnce();
-      await nextFrame();
-      if (!models.every((model) => model.logits.every(Number.isFinite))) {
-        running = false;
-        summary.say("The pictures are no longer finite numbers: choose a smaller step.", 0);
+  // Steps, one after the other, while the reader changes how they are made.
+  async function* keepStepping() {
+    showRunning(true);
+    try {
+      let areFinite = true;
+      while (areFinite && root.isConnected) {
+        yield* step();
+        areFinite = walks.every(({ logits }) => logits.every(Number.isFinite));
       }
+      if (!areFinite) summary.say("The pictures are no longer finite numbers: choose a smaller step.", 0);
+    } finally {
+      showRunning(false);
     }
-    running = false;
-    showRunning();
   }
 
-  async function reset() {
-    running = false;
-    await alone(start);
-    draw();
-  }
-
-  function set(changes) {
-    const restart = ["y", "seed"].some((name) => name in changes && changes[name] !== view[name]);
-    Object.assign(view, changes);
-    for (const [name, control] of Object.entries(controls)) control.set(view[name]);
-    controls.temperature.node.hidden = view.method !== "langevin";
-    if (Object.keys(changes).length) host.saveView(view);
-    return restart ? reset() : Promise.resolve();
+  function showRunning(running) {
+    isRunning = running;
+    runButton.textContent = running ? "Pause" : "Run";
   }
 
   // ---- What the reader chooses and sees ----
 
-  const choose = (name) => (value) => set({ [name]: value });
   const controls = {
-    y: classChoice(payload.classes, {
-      label: "Class whose logit is climbed",
-      value: view.y,
-      onChange: choose("y"),
-    }),
+    y: classChoice("Class whose logit is climbed", payload.classes),
     method: choice({
       label: "Method",
-      value: view.method,
-      onChange: choose("method"),
       options: [
         ["climb", "activation maximisation"],
         ["langevin", "Langevin dynamics"],
       ],
     }),
-    stepSize: slider({
-      label: "Step α",
-      values: STEP_SIZES,
-      value: view.stepSize,
-      onInput: choose("stepSize"),
-    }),
-    temperature: slider({
-      label: "Temperature T",
-      values: TEMPERATURES,
-      value: view.temperature,
-      onInput: choose("temperature"),
-    }),
-    pull: slider({ label: "Pull to grey w", values: PULLS, value: view.pull, onInput: choose("pull") }),
-    clamp: checkbox({ label: "clamp pixels to [0, 1]", value: view.clamp, onChange: choose("clamp") }),
+    stepSize: slider({ label: "Step α", numbers: STEP_SIZES }),
+    temperature: slider({ label: "Temperature T", numbers: TEMPERATURES }),
+    pull: slider({ label: "Pull to grey w", numbers: PULLS }),
+    clamp: checkbox({ label: "clamp pixels to [0, 1]" }),
   };
+  const pictures = labels.map((label) => new Picture({ label, height, width }));
+  const notes = labels.map(() => element("p", { class: "live-note" }));
   const logits = new Chart({ label: "Logit of the class", xLabel: "steps" });
   const probabilities = new Chart({ label: "Probability of the class", xLabel: "steps" });
   const summary = new Announcer();
-  const runButton = button("Run", () => (running ? (running = false) : run()));
-  const showRunning = () => (runButton.textContent = running ? "Pause" : "Run");
+  const runButton = button("Run", () => (isRunning ? figure.stop() : figure.run(keepStepping)));
 
-  function draw() {
-    for (const { x, picture, curve, note } of models) {
-      picture.showImage(x);
-      const { logit, probability } = curve.at(-1);
-      note.textContent = `logit ${number(logit, 3)}, probability ${probability.toFixed(3)}`;
-    }
-    const steps = models[0].curve.length - 1;
-    const series = (quantity) =>
-      models.map(({ label, colour, curve }) => ({
-        name: label,
-        colour,
-        points: curve.map((point, k) => [k, point[quantity]]),
-      }));
-    const heights = models.flatMap(({ curve }) => curve.map(({ logit }) => logit));
-    const x = [0, Math.max(20, steps)];
-    logits.show(series("logit"), {
-      x,
-      y: [Math.min(0, ...heights), Math.max(1, ...heights)],
-      xTicks: x.map((tick) => [tick, String(tick)]),
-    });
-    probabilities.show(series("probability"), {
-      x,
-      y: [0, 1],
-      xTicks: x.map((tick) => [tick, String(tick)]),
-    });
-    summary.say(
-      `Step ${steps}. ` +
-        models
-          .map(
-            ({ label, curve }) =>
-              `${label}: logit ${number(curve.at(-1).logit, 3)}, probability ${curve.at(-1).probability.toFixed(3)}`,
-          )
-          .join("; ") +
-        ".",
-    );
+  function arrange({ method }) {
+    controls.temperature.node.hidden = method !== "langevin";
   }
 
+  function draw(walks) {
+    const words = walks.map(({ curve }) => {
+      const { logit, probability } = curve.at(-1);
+      return `logit ${number(logit, 3)}, probability ${probability.toFixed(3)}`;
+    });
+    for (const [k, { x }] of walks.entries()) {
+      pictures[k].showImage(x);
+      notes[k].textContent = words[k];
+    }
+    const steps = walks[0].curve.length - 1;
+    const series = (quantity) =>
+      walks.map(({ curve }, k) => ({
+        name: labels[k],
+        colour: k ? "var(--live-after)" : "var(--live-before)",
+        points: curve.map((point, time) => [time, point[quantity]]),
+      }));
+    const heights = walks.flatMap(({ curve }) => curve.map(({ logit }) => logit));
+    const x = [0, Math.max(20, steps)];
+    const xTicks = x.map((tick) => [tick, String(tick)]);
+    const y = [Math.min(0, ...heights), Math.max(1, ...heights)];
+    logits.show(series("logit"), { x, y, xTicks });
+    probabilities.show(series("probability"), { x, y: [0, 1], xTicks });
+    summary.say(`Step ${steps}. ${labels.map((label, k) => `${label}: ${words[k]}`).join("; ")}.`);
+  }
+
+  const allowed = { stepSize: STEP_SIZES, temperature: TEMPERATURES, pull: PULLS };
+  const figure = mount({
+    host,
+    allowed,
+    controls,
+    compute: start,
+    draw,
+    arrange,
+    restartedBy: ["y", "seed"],
+  });
   root.replaceChildren(
-    element("div", { class: "live-controls" }, ...Object.values(controls).map((control) => control.node)),
-    element(
-      "div",
-      { class: "live-buttons" },
-      button("Step", () => {
-        running = false;
-        return stepOnce();
-      }),
+    part("controls", ...Object.values(controls)),
+    part(
+      "buttons",
+      button("Step", () => figure.run(step)),
       runButton,
-      button("Reset", reset),
-      button("Other noise", () => set({ seed: view.seed + 1 })),
+      button("Reset", () => figure.run(start)),
+      button("Other noise", () => figure.set({ seed: figure.view.seed + 1 })),
     ),
     element(
       "div",
       { class: "live-pair live-beside" },
-      ...models.map(({ picture, note }) => element("div", {}, picture.node, note)),
+      ...pictures.map((picture, k) => element("div", {}, picture, notes[k])),
     ),
-    element("div", { class: "live-columns" }, logits.node, probabilities.node),
+    part("columns", logits, probabilities),
     summary.node,
   );
-  set({});
-  reset();
-  return {
-    view,
-    set,
-    reset,
-    step: stepOnce,
-    results: () => models.map(({ name, x, logits, curve }) => ({ name, x, logits, curve })),
-  };
+  return figure;
 }

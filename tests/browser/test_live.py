@@ -175,6 +175,14 @@ def test_the_copied_python_runs_and_gives_what_the_page_shows(reader: Reader, mo
         close(found["after"]["logitGradient"], gradient, 1e4)
 
 
+def test_of_changes_that_come_at_once_the_last_is_computed(reader: Reader) -> None:
+    reader.open()
+    for kind, name in (("fooling", "strength"), ("ripple", "epsilon"), ("traces", "sigma")):
+        alone = reader.set(kind, **{name: 0.1})
+        many = ", ".join(f"f.set({{ {name}: {value} }})" for value in (1, 0.01, 0.1))
+        assert reader.ask(kind, f"(await Promise.all([{many}]), f.results())") == alone
+
+
 def test_a_slider_a_key_and_a_drawing_change_the_gradient(reader: Reader) -> None:
     place = reader.open().figure("fooling")
     before = reader.ask("fooling", "f.results().after.logitGradient")
