@@ -27,11 +27,6 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
-# %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
 # %%
 from functools import partial
 
@@ -40,17 +35,20 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, fooling, live, runs
-from companion.book import plots, stencils, style
+from companion.book import plots, stencils
 from companion.experiments import presets
-from companion.gradients import log_probability_gradient, logit_gradient, loss_gradient
+from companion.book.opening import begin, tell
+from companion.gradients import (
+    log_probability_gradient,
+    logit_gradient,
+    loss_gradient,
+)
 
-style.use_style()
-set_matplotlib_formats("png", dpi=200)
-dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
+begin(globals(), figures="png", dpi=200)
+dataset = presets.DATASETS[tier][0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device)
 images = data.load(dataset)
 x, y = data.to_float(images.x_test).to(device), images.y_test.to(device)
@@ -58,9 +56,11 @@ few = {"tiny": 6}.get(tier, 40)
 
 # %% tags=["remove-cell"]
 with torch.no_grad():
-    probabilities = torch.cat([model(part).softmax(dim=1) for part in x.split(250)])
-glue("accuracy", 100 * float((probabilities.argmax(dim=1) == y).double().mean()), display=False)
-glue("test_images", len(x), display=False)
+    probabilities = torch.cat(
+        [model(part).softmax(dim=1) for part in x.split(250)]
+    )
+right = probabilities.argmax(dim=1) == y
+tell(accuracy=100 * float(right.double().mean()), test_images=len(x))
 
 # %% [markdown]
 # The network is the book's baseline, which gets {glue:text}`accuracy:.1f` % of {glue:text}`test_images` test
@@ -139,7 +139,9 @@ targets = {
     "a checkerboard": stencils.checkerboard(size),
 }
 fooled = {
-    name: fooling.shift_logits(model, fooling.linear_shift(picture, strength)).eval()
+    name: fooling.shift_logits(
+        model, fooling.linear_shift(picture, strength)
+    ).eval()
     for name, picture in targets.items()
 }
 hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
@@ -161,23 +163,29 @@ plots.show_images(axes[0, 0], one, titles=["the input"])
 axes[1, 0].set_axis_off()
 axes[1, 0].text(1, 0.5, "probability\nof each class", ha="right", va="center")
 for column, (name, classifier) in enumerate(shown.items(), start=1):
-    plots.signed_maps(axes[0, column], logit_gradient(classifier, one, label), titles=[f"gradient, {name}"])
+    shown_map = logit_gradient(classifier, one, label)
+    plots.signed_maps(axes[0, column], shown_map, titles=[f"gradient, {name}"])
     with torch.no_grad():
         answer = classifier(one).softmax(dim=1)[0].cpu()
-    bars = axes[1, column]
-    colours = ["#D55E00" if i == label else "#555555" for i in range(len(answer))]
-    bars.bar(range(len(answer)), answer, color=colours)
-    bars.set(ylim=(0, 1), yticks=[0, 1], xticks=range(10) if len(answer) == 10 else [])
+    bars, classes = axes[1, column], range(len(answer))
+    colours = ["#D55E00" if i == label else "#555555" for i in classes]
+    bars.bar(classes, answer, color=colours)
+    bars.set(ylim=(0, 1), yticks=[0, 1])
+    bars.set_xticks(classes if len(classes) == 10 else [])
     bars.tick_params(labelsize=8)
 plt.show()
 
 # %% tags=["remove-cell"]
 with torch.no_grad():
-    shifted = torch.cat([fooled["a smiling face"](part) for part in x.split(250)])
-changed = int((shifted.argmax(dim=1) != probabilities.argmax(dim=1)).sum())
-glue("predictions_changed", changed, display=False)
-glue("largest_shift", float(shifted.abs().max()), display=False)
-glue("strength", strength, display=False)
+    shifted = torch.cat(
+        [fooled["a smiling face"](part) for part in x.split(250)]
+    )
+changed = shifted.argmax(dim=1) != probabilities.argmax(dim=1)
+tell(
+    predictions_changed=int(changed.sum()),
+    largest_shift=float(shifted.abs().max()),
+    strength=strength,
+)
 
 # %% [markdown]
 # The three bar charts in {numref}`fig-shift-demo` come from three different networks, and no bar has moved.
@@ -191,11 +199,15 @@ glue("strength", strength, display=False)
 # and you will see rounding get the better of the softmax.
 
 # %% tags=["hide-input"]
-picked = [hesitant] + [int((y == label).nonzero()[0]) for label in range(min(10, images.num_classes))]
+first_of = [
+    int((y == label).nonzero()[0])
+    for label in range(min(10, images.num_classes))
+]
+picked = [hesitant, *first_of]
 live.fooling(
     model, x[picked], y[picked], images.class_names,
     run=runs.find(tier, dataset, "baseline", seed), indices=picked,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## How exactly are the answers unchanged?
@@ -229,10 +241,11 @@ def swap(x: Tensor) -> Tensor:
 
 
 learned = fooling.learned_shift(
-    model, data.to_float(images.x_train[: 10 * few]).to(device), targets["a smiling face"],
-    strength=strength, steps={"tiny": 2}.get(tier, 200),
+    model, data.to_float(images.x_train[: 10 * few]).to(device),
+    targets["a smiling face"], strength=strength,
+    steps={"tiny": 2}.get(tier, 200),
     generator=torch.Generator().manual_seed(seed),
-)  # fmt: skip
+)
 shifts = {
     "face": fooling.linear_shift(targets["a smiling face"], strength),
     "sine": fooling.sine_shift(epsilon=0.01, frequency=100 * strength),
@@ -283,28 +296,41 @@ def largest_differences(dtype: torch.dtype) -> pd.DataFrame:
     for name, g in shifts.items():
         g = g.to(dtype) if isinstance(g, nn.Module) else g
         after = outputs(fooling.shift_logits(classifier, g), points, y[:few])
-        rows[name] = {key: float((after[key] - before[key]).abs().max()) for key in before}
+        rows[name] = {
+            key: float((after[key] - before[key]).abs().max())
+            for key in before
+        }
     return pd.DataFrame(rows).T
 
 
 # %%
-double, single = largest_differences(torch.float64), largest_differences(torch.float32)
+double = largest_differences(torch.float64)
+single = largest_differences(torch.float32)
 unchanged = ["probability", "loss", "loss-gradient"]
-table = pd.concat({"float64": double[unchanged], "float32": single[unchanged]}, axis=1)
-table["changed", "logit-gradient"] = double["logit-gradient"]
+moving = ("changed", "logit-gradient")
+table = pd.concat(
+    {"float64": double[unchanged], "float32": single[unchanged]}, axis=1
+)
+table[moving] = double["logit-gradient"]
 table.index.name = "g"
-table.style.format("{:.0e}").format("{:.2f}", subset=[("changed", "logit-gradient")])
+table.style.format("{:.0e}").format("{:.2f}", subset=[moving])
 
 # %% tags=["remove-cell"]
 for name, frame_ in {"double": double, "single": single}.items():
-    glue(f"{name}_probability", f"{frame_['probability'].max():.0e}", display=False)
-    glue(f"{name}_loss", f"{frame_['loss'].max():.0e}", display=False)
-    glue(f"{name}_loss_gradient", f"{frame_['loss-gradient'].max():.0e}", display=False)
-others = double["logit-gradient"].drop("minus the mean logit")
-glue("smallest_logit_gradient_change", float(others.min()), display=False)
-glue("mean_logit_change", float(double.loc["minus the mean logit", "logit-gradient"]), display=False)
-glue("largest_logit_gradient", float(before.abs().max()), display=False)
-glue("checked_images", few, display=False)
+    tell({
+        f"{name}_probability": f"{frame_['probability'].max():.0e}",
+        f"{name}_loss": f"{frame_['loss'].max():.0e}",
+        f"{name}_loss_gradient": f"{frame_['loss-gradient'].max():.0e}",
+    })
+changes = double["logit-gradient"]
+tell(
+    smallest_logit_gradient_change=float(
+        changes.drop("minus the mean logit").min()
+    ),
+    mean_logit_change=float(changes["minus the mean logit"]),
+    largest_logit_gradient=float(before.abs().max()),
+    checked_images=few,
+)
 
 # %% [markdown]
 # Each entry is the largest absolute difference over {glue:text}`checked_images` test images, all classes
@@ -339,29 +365,34 @@ for dtype in (torch.float32, torch.float64):
             after = fooling.shift_logits(classifier, g)(points).softmax(dim=1)
             moved[dtype, s] = float((after - truth).abs().max())
 model.float()
-bulk = float((x[:few].cpu() * targets["a smiling face"]).sum(dim=(1, 2, 3)).max())
+overlap = (x[:few].cpu() * targets["a smiling face"]).sum(dim=(1, 2, 3))
+bulk = float(overlap.max())
 
 # %% mystnb={"figure": {"name": "fig-shift-rounding", "caption": "Largest change of a probability, against the strength $s$ of the face. The thin lines are the unit of rounding times the largest shift, $u\\,s \\max_{\\mathbf{x}} \\langle \\mathbf{x}, T \\rangle$."}, "image": {"alt": "Two rising lines on logarithmic axes, float32 nine orders of magnitude above float64, each close to its thin line of predicted rounding error."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, ax = plt.subplots(figsize=(6.4, 3.4))
-for dtype, colour, marker in ((torch.float32, "#D55E00", "o"), (torch.float64, "#0072B2", "s")):
+looks = {torch.float32: ("#D55E00", "o"), torch.float64: ("#0072B2", "s")}
+for dtype, (colour, marker) in looks.items():
     name = str(dtype).removeprefix("torch.")
     change = [max(moved[dtype, s], 1e-18) for s in strengths]
     ax.plot(strengths, change, color=colour, marker=marker, label=name)
-    unit = torch.finfo(dtype).eps / 2
-    ax.plot(strengths, [unit * bulk * s for s in strengths], color=colour, linewidth=0.8, linestyle=":")
+    expected = [torch.finfo(dtype).eps / 2 * bulk * s for s in strengths]
+    ax.plot(strengths, expected, color=colour, linewidth=0.8, linestyle=":")
 ax.axvline(strength, color="#888888", linewidth=1, linestyle="--")
 ax.text(1.2 * strength, 1e-3, "used above", fontsize=9, color="#555555")
-ax.set(xscale="log", yscale="log", xlabel="strength s", ylabel="largest change of a probability")
+ax.set(xscale="log", yscale="log", xlabel="strength s")
+ax.set_ylabel("largest change of a probability")
 ax.set_title("Rounding is the only trace that the shift leaves")
 ax.legend()
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("unit_double", f"{torch.finfo(torch.float64).eps / 2:.0e}", display=False)
-glue("unit_single", f"{torch.finfo(torch.float32).eps / 2:.0e}", display=False)
-glue("single_at_strongest", f"{moved[torch.float32, strengths[-1]]:.2g}", display=False)
-glue("strongest", f"{strengths[-1]:.0e}", display=False)
+tell(
+    unit_double=f"{torch.finfo(torch.float64).eps / 2:.0e}",
+    unit_single=f"{torch.finfo(torch.float32).eps / 2:.0e}",
+    single_at_strongest=f"{moved[torch.float32, strengths[-1]]:.2g}",
+    strongest=f"{strengths[-1]:.0e}",
+)
 
 # %% [markdown]
 # They do ({numref}`fig-shift-rounding`). At $s$ = {glue:text}`strongest` single precision has nothing left
@@ -377,18 +408,24 @@ glue("strongest", f"{strengths[-1]:.0e}", display=False)
 # gradient of the difference of two logits, and that of the log-probability.
 
 # %%
-def saliency_maps(model: nn.Module, x: Tensor, y: Tensor, rival: Tensor) -> dict[str, Tensor]:
-    """Return seven maps for the classes y; `rival` is another class for each image."""
+def saliency_maps(
+    model: nn.Module, x: Tensor, y: Tensor, rival: Tensor
+) -> dict[str, Tensor]:
+    """Return seven maps for classes y; `rival` is another class an image."""
     gradient = partial(logit_gradient, model)
     noise = torch.Generator().manual_seed(seed)
-    noisy = [x + 0.1 * torch.randn(x.shape, generator=noise).to(x) for _ in range(8)]
+    noisy = [
+        x + 0.1 * torch.randn(x.shape, generator=noise).to(x) for _ in range(8)
+    ]
     path = [(step + 0.5) / 8 * x for step in range(8)]
+    smooth = torch.stack([gradient(point, y) for point in noisy])
+    on_path = torch.stack([gradient(point, y) for point in path])
     return {
         "gradient": gradient(x, y),
         "|gradient|": gradient(x, y).abs(),
         "input ×\ngradient": x * gradient(x, y),
-        "SmoothGrad": torch.stack([gradient(point, y) for point in noisy]).mean(dim=0),
-        "integrated\ngradients": x * torch.stack([gradient(point, y) for point in path]).mean(dim=0),
+        "SmoothGrad": smooth.mean(dim=0),
+        "integrated\ngradients": x * on_path.mean(dim=0),
         "difference\nof two logits": gradient(x, y) - gradient(x, rival),
         "log-probability": log_probability_gradient(model, x, y),
     }
@@ -401,10 +438,10 @@ subjects = (x[:count].double(), top_two[:, 0], top_two[:, 1])
 honest = saliency_maps(model.double(), *subjects)
 forged = saliency_maps(fooled["a smiling face"], *subjects)
 model.float()
-relative = {
-    name: float(((forged[name] - map_).flatten(1).norm(dim=1) / map_.flatten(1).norm(dim=1)).mean())
-    for name, map_ in honest.items()
-}
+relative = {}
+for name, map_ in honest.items():
+    change = (forged[name] - map_).flatten(1).norm(dim=1)
+    relative[name] = float((change / map_.flatten(1).norm(dim=1)).mean())
 
 # %% mystnb={"figure": {"name": "fig-shift-methods", "caption": "Seven maps of one test image, from the trained network and from the one with the face. The number below each column is the change relative to the trained network's map, as a mean over a dozen test images, in double precision."}, "image": {"alt": "Two rows of seven maps. In the lower row the face appears in gradient, absolute gradient and SmoothGrad, and inside the strokes of the digit in input times gradient and integrated gradients. The last two columns are the same in both rows."}} tags=["hide-input"]
 set_matplotlib_formats("png", dpi=200)
@@ -413,15 +450,19 @@ for column, name in enumerate(honest):
     maps = torch.stack([honest[name][0], forged[name][0]])
     plots.signed_maps(axes[:, column], maps)
     axes[0, column].set_title(name, fontsize=8.5, loc="center")
-    axes[1, column].set_xlabel(f"{relative[name]:.1g}" if relative[name] < 1e-2 else f"{relative[name]:.2f}")
+    change = relative[name]
+    written = f"{change:.1g}" if change < 1e-2 else f"{change:.2f}"
+    axes[1, column].set_xlabel(written)
 axes[0, 0].set_ylabel("as trained")
 axes[1, 0].set_ylabel("with the face")
 plt.show()
 
 # %% tags=["remove-cell"]
 immune = ("difference\nof two logits", "log-probability")
-glue("least_fooled", min(value for name, value in relative.items() if name not in immune), display=False)
-glue("most_immune", f"{max(relative[name] for name in immune):.0e}", display=False)
+tell(
+    least_fooled=min(v for name, v in relative.items() if name not in immune),
+    most_immune=f"{max(relative[name] for name in immune):.0e}",
+)
 
 # %% [markdown]
 # The first five are fooled: they change by {glue:text}`least_fooled:.1f` times their own size or more

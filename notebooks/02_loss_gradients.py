@@ -28,11 +28,6 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
-# %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
 # %%
 import math
 from collections.abc import Callable
@@ -42,17 +37,18 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, fooling, live, runs
-from companion.book import plots, stencils, style
+from companion.book import plots, stencils
+from companion.book.curves import curve_with_band
 from companion.experiments import presets
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
-style.use_style()
-dataset = presets.DATASETS.get(tier, ("mnist5k",))[0]
+begin(globals())
+dataset = presets.DATASETS[tier][0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device).double()
 images = data.load(dataset)
 count = {"tiny": 24}.get(tier, 300)
@@ -97,17 +93,27 @@ epsilon, m = 0.01, 50.0
 printed = fooling.ripple_loss(model, epsilon, m)
 
 
-def gradient_of(loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Return the input-gradient of a loss (B, ...), (B,) -> (B,), shaped like x."""
+def gradient_of(
+    loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+) -> Tensor:
+    """Return the gradient, like x, of a loss (B, ...), (B,) -> (B,)."""
     leaf = x.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(leaf, y).sum(), leaf)
-    return gradient
+    return torch.autograd.grad(loss(leaf, y).sum(), leaf)[0]
 
 
-def brighten(x: Tensor, phase: float, frequency: float, picture: Tensor) -> Tensor:
-    """Brighten evenly until frequency <x, picture> is `phase`, but for whole turns."""
-    turn = (phase - frequency * (x * picture).flatten(1).sum(dim=1)) % (2 * math.pi)
-    return x + (turn / (frequency * picture.expand_as(x[0]).sum()))[:, None, None, None]
+def brighten(
+    x: Tensor, phase: float, frequency: float, picture: Tensor
+) -> Tensor:
+    """Brighten evenly until frequency <x, picture> is `phase`, modulo 2 pi."""
+    overlap = (x * picture).flatten(1).sum(dim=1)
+    turn = (phase - frequency * overlap) % (2 * math.pi)
+    added = turn / (frequency * picture.expand_as(x[0]).sum())
+    return x + added[:, None, None, None]
+
+
+def largest_norm(maps: Tensor) -> float:
+    """Return the largest ‖map‖₁ of a batch."""
+    return float(maps.flatten(1).norm(p=1, dim=1).max())
 
 
 # %%
@@ -117,28 +123,35 @@ places = {
     "brightened to a peak": brighten(x[few], math.pi / 2, m, ones),
     "brightened to a slope": brighten(x[few], 0.0, m, ones),
 }
+loss_bound = fooling.ripple_loss_bound(epsilon)
+gradient_bound = fooling.ripple_gradient_bound(epsilon, m, D)
 rows = {}
 for place, points in places.items():
+    before = loss_gradient(model, points, y[few])
+    turned = gradient_of(printed, points, y[few]) - before
     with torch.no_grad():
-        moved = printed(points, y[few]) - F.cross_entropy(model(points), y[few], reduction="none")
-    turned = gradient_of(printed, points, y[few]) - loss_gradient(model, points, y[few])
+        plain = F.cross_entropy(model(points), y[few], reduction="none")
+        moved = float((printed(points, y[few]) - plain).abs().max())
     rows[place] = {
-        "largest |change of loss| / ε": float(moved.abs().max()) / fooling.ripple_loss_bound(epsilon),
-        "largest ‖change of gradient‖₁ / mεD": float(turned.flatten(1).norm(p=1, dim=1).max())
-        / fooling.ripple_gradient_bound(epsilon, m, D),
+        "largest |change of loss| / ε": moved / loss_bound,
+        "largest ‖change of gradient‖₁ / mεD": (
+            largest_norm(turned) / gradient_bound
+        ),
     }
 attained = pd.DataFrame(rows).T
 attained.style.format("{:.6f}")
 
 # %% tags=["remove-cell"]
-glue("epsilon", epsilon, display=False)
-glue("frequency", m, display=False)
-glue("wavelength_in_grey_levels", 255 * 2 * math.pi / (m * D), display=False)
-glue("bound_loss_attained", float(attained.iloc[1, 0]), display=False)
-glue("bound_gradient_attained", float(attained.iloc[2, 1]), display=False)
-glue("bound_loss_worst", float(attained.iloc[:, 0].max()), display=False)
-glue("bound_gradient_worst", float(attained.iloc[:, 1].max()), display=False)
-glue("checked", len(few), display=False)
+tell(
+    epsilon=epsilon,
+    frequency=m,
+    wavelength_in_grey_levels=255 * 2 * math.pi / (m * D),
+    bound_loss_attained=float(attained.iloc[1, 0]),
+    bound_gradient_attained=float(attained.iloc[2, 1]),
+    bound_loss_worst=float(attained.iloc[:, 0].max()),
+    bound_gradient_worst=float(attained.iloc[:, 1].max()),
+    checked=len(few),
+)
 
 # %% [markdown]
 # Here $\epsilon$ is {glue:text}`epsilon`, $m$ is {glue:text}`frequency:.0f`, and a wavelength is
@@ -161,17 +174,24 @@ glue("checked", len(few), display=False)
 # of the wave takes the loss below zero: a probability above one.
 
 # %%
+classes = range(images.num_classes)
 with torch.no_grad():
-    losses = torch.stack([printed(x[few], i) for i in range(images.num_classes)])
+    losses = torch.stack([printed(x[few], i) for i in classes])
     total = (-losses).exp().sum(dim=0)
     below_zero = int((printed(x, y) < 0).sum())
-pd.Series({"smallest sum": total.min(), "largest sum": total.max(), "losses < 0": below_zero}, dtype=float)
+pd.Series({
+    "smallest sum": float(total.min()),
+    "largest sum": float(total.max()),
+    "losses < 0": below_zero,
+})
 
 # %% tags=["remove-cell"]
-glue("sum_low", float(total.min()), display=False)
-glue("sum_high", float(total.max()), display=False)
-glue("below_zero", below_zero, display=False)
-glue("count", count, display=False)
+tell(
+    sum_low=float(total.min()),
+    sum_high=float(total.max()),
+    below_zero=below_zero,
+    count=count,
+)
 
 # %% [markdown]
 # Over those images the sums run from {glue:text}`sum_low:.4f` to {glue:text}`sum_high:.4f`, and of
@@ -206,16 +226,20 @@ glue("count", count, display=False)
 Pair = tuple[Tensor, Tensor]
 
 
-def on_own_logit(g: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Pair]:
-    """Return x, y -> loss and loss-gradient, with g added to the logit of class y."""
+def on_own_logit(
+    g: Callable[[Tensor], Tensor],
+) -> Callable[[Tensor, Tensor], Pair]:
+    """Return x, y -> loss and loss-gradient, with g added to the logit of y."""
 
     def loss_and_gradient(x: Tensor, y: Tensor) -> Pair:
         loss, gradient = torch.empty_like(x[:, 0, 0, 0]), torch.empty_like(x)
         for k in y.unique().tolist():
-            classifier, mine = fooling.ShiftedLogits(model, g, only_class=k), y == k
+            mine = y == k
+            classifier = fooling.ShiftedLogits(model, g, only_class=k)
             gradient[mine] = loss_gradient(classifier, x[mine], k)
             with torch.no_grad():
-                loss[mine] = F.cross_entropy(classifier(x[mine]), y[mine], reduction="none")
+                logits = classifier(x[mine])
+                loss[mine] = F.cross_entropy(logits, y[mine], reduction="none")
         return loss, gradient
 
     return loss_and_gradient
@@ -223,30 +247,37 @@ def on_own_logit(g: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Pa
 
 # %%
 own = logit_gradient(model, x[few], y[few])
-others = [logit_gradient(model, x[few], j) for j in range(images.num_classes)]
-gap = max(float((own - other).flatten(1).norm(p=1, dim=1).max()) for other in others)
+others = [logit_gradient(model, x[few], j) for j in classes]
+gap = max(largest_norm(own - other) for other in others)
 with torch.no_grad():
     plain_loss = F.cross_entropy(model(x), y, reduction="none")
 plain = loss_gradient(model, x, y)
 rows = {}
 for frequency in (1.0, 10.0, 100.0, 1000.0):
-    loss, gradient = on_own_logit(fooling.sine_shift(epsilon, frequency))(x[few], y[few])
+    mend = on_own_logit(fooling.sine_shift(epsilon, frequency))
+    loss, gradient = mend(x[few], y[few])
+    bound = fooling.ripple_logit_gradient_bound(
+        epsilon, frequency, D, gradient_gap=gap
+    )
     rows[frequency] = {
         "largest |change of loss|": float((loss - plain_loss[few]).abs().max()),
-        "largest ‖change of gradient‖₁": float((gradient - plain[few]).flatten(1).norm(p=1, dim=1).max()),
-        "its bound": fooling.ripple_logit_gradient_bound(epsilon, frequency, D, gradient_gap=gap),
-        "largest ‖gradient‖₁ before": float(plain[few].flatten(1).norm(p=1, dim=1).max()),
+        "largest ‖change of gradient‖₁": largest_norm(gradient - plain[few]),
+        "its bound": bound,
+        "largest ‖gradient‖₁ before": largest_norm(plain[few]),
     }
 mended = pd.DataFrame(rows).T.rename_axis("m")
-mended.style.format("{:.1f}").format("{:.5f}", subset=["largest |change of loss|"]).format_index("{:.0f}")
+styled = mended.style.format("{:.1f}").format_index("{:.0f}")
+styled.format("{:.5f}", subset=["largest |change of loss|"])
 
 # %% tags=["remove-cell"]
-glue("mended_loss", float(mended.iloc[:, 0].max()), display=False)
-glue("mended_gradient", float(mended.iloc[-1, 1]), display=False)
-glue("mended_bound", float(mended.iloc[-1, 2]), display=False)
-glue("mended_before", float(mended.iloc[-1, 3]), display=False)
-glue("mended_times", float(mended.iloc[-1, 1] / mended.iloc[-1, 3]), display=False)
-glue("mended_m", float(mended.index[-1]), display=False)
+tell(
+    mended_loss=float(mended.iloc[:, 0].max()),
+    mended_gradient=float(mended.iloc[-1, 1]),
+    mended_bound=float(mended.iloc[-1, 2]),
+    mended_before=float(mended.iloc[-1, 3]),
+    mended_times=float(mended.iloc[-1, 1] / mended.iloc[-1, 3]),
+    mended_m=float(mended.index[-1]),
+)
 
 # %% [markdown]
 # A real classifier, then, whose losses differ by no more than {glue:text}`mended_loss:.5f` from the first
@@ -258,35 +289,44 @@ glue("mended_m", float(mended.index[-1]), display=False)
 # in all.
 
 # %%
-hesitant = int((probability - 0.7).abs().argmin())
-confident = int((probability - 0.999).abs().argmin())
-grey = torch.linspace(-0.06, 0.06, {"tiny": 21}.get(tier, 91), dtype=torch.float64, device=x.device)
+chosen = {
+    "An uncertain image": int((probability - 0.7).abs().argmin()),
+    "A confident image": int((probability - 0.999).abs().argmin()),
+}
+grey = torch.linspace(-0.06, 0.06, {"tiny": 21}.get(tier, 91), dtype=x.dtype)
+grey = grey.to(device)
+real = on_own_logit(fooling.sine_shift(epsilon, m))
 slices = {}
-for name, index in (("An uncertain image", hesitant), ("A confident image", confident)):
+for name, index in chosen.items():
     points = x[index] + grey[:, None, None, None] / 255
     labels = y[index].expand(len(points))
-    slope = torch.full_like(points, 1 / 255)  # per grey level
     with torch.no_grad():
         trained = F.cross_entropy(model(points), labels, reduction="none")
         rippled = printed(points, labels)
-    real, real_gradient = on_own_logit(fooling.sine_shift(epsilon, m))(points, labels)
-    slices[name] = {
-        "as trained": (trained, loss_gradient(model, points, labels)),
-        "ripple on the loss, as printed": (rippled, gradient_of(printed, points, labels)),
-        "ripple on one logit, a real classifier": (real, real_gradient),
-    }
-    for key, (values, gradient) in slices[name].items():
-        slices[name][key] = (values.cpu(), (gradient * slope).flatten(1).sum(dim=1).cpu())
+    pairs = (
+        (trained, loss_gradient(model, points, labels)),
+        (rippled, gradient_of(printed, points, labels)),
+        real(points, labels),
+    )
+    slices[name] = [
+        (loss.cpu(), (gradient * (1 / 255)).flatten(1).sum(dim=1).cpu())
+        for loss, gradient in pairs
+    ]  # per grey level
 
 # %% mystnb={"figure": {"name": "fig-ripple-slice", "caption": "Loss (above) and its derivative (below) as an image is brightened evenly by a few hundredths of a grey level. Shaded: losses below zero, which no classifier has."}, "image": {"alt": "Four panels. Left, an uncertain image: the loss wavers by a hundredth around its straight line, while its derivative swings widely. Right, a confident image: the printed ripple takes the loss below zero; the real classifier's loss lies on the trained one's."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-styles = (("#000000", "-", 2.2), ("#D55E00", "--", 1.5), ("#0072B2", "-", 1.5))
+styles = {
+    "as trained": {"color": "#000000", "linewidth": 2.2},
+    "ripple on the loss, as printed": {"color": "#D55E00", "linestyle": "--"},
+    "ripple on one logit, a real classifier": {"color": "#0072B2"},
+}
 figure, axes = plt.subplots(2, 2, figsize=(8.6, 5.2), sharex=True)
 figure.suptitle("A low ripple has a steep slope")
 for column, (name, curves) in enumerate(slices.items()):
-    for (label, pair), (colour, dashes, width) in zip(curves.items(), styles, strict=True):
+    for (label, style), pair in zip(styles.items(), curves, strict=True):
+        look = {"linewidth": 1.5, "label": label} | style
         for ax, values in zip(axes[:, column], pair, strict=True):
-            ax.plot(grey.cpu(), values, color=colour, linestyle=dashes, linewidth=width, label=label)
+            ax.plot(grey.cpu(), values, **look)
     axes[0, column].set_title(name)
     low, high = axes[0, column].get_ylim()
     if low < 0:
@@ -295,7 +335,8 @@ for column, (name, curves) in enumerate(slices.items()):
     axes[1, column].set_xlabel("brightness added, in grey levels")
 axes[0, 0].set_ylabel("loss")
 axes[1, 0].set_ylabel("change of loss per grey level")
-figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+entries = axes[0, 0].get_legend_handles_labels()
+figure.legend(*entries, loc="outside lower center", ncols=3)
 plt.show()
 
 # %% [markdown]
@@ -315,20 +356,24 @@ sine = fooling.sine_shift(epsilon, steep)
 
 
 def drawn(x: Tensor) -> Tensor:
-    """Return the ripple epsilon sin(m <x, T>) whose gradient is the face, up to a factor."""
+    """Return the ripple epsilon sin(m <x, T>); its gradient is the face."""
     return sine(x * face)
 
 
-chosen = torch.stack([by_confidence[int(q * (count - 1))] for q in (0.03, 0.3, 0.9)])
+ranks = [int(q * (count - 1)) for q in (0.03, 0.3, 0.9)]
+chosen = by_confidence[ranks]
 labels = y[chosen]
-on_sum, on_face = (brighten(x[chosen], 0.0, steep, picture) for picture in (ones, face))
+on_sum = brighten(x[chosen], 0.0, steep, ones)
+on_face = brighten(x[chosen], 0.0, steep, face)
+as_printed = fooling.ripple_loss(model, epsilon, steep)
+of_face = gradient_of(lambda points, _: drawn(points), on_face, labels)
 maps = {
     "loss-gradient,\nas trained": plain[chosen],
-    "ripple on the loss,\nas printed": gradient_of(
-        fooling.ripple_loss(model, epsilon, steep), on_sum, labels
-    ),
-    "the same,\nwith a face": plain[chosen] + gradient_of(lambda a, _: drawn(a), on_face, labels),
-    "face on one logit,\na real classifier": on_own_logit(drawn)(on_face, labels)[1],
+    "ripple on the loss,\nas printed": gradient_of(as_printed, on_sum, labels),
+    "the same,\nwith a face": plain[chosen] + of_face,
+    "face on one logit,\na real classifier": on_own_logit(drawn)(
+        on_face, labels
+    )[1],
 }
 
 # %% mystnb={"figure": {"name": "fig-ripple-maps", "caption": "Loss-gradients of three test images, from uncertain to confident. Each map has its own scale of colour; the number below it is its largest absolute pixel. The rippled ones are taken where the wave is steepest, a small part of a grey level away."}, "image": {"alt": "Three rows of an input and four maps. The ripple as printed turns the map into one flat colour, the other ripple turns it into a smiling face, in the real classifier as well. From the uncertain to the confident image the largest pixels fall by orders of magnitude as trained and in the real classifier, and stay level with the printed ripple."}} tags=["hide-input"]
@@ -337,7 +382,8 @@ figure, axes = plt.subplots(3, 5, figsize=(7.6, 5.8))
 figure.suptitle("A loss-gradient can be a picture of your choice, too")
 plots.show_images(axes[:, 0], x[chosen])
 for ax, p in zip(axes[:, 0], probability[chosen], strict=True):
-    ax.set_xlabel(f"p = {p:.2f}" if p < 0.99 else f"1 - p = {1 - p:.0e}", fontsize=9)
+    written = f"p = {p:.2f}" if p < 0.99 else f"1 - p = {1 - p:.0e}"
+    ax.set_xlabel(written, fontsize=9)
 for column, (title, these) in enumerate(maps.items(), start=1):
     plots.signed_maps(axes[:, column], these)
     axes[0, column].set_title(title, fontsize=9, loc="center")
@@ -356,7 +402,8 @@ plt.show()
 # $\exp(-\tilde\ell_i)$ gives the game away.
 
 # %% tags=["hide-input"]
-offered = torch.stack([by_confidence[int(q * (count - 1))] for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)])
+ranks = [int(q * (count - 1)) for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)]
+offered = by_confidence[ranks]
 live.ripple(model, x[offered], y[offered], images.class_names)
 
 # %% [markdown]
@@ -390,9 +437,11 @@ live.ripple(model, x[offered], y[offered], images.class_names)
 
 # %%
 class Mixed(nn.Module):
-    """A classifier with a share a(x) of the uniform distribution mixed into its probabilities."""
+    """A classifier with a share a(x) of the uniform distribution mixed in."""
 
-    def __init__(self, model: nn.Module, share: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, model: nn.Module, share: Callable[[Tensor], Tensor]
+    ) -> None:
         """Wrap a model; `share` maps (B, ...) to (B,) numbers in [0, 1]."""
         super().__init__()
         self.model, self.share = model, share
@@ -402,30 +451,35 @@ class Mixed(nn.Module):
         a, p = self.share(x)[:, None], self.model(x).softmax(dim=1)
         return ((1 - a) * p + a / p.shape[1]).log()
 
-
+# %%
 gentle = 0.1
-ripple, half = fooling.sine_shift(epsilon, gentle), fooling.sine_shift(epsilon / 2, gentle)
+ripple = fooling.sine_shift(epsilon, gentle)
+half = fooling.sine_shift(epsilon / 2, gentle)
 mixed = Mixed(model, lambda points: epsilon / 2 + half(points))
 changes = {
     "on the loss": gradient_of(lambda points, _: ripple(points), x, y),
     "on one logit": on_own_logit(ripple)(x, y)[1] - plain,
     "on the probabilities": loss_gradient(mixed, x, y) - plain,
 }
-norms = {"loss-gradient, as trained": plain, **changes}
-norms = {name: map_.flatten(1).norm(dim=1).clamp(min=1e-300).cpu() for name, map_ in norms.items()}
+norms = {
+    name: maps.flatten(1).norm(dim=1).clamp(min=1e-300).cpu()
+    for name, maps in {"loss-gradient, as trained": plain, **changes}.items()
+}
 
 # %% mystnb={"figure": {"name": "fig-ripple-confidence", "caption": "Norm of the loss-gradient, and of what three gentle ripples add to it, against the doubt $1 - p_y$. Each point is the median over a group of test images of like confidence, the bands hold the middle half."}, "image": {"alt": "On logarithmic axes the loss-gradient falls in proportion to the doubt. The ripples on the loss and on the probabilities stay level and cross it; the ripple on one logit falls along with it, two orders of magnitude below."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, ax = plt.subplots(figsize=(6.8, 4.2))
 colours = ("#000000", "#D55E00", "#0072B2", "#009E73")
 groups = by_confidence.cpu().chunk({"tiny": 4}.get(tier, 16))
-doubt = [float((1 - probability[group]).clamp(min=1e-16).median()) for group in groups]
+doubts = (1 - probability).clamp(min=1e-16)
+doubt = [float(doubts[group].median()) for group in groups]
 for (name, norm), colour in zip(norms.items(), colours, strict=True):
     quarters = torch.tensor([0.25, 0.5, 0.75]).to(norm)
-    quartiles = torch.stack([norm[group].quantile(quarters) for group in groups])
-    table = pd.DataFrame(quartiles.numpy(), columns=["low", "value", "high"]).assign(doubt=doubt)
+    rows = [norm[group].quantile(quarters).tolist() for group in groups]
+    table = pd.DataFrame(rows, columns=["low", "value", "high"])
+    table["doubt"] = doubt
     label = name if colour == "#000000" else f"change by a ripple {name}"
-    plots.curve_with_band(ax, table, x="doubt", color=colour, label=label)
+    curve_with_band(ax, table, x="doubt", color=colour, label=label)
 ax.set(xscale="log", yscale="log", ylabel="Euclidean norm")
 ax.set_xlabel("doubt $1 - p_y$  (confident images to the left)")
 ax.set_title("Noise that ignores the doubt wins where there is little")
@@ -433,34 +487,48 @@ ax.legend()
 plt.show()
 
 # %%
-sure, unsure = by_confidence[count // 2 :].cpu(), by_confidence[: count // 2].cpu()
+sure = by_confidence[count // 2 :].cpu()
+unsure = by_confidence[: count // 2].cpu()
 trained_norm = norms["loss-gradient, as trained"]
 rows = {}
 for name in changes:
     ratio = (norms[name] / trained_norm).log10()
     for half_name, group in (("confident half", sure), ("other half", unsure)):
         found = mean_interval(ratio[group])
-        values = {"change / loss-gradient": found.value, "low": found.low, "high": found.high}
-        dominated = float((ratio[group] > 0).double().mean())
-        rows[name, half_name] = {key: 10**v for key, v in values.items()} | {"images dominated": dominated}
+        rows[name, half_name] = {
+            "change / loss-gradient": 10**found.value,
+            "low": 10**found.low,
+            "high": 10**found.high,
+            "images dominated": float((ratio[group] > 0).double().mean()),
+        }
 summary = pd.DataFrame(rows).T.rename_axis(["ripple", "images"])
 summary.style.format("{:.3g}").format("{:.0%}", subset=["images dominated"])
 
 # %% tags=["remove-cell"]
-short = {"on the loss": "loss", "on one logit": "logit", "on the probabilities": "mixed"}
-for name, key in short.items():
-    for half_name, which in (("confident half", "confident"), ("other half", "other")):
-        row = summary.loc[(name, half_name)]
-        glue(f"{which}_{key}", float(row["change / loss-gradient"]), display=False)
-        glue(f"{which}_{key}_low", float(row["low"]), display=False)
-        glue(f"{which}_{key}_high", float(row["high"]), display=False)
-        glue(f"{which}_{key}_dominated", 100 * float(row["images dominated"]), display=False)
-drop = mean_interval(trained_norm[unsure].log10()).value - mean_interval(trained_norm[sure].log10()).value
-glue("norm_drop", 10**drop, display=False)
-glue("confident_n", len(sure), display=False)
-glue("gentle", gentle, display=False)
-logit_norm = float(logit_gradient(model, x[few], y[few]).flatten(1).norm(dim=1).mean())
-glue("gentle_share", 100 * gentle * epsilon * math.sqrt(D) / logit_norm, display=False)
+short = {
+    "on the loss": "loss",
+    "on one logit": "logit",
+    "on the probabilities": "mixed",
+}
+for (name, half_name), row in summary.iterrows():
+    key = f"{half_name.split()[0]}_{short[name]}"
+    tell({
+        key: float(row["change / loss-gradient"]),
+        f"{key}_low": float(row["low"]),
+        f"{key}_high": float(row["high"]),
+        f"{key}_dominated": 100 * float(row["images dominated"]),
+    })
+other, confident = (
+    mean_interval(trained_norm[group].log10()) for group in (unsure, sure)
+)
+logit_maps = logit_gradient(model, x[few], y[few])
+logit_norm = float(logit_maps.flatten(1).norm(dim=1).mean())
+tell(
+    norm_drop=10 ** (other.value - confident.value),
+    confident_n=len(sure),
+    gentle=gentle,
+    gentle_share=100 * gentle * epsilon * math.sqrt(D) / logit_norm,
+)
 
 # %% [markdown]
 # The table gives geometric means of the ratio, with 95 % intervals, over {glue:text}`confident_n` test

@@ -23,32 +23,26 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import math
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, runs
-from companion.book import plots, stencils, style
+from companion.book import plots, stencils
+from companion.book.style import SIGNED
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 from companion.fooling import shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
 from companion.losses import ScoreMatching
 from companion.metrics import mean_interval, score_alignment
 from companion.fooling.shifts import linear_shift
 
-style.use_style()
-set_matplotlib_formats("png")
+begin(globals())
 generator = torch.Generator().manual_seed(seed)
 
 # %% [markdown]
@@ -93,18 +87,26 @@ generator = torch.Generator().manual_seed(seed)
 # %%
 mixture = data.gaussian_mixture(
     torch.tensor([[-1.5, 1.0], [1.5, 1.5], [0.5, -0.9]]),
-    torch.tensor([[[0.5, 0.3], [0.3, 0.6]], [[0.4, -0.2], [-0.2, 0.5]], [[1.6, 0.0], [0.0, 0.35]]]),
+    torch.tensor([
+        [[0.5, 0.3], [0.3, 0.6]],
+        [[0.4, -0.2], [-0.2, 0.5]],
+        [[1.6, 0.0], [0.0, 0.35]],
+    ]),
     labels=torch.tensor([0, 0, 1]),
     weights=torch.tensor([2.0, 1.0, 1.0]),
 )
 ideal = mixture.classifier()
 
 
-def log_partition(model: nn.Module, half_width: float, points: int = 241) -> Tensor:
-    """Return log Z_i of every class, (C,), integrated over the square [-half_width, half_width]^2."""
-    axis = torch.linspace(-half_width, half_width, points, dtype=torch.float64)
+def log_partition(
+    model: nn.Module, half_width: float, points: int = 241
+) -> Tensor:
+    """Return log Z_i of every class, (C,), from a square grid around 0."""
+    ends = (-half_width, half_width)
+    axis = torch.linspace(*ends, points, dtype=torch.float64)
     with torch.no_grad():
-        return model(torch.cartesian_prod(axis, axis)).logsumexp(dim=0) + 2 * math.log(axis[1] - axis[0])
+        sums = model(torch.cartesian_prod(axis, axis)).logsumexp(dim=0)
+    return sums + 2 * math.log(axis[1] - axis[0])
 
 
 # %%
@@ -119,8 +121,10 @@ pd.DataFrame(
 ).round(3)
 
 # %% tags=["remove-cell"]
-glue("mass_class_0", float(2 * partition[0] / partition.sum()), display=False)
-glue("mass_class_1", float(2 * partition[1] / partition.sum()), display=False)
+tell(
+    mass_class_0=float(2 * partition[0] / partition.sum()),
+    mass_class_1=float(2 * partition[1] / partition.sum()),
+)
 
 # %% [markdown]
 # With $Z/C$ the "densities" of the two classes integrate to {glue:text}`mass_class_0:.2f` and {glue:text}`mass_class_1:.2f`. A density integrates to 1.
@@ -148,7 +152,7 @@ glue("mass_class_1", float(2 * partition[1] / partition.sum()), display=False)
 
 # %%
 class Evidence(nn.Module):
-    """A classifier's logsumexp as one logit (B, 1): the log-density of x, up to a constant."""
+    """A classifier's logsumexp as one logit (B, 1): log p(x), but for Z."""
 
     def __init__(self, model: nn.Module) -> None:
         """Wrap a classifier."""
@@ -160,17 +164,18 @@ class Evidence(nn.Module):
         return self.model(x).logsumexp(dim=1, keepdim=True)
 
 
-def two_terms(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradient map of logit y and its two terms, each shaped like x."""
+def two_terms(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradient map of logit y and its two terms, each like x."""
     common = logit_gradient(Evidence(model), x, 0)
-    return logit_gradient(model, x, y), log_probability_gradient(model, x, y), common
+    deciding = log_probability_gradient(model, x, y)
+    return logit_gradient(model, x, y), deciding, common
 
 
 # %% [markdown]
 # The network is the book's baseline, an ordinary classifier. We take test pictures with their true classes.
 
 # %%
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+dataset = presets.DATASETS[tier][0]
 run = runs.find(tier, dataset, "baseline", seed)
 model = run.model().to(device)
 images = data.load(dataset)
@@ -178,14 +183,23 @@ count = {"tiny": 20, "quick": 300}.get(tier, 100)
 x = data.to_float(images.x_test[:count]).to(device)
 y = images.y_test[:count].to(device)
 
+
+def residual(whole: Tensor, deciding: Tensor, common: Tensor) -> float:
+    """Return the largest deviation of the terms' sum, relative to the map."""
+    return float((whole - deciding - common).abs().max() / whole.abs().max())
+
+
 whole, deciding, common = two_terms(model, x, y)
-residual = (whole - deciding - common).abs().max() / whole.abs().max()
-doubles = two_terms(model.double(), x[:20].double(), y[:20])
-residual_double = (doubles[0] - doubles[1] - doubles[2]).abs().max() / doubles[0].abs().max()
+single = residual(whole, deciding, common)
+double = residual(*two_terms(model.double(), x[:20].double(), y[:20]))
 model = model.float()
 accuracy = run.metric("test_accuracy")["value"]
-print(f"{run.record.name}, test accuracy {accuracy:.3f}" + ", from earlier code" * run.from_earlier_code)
-print(f"identity: largest relative error {residual:.1e} in float32, {residual_double:.1e} in float64")
+aged = ", from earlier code" * run.from_earlier_code
+print(f"{run.record.name}, test accuracy {accuracy:.3f}{aged}")
+print(
+    f"identity: largest relative error {single:.1e} in float32, "
+    f"{double:.1e} in float64"
+)
 
 # %% [markdown]
 # The identity holds to the last digits of either precision. Now the pictures: two of whose right answer the network is unsure, and two of which it is sure. $p$ is the probability it gives to the true class. In each row the three maps share one colour scale, so the first map *is* the sum of the other two, by eye as well.
@@ -201,26 +215,32 @@ for row, index in zip(axes, chosen, strict=True):
     maps = torch.stack([whole[index], deciding[index], common[index]])
     plots.signed_maps(row[1:], maps, limit="shared")
     name = images.class_names[int(y[index])]
-    row[0].set_ylabel(f"{name}\np = {certainty[index]:.3f}", rotation=0, ha="right", va="center")
+    label = f"{name}\np = {certainty[index]:.3f}"
+    row[0].set_ylabel(label, rotation=0, ha="right", va="center")
 titles = ("picture", "gradient map", "what decides", "common to all classes")
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, loc="center", fontsize=10)
-figure.suptitle("Where the network is sure, the map is the common term alone", x=0.02, ha="left")
+heading = "Where the network is sure, the map is the common term alone"
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-squares = [part.flatten(1).double().square().sum(dim=1) for part in (whole, deciding, common)]
-share = mean_interval((squares[1] / squares[0]).cpu())
-cosines = nn.functional.cosine_similarity(whole.flatten(1), common.flatten(1)).cpu()
-cosine = mean_interval(cosines)
-sure = (certainty > 0.99).cpu()
-glue("count", count, display=False)
-glue("sure_share", float(sure.float().mean()), display=False)
-glue("median_share", float((squares[1] / squares[0]).median()), display=False)
-glue("cosine", cosine.value, display=False)
-glue("cosine_low", cosine.low, display=False)
-glue("cosine_high", cosine.high, display=False)
-glue("common_above", float((cosines > 0.99).float().mean()), display=False)
+squares = [
+    part.flatten(1).double().square().sum(dim=1)
+    for part in (whole, deciding, common)
+]
+shares = squares[1] / squares[0]
+cosines = nn.functional.cosine_similarity(whole.flatten(1), common.flatten(1))
+cosine = mean_interval(cosines.cpu())
+tell(
+    count=count,
+    sure_share=float((certainty > 0.99).float().mean()),
+    median_share=float(shares.median()),
+    cosine=cosine.value,
+    cosine_low=cosine.low,
+    cosine_high=cosine.high,
+    common_above=float((cosines > 0.99).float().mean()),
+)
 
 # %% [markdown]
 # Over {glue:text}`count` test pictures, the cosine between the gradient map and its second term is {glue:text}`cosine:.3f` on average (95 % interval {glue:text}`cosine_low:.3f` to {glue:text}`cosine_high:.3f`). The median share of the first term in the map's squared length is {glue:text}`median_share:.1e`; on {glue:text}`common_above:.0%` of the pictures the cosine is above 0.99.
@@ -259,9 +279,7 @@ figure.suptitle("The face enters through the common term", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("moved_deciding", moved[1], display=False)
-glue("moved_common", moved[2], display=False)
-glue("mismatch", mismatch, display=False)
+tell(moved_deciding=moved[1], moved_common=moved[2], mismatch=mismatch)
 
 # %% [markdown]
 # The common term moved by up to {glue:text}`moved_common:.2g`, and that is $\nabla g$ to within {glue:text}`mismatch:.0e`. The deciding term moved by {glue:text}`moved_deciding:.0e`, which is rounding.
@@ -278,19 +296,21 @@ steps = {"tiny": 30}.get(tier, 1000)
 
 
 def train_on_mixture(penalty: ScoreMatching | None) -> nn.Module:
-    """Train a small network by cross-entropy, plus a penalty if there is one."""
+    """Train a small network by cross-entropy, with or without a penalty."""
     source = torch.Generator().manual_seed(seed)
     hidden = (nn.Linear(2, 48), nn.Softplus(), nn.Linear(48, 48), nn.Softplus())
     network = nn.Sequential(*hidden, nn.Linear(48, 2)).double()
     for parameter in network.parameters():
-        nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=source)
+        scale = parameter.shape[-1] ** -0.5
+        nn.init.normal_(parameter, std=scale, generator=source)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         rows = torch.randint(len(points), (256,), generator=source)
-        loss = nn.functional.cross_entropy(network(points[rows]), classes[rows])
+        batch = points[rows], classes[rows]
+        loss = nn.functional.cross_entropy(network(batch[0]), batch[1])
         if penalty is not None:
-            loss = loss + penalty(network, points[rows], classes[rows], generator=source).mean()
+            loss = loss + penalty(network, *batch, generator=source).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -300,29 +320,35 @@ def train_on_mixture(penalty: ScoreMatching | None) -> nn.Module:
 
 # %%
 classifier = train_on_mixture(None)
-matched = train_on_mixture(ScoreMatching(weight=1.0, mu=math.inf, variant="central"))
+penalty = ScoreMatching(weight=1.0, mu=math.inf, variant="central")
+matched = train_on_mixture(penalty)
+networks = {
+    "truth": ideal,
+    "trained to classify": classifier,
+    "with score-matching": matched,
+}
 
 # %% [markdown]
 # The figure shows, from left to right, the truth, the plain classifier, and the score-matched one. Above, the density of class 0, $\exp f_0 / Z_0$, where the integral has to stop at the edge of the picture. The arrows are the scores, all on one scale. Below, the probability of class 0.
 
 # %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, with the line where it is one half, and some of the points. Left the truth, in the middle a network trained to classify, right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in the upper left corner, and its arrows, short and of nearly one length, all point upwards, away from class 1. The score-matched one shows the two blobs again."}} tags=["hide-input"]
-networks = {"truth": ideal, "trained to classify": classifier, "with score-matching": matched}
 axis = torch.linspace(-4, 4, 161, dtype=torch.float64)
 grid = torch.cartesian_prod(axis, axis)
 ticks = torch.linspace(-3.5, 3.5, 11, dtype=torch.float64)
 sparse = torch.cartesian_prod(ticks, ticks)
 figure, axes = plt.subplots(2, 3, figsize=(8.8, 6.2), sharex=True, sharey=True)
-look = {"origin": "lower", "extent": (-4, 4, -4, 4), "interpolation": "bilinear"}
+look = dict(origin="lower", extent=(-4, 4, -4, 4), interpolation="bilinear")
 for column, (name, network) in zip(axes.T, networks.items(), strict=True):
     with torch.no_grad():
         density = network(grid)[:, 0].softmax(dim=0).view(161, 161).T
         posterior = network(grid).softmax(dim=1)[:, 0].view(161, 161).T
     arrows = logit_gradient(network, sparse, 0)
     column[0].imshow(density, cmap="Blues", **look)
-    column[0].quiver(*sparse.T, *arrows.T, scale=95, width=0.006, color="#333333")
-    column[1].imshow(posterior, cmap=style.SIGNED, vmin=-0.6, vmax=1.6, **look)
+    column[0].quiver(*sparse.T, *arrows.T, scale=95, width=0.006, color="#333")
+    signed = {"cmap": SIGNED, "vmin": -0.6, "vmax": 1.6}
+    column[1].imshow(posterior, **signed, **look)
     column[1].scatter(*points[:250].T, s=3, color="black", linewidths=0)
-    column[1].contour(axis, axis, posterior, levels=[0.5], colors="black", linewidths=1)
+    column[1].contour(axis, axis, posterior, [0.5], colors="k", linewidths=1)
     column[0].set_title(name, loc="center")
     for ax in column:
         ax.grid(visible=False)
@@ -342,34 +368,46 @@ truth = two_terms(ideal, fresh, labels)
 rows, errors = {}, {}
 for name, network in networks.items():
     terms = two_terms(network, fresh, labels)
-    whole_error = score_alignment(network, fresh, labels, mixture.score(fresh, labels))
-    errors[name] = [(a - b).square().sum(dim=1) for a, b in zip(terms, truth, strict=True)]
+    errors[name] = [
+        (mine - true).square().sum(dim=1)
+        for mine, true in zip(terms, truth, strict=True)
+    ]
+    score = mixture.score(fresh, labels)
+    aligned = score_alignment(network, fresh, labels, score)
     with torch.no_grad():
         posterior = network(fresh).softmax(dim=1)
+    right = posterior.argmax(dim=1) == labels
+    off = (posterior - mixture.log_posterior(fresh).exp()).abs()[:, 0]
     rows[name] = {
-        "accuracy": float((posterior.argmax(dim=1) == labels).double().mean()),
-        "posterior error": float((posterior - mixture.log_posterior(fresh).exp()).abs()[:, 0].mean()),
-        "score error": whole_error.squared_error,
-        "score error, s.e.": whole_error.squared_error_standard_error,
-        "cosine": whole_error.cosine,
-        "cosine, s.e.": whole_error.cosine_standard_error,
+        "accuracy": float(right.double().mean()),
+        "posterior error": float(off.mean()),
+        "score error": aligned.squared_error,
+        "score error, s.e.": aligned.squared_error_standard_error,
+        "cosine": aligned.cosine,
+        "cosine, s.e.": aligned.cosine_standard_error,
     }
 pd.DataFrame(rows).T.round(3)
 
 # %% tags=["remove-cell"]
-glue("squared_norm", whole_error.squared_norm, display=False)
-glue("num_fresh", len(fresh), display=False)
-for key, name in (("ideal", "truth"), ("plain", "trained to classify"), ("matched", "with score-matching")):
-    glue(f"{key}_accuracy", rows[name]["accuracy"], display=False)
-    glue(f"{key}_posterior", rows[name]["posterior error"], display=False)
-    for part, label in (("score", "score error"), ("cosine", "cosine")):
-        glue(f"{key}_{part}", rows[name][label], display=False)
-        glue(f"{key}_{part}_se", rows[name][f"{label}, s.e."], display=False)
-    for part, samples in zip(("whole", "deciding", "common"), errors[name], strict=True):
+tell(squared_norm=aligned.squared_norm, num_fresh=len(fresh))
+for key, name in zip(("ideal", "plain", "matched"), networks, strict=True):
+    row = rows[name]
+    tell({
+        f"{key}_accuracy": row["accuracy"],
+        f"{key}_posterior": row["posterior error"],
+        f"{key}_score": row["score error"],
+        f"{key}_score_se": row["score error, s.e."],
+        f"{key}_cosine": row["cosine"],
+        f"{key}_cosine_se": row["cosine, s.e."],
+    })
+    parts = zip(("whole", "deciding", "common"), errors[name], strict=True)
+    for part, samples in parts:
         interval = mean_interval(samples)
-        glue(f"{key}_{part}_error", interval.value, display=False)
-        glue(f"{key}_{part}_low", interval.low, display=False)
-        glue(f"{key}_{part}_high", interval.high, display=False)
+        tell({
+            f"{key}_{part}_error": interval.value,
+            f"{key}_{part}_low": interval.low,
+            f"{key}_{part}_high": interval.high,
+        })
 
 # %% [markdown]
 # The plain classifier is right on {glue:text}`plain_accuracy:.1%` of {glue:text}`num_fresh` points; the ideal one on {glue:text}`ideal_accuracy:.1%`. Its probabilities are off by {glue:text}`plain_posterior:.3f` on average. But the squared error of its score is {glue:text}`plain_score:.1f` ± {glue:text}`plain_score_se:.1f`, where a network with no gradient at all, an arrow of length nought everywhere, would have {glue:text}`squared_norm:.1f`. The mean cosine between its arrows and the true ones is {glue:text}`plain_cosine:.2f` ± {glue:text}`plain_cosine_se:.2f`.
@@ -384,27 +422,35 @@ log_posterior = mixture.log_posterior(fresh)
 distance = (log_posterior[:, 0] - log_posterior[:, 1]).abs()
 groups = distance.argsort().tensor_split(5)
 centres = [float(distance[group].median()) for group in groups]
-lengths = [float(truth[0][group].square().sum(dim=1).mean()) for group in groups]
+squared = truth[0].square().sum(dim=1)
+lengths = [float(squared[group].mean()) for group in groups]
 figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.8), sharey=True)
-for ax, name in zip(axes, ("trained to classify", "with score-matching"), strict=True):
-    for samples, label, mark in zip(errors[name][1:], titles[2:], ("o", "s"), strict=True):
-        ends = [mean_interval(samples[group]) for group in groups]
+for ax, name in zip(axes, list(networks)[1:], strict=True):
+    for part, mark in ((1, "o"), (2, "s")):
+        ends = [mean_interval(errors[name][part][group]) for group in groups]
         values = [end.value for end in ends]
-        bars = [[end.value - end.low for end in ends], [end.high - end.value for end in ends]]
-        ax.errorbar(centres, values, yerr=bars, marker=mark, label=label)
-    ax.plot(centres, lengths, color="#8C8C8C", linestyle="--", label="true score, squared length")
-    ax.set(yscale="log", xlabel="distance from the boundary (log-odds)", title=name)
+        below = [end.value - end.low for end in ends]
+        above = [end.high - end.value for end in ends]
+        look = {"marker": mark, "label": titles[part + 1]}
+        ax.errorbar(centres, values, yerr=[below, above], **look)
+    look = {"color": "#8C8C8C", "linestyle": "--"}
+    ax.plot(centres, lengths, label="true score, squared length", **look)
+    ax.set(yscale="log", xlabel="distance from the boundary (log-odds)")
+    ax.set_title(name)
 axes[0].set_ylabel("mean squared error")
 axes[1].legend(loc="lower left")
-figure.suptitle("Far from the boundary only the common term is wrong", x=0.02, ha="left")
+heading = "Far from the boundary only the common term is wrong"
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-plain = errors["trained to classify"]
-glue("near_common", float(plain[2][groups[0]].mean()), display=False)
-glue("far_common", float(plain[2][groups[-1]].mean()), display=False)
-glue("near_deciding", float(plain[1][groups[0]].mean()), display=False)
-glue("far_deciding", float(plain[1][groups[-1]].mean()), display=False)
+_, deciding, common = errors["trained to classify"]
+tell(
+    near_common=float(common[groups[0]].mean()),
+    far_common=float(common[groups[-1]].mean()),
+    near_deciding=float(deciding[groups[0]].mean()),
+    far_deciding=float(deciding[groups[-1]].mean()),
+)
 
 # %% [markdown]
 # For the plain classifier, the error of the deciding term is {glue:text}`plain_deciding_error:.2f` ({glue:text}`plain_deciding_low:.2f` to {glue:text}`plain_deciding_high:.2f`), and that of the common term {glue:text}`plain_common_error:.1f` ({glue:text}`plain_common_low:.1f` to {glue:text}`plain_common_high:.1f`). Almost all that is wrong with its score is the second term. From the nearest fifth of the points to the farthest, the first falls from {glue:text}`near_deciding:.2f` to {glue:text}`far_deciding:.0e`; the second rises from {glue:text}`near_common:.1f` to {glue:text}`far_common:.1f`. Away from the boundary the first term is right because it is nought, as it should be. The score there is the second term alone.
@@ -416,17 +462,22 @@ glue("far_deciding", float(plain[1][groups[-1]].mean()), display=False)
 # %%
 half_widths = (4, 8, 16, 32)
 log_z = {
-    name: [float(log_partition(network, w)[0]) for w in half_widths] for name, network in networks.items()
+    name: [float(log_partition(network, w)[0]) for w in half_widths]
+    for name, network in networks.items()
 }
-table = pd.DataFrame(log_z, index=pd.Index(half_widths, name="half-width of the square"))
+index = pd.Index(half_widths, name="half-width of the square")
+table = pd.DataFrame(log_z, index=index)
 growth = table - table.iloc[0]
 (growth.round(2) + 0.0).map("{:.2f}".format)
 
 # %% tags=["remove-cell"]
-for key, name in (("plain", "trained to classify"), ("matched", "with score-matching")):
-    glue(f"{key}_growth", float(growth[name].iloc[-1]), display=False)
+growth = growth.iloc[-1]
 ratios = log_partition(matched, 16.0)
-glue("matched_ratio", float((ratios[0] - ratios[1]).exp()), display=False)
+tell(
+    plain_growth=float(growth["trained to classify"]),
+    matched_growth=float(growth["with score-matching"]),
+    matched_ratio=float((ratios[0] - ratios[1]).exp()),
+)
 
 # %% [markdown]
 # The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, and in proportion to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to slope downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth:.2f`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.

@@ -23,30 +23,27 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 from collections.abc import Callable
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import trace
-from companion.book import plots, style
-from companion._support import choose
+from companion.book.curves import curve_with_band
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
-from companion.metrics import hyvarinen_objective, mean_interval, score_alignment, standard_error
+from companion.metrics import (
+    hyvarinen_objective,
+    mean_interval,
+    score_alignment,
+    standard_error,
+)
 from companion.mixture import gaussian_mixture
 
-style.use_style()
-set_matplotlib_formats("svg")
-tiny = choose("tier", tier, ("tiny", "quick", "small", "paper")) == "tiny"
+begin(globals(), figures="svg")
+tiny = tier == "tiny"
 num_points = 200 if tiny else 2000
 generator = torch.Generator().manual_seed(seed)
 
@@ -119,8 +116,15 @@ generator = torch.Generator().manual_seed(seed)
 
 # %%
 means = torch.tensor([[-1.5, 1.0], [1.5, 1.5], [0.5, -0.9]])
-covariances = torch.tensor([[[0.5, 0.3], [0.3, 0.6]], [[0.4, -0.2], [-0.2, 0.5]], [[1.6, 0.0], [0.0, 0.35]]])
-parts = {"labels": torch.tensor([0, 0, 1]), "weights": torch.tensor([2.0, 1.0, 1.0])}
+covariances = torch.tensor([
+    [[0.5, 0.3], [0.3, 0.6]],
+    [[0.4, -0.2], [-0.2, 0.5]],
+    [[1.6, 0.0], [0.0, 0.35]],
+])
+parts = {
+    "labels": torch.tensor([0, 0, 1]),
+    "weights": torch.tensor([2.0, 1.0, 1.0]),
+}
 mixture = gaussian_mixture(means, covariances, **parts)
 
 
@@ -130,52 +134,82 @@ def small_network() -> nn.Module:
     network = nn.Sequential(*hidden, nn.Linear(48, 2)).double()
     source = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
-        nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=source)
+        scale = parameter.shape[-1] ** -0.5
+        nn.init.normal_(parameter, std=scale, generator=source)
     return network
 
 
-def both_forms(model: nn.Module, x: Tensor, y: int | Tensor) -> tuple[Tensor, Tensor]:
+# %%
+def both_forms(
+    model: nn.Module, x: Tensor, y: int | Tensor
+) -> tuple[Tensor, Tensor]:
     """Return what eq. 1 and eq. 2 (without its constant) average, each (B,)."""
-    explicit = score_alignment(model, x, y, mixture.score(x, y)).per_sample_squared_error / 2
-    return explicit, hyvarinen_objective(model, x, y, batch_size=20_000).per_sample
+    explicit = score_alignment(model, x, y, mixture.score(x, y))
+    implicit = hyvarinen_objective(model, x, y, batch_size=20_000)
+    return explicit.per_sample_squared_error / 2, implicit.per_sample
 
 
 # %% [markdown]
 # We average in two ways: over random points, as in training, with standard errors; and over a fine grid weighted with the known density, which leaves no chance in it.
 
 # %%
+doubled = gaussian_mixture(means, 2 * covariances, **parts)
+moved = gaussian_mixture(means + torch.tensor([1.0, 0.0]), covariances, **parts)
 models = {
     "the truth": mixture.classifier(),
-    "variances doubled": gaussian_mixture(means, 2 * covariances, **parts).classifier(),
-    "moved by 1": gaussian_mixture(means + torch.tensor([1.0, 0.0]), covariances, **parts).classifier(),
+    "variances doubled": doubled.classifier(),
+    "moved by 1": moved.classifier(),
     "random network": small_network(),
 }
 x, y = mixture.sample(num_points, generator)
 axis = torch.linspace(-8, 8, 31 if tiny else 101, dtype=torch.float64)
 grid = torch.cartesian_prod(axis, axis)
 weights = mixture.log_joint(grid).exp() * (axis[1] - axis[0]) ** 2
+
+
+def on_grid(model: nn.Module) -> Tensor:
+    """Return eq. 1 and eq. 2, (2,), as integrals."""
+    exact = torch.zeros(2, dtype=torch.float64)
+    for i in range(mixture.num_classes):
+        forms = both_forms(model, grid, i)
+        exact += torch.stack([(weights[:, i] * form).sum() for form in forms])
+    return exact
+
+
+# %%
 rows, gaps = {}, {}
 for name, model in models.items():
     explicit, implicit = both_forms(model, x, y)
-    exact = torch.zeros(2, dtype=torch.float64)
-    for i in range(mixture.num_classes):
-        exact += torch.stack([(weights[:, i] * form).sum() for form in both_forms(model, grid, i)])
     gaps[name] = mean_interval(explicit - implicit)
-    rows[name] = {"eq. 1": explicit.mean(), "s.e.": standard_error(explicit), "eq. 2": implicit.mean()}
-    rows[name] |= {"s.e. ": standard_error(implicit), "eq. 1, grid": exact[0], "eq. 2, grid": exact[1]}
-    rows[name] |= {"difference, grid": exact[0] - exact[1]}
-table = pd.DataFrame({name: {key: float(v) for key, v in row.items()} for name, row in rows.items()}).T
+    exact = on_grid(model)
+    rows[name] = {
+        "eq. 1": float(explicit.mean()),
+        "s.e.": float(standard_error(explicit)),
+        "eq. 2": float(implicit.mean()),
+        "s.e. ": float(standard_error(implicit)),
+        "eq. 1, grid": float(exact[0]),
+        "eq. 2, grid": float(exact[1]),
+        "difference, grid": float(exact[0] - exact[1]),
+    }
+table = pd.DataFrame(rows).T
 table.round(4)
 
 # %% tags=["remove-cell"]
-constants = sum((weights[:, i] * mixture.score(grid, i).square().sum(dim=1) / 2).sum() for i in range(2))
-glue("constant", float(constants), display=False)
-glue("largest_mismatch", float((table["difference, grid"] - float(constants)).abs().max()), display=False)
-for key, name in (("wide", "variances doubled"), ("network", "random network")):
-    glue(f"{key}_gap", gaps[name].value, display=False)
-    glue(f"{key}_gap_low", gaps[name].low, display=False)
-    glue(f"{key}_gap_high", gaps[name].high, display=False)
-glue("num_points", num_points, display=False)
+halves = [mixture.score(grid, i).square().sum(dim=1) / 2 for i in range(2)]
+constant = float(sum((weights[:, i] * halves[i]).sum() for i in range(2)))
+apart = (table["difference, grid"] - constant).abs()
+wide, network = gaps["variances doubled"], gaps["random network"]
+tell(
+    constant=constant,
+    largest_mismatch=float(apart.max()),
+    wide_gap=wide.value,
+    wide_gap_low=wide.low,
+    wide_gap_high=wide.high,
+    network_gap=network.value,
+    network_gap_low=network.low,
+    network_gap_high=network.high,
+    num_points=num_points,
+)
 
 # %% [markdown]
 # The two forms differ by a constant: on the grid it is {glue:text}`constant:.4f`, which is $\frac12 \mathbb{E} \|s\|^2$ computed on its own, and none of the four models departs from it by more than {glue:text}`largest_mismatch:.0e`, which is the coarseness of the grid.
@@ -188,14 +222,19 @@ glue("num_points", num_points, display=False)
 
 # %%
 scales = torch.linspace(0.7, 1.5, 17, dtype=torch.float64)
-forms = [both_forms(gaussian_mixture(means, covariances * t**2, **parts).classifier(), x, y) for t in scales]
+forms = []
+for t in scales:
+    scaled = gaussian_mixture(means, covariances * t**2, **parts)
+    forms.append(both_forms(scaled.classifier(), x, y))
 explicit, implicit = (torch.stack(form) for form in zip(*forms, strict=True))
 
 
 def minimiser(curves: Tensor) -> Tensor:
-    """Return where curves (..., K) over the scales have minima: a parabola through the lowest three."""
+    """Return where curves (..., K) over the scales are lowest, by parabolas."""
     lowest = curves.argmin(dim=-1).clamp(1, len(scales) - 2)
-    left, middle, right = (curves.gather(-1, (lowest + k)[..., None])[..., 0] for k in (-1, 0, 1))
+    left, middle, right = (
+        curves.gather(-1, (lowest + k)[..., None])[..., 0] for k in (-1, 0, 1)
+    )
     offset = 0.5 * (left - right) / (left - 2 * middle + right)
     return scales[lowest] + offset.clamp(-1, 1) * (scales[1] - scales[0])
 
@@ -204,27 +243,26 @@ redrawn = torch.randint(num_points, (1000, num_points), generator=generator)
 ones = torch.ones(1000, num_points, dtype=torch.float64)
 counts = torch.zeros_like(ones).scatter_add_(1, redrawn, ones)
 found = minimiser(implicit.mean(dim=1))
-low, high = minimiser(counts @ implicit.T / num_points).quantile(torch.tensor([0.025, 0.975]).double())
+quantiles = torch.tensor([0.025, 0.975]).double()
+low, high = minimiser(counts @ implicit.T / num_points).quantile(quantiles)
 
 # %% mystnb={"figure": {"name": "fig-matching-consistency", "caption": "Both forms of the objective for the true mixture with its standard deviations multiplied by t; the constant has been added to eq. 2. Bars: one standard error; all points come from one sample, so they err together. Shaded: 95 % bootstrap interval of eq. 2's minimiser."}, "image": {"alt": "Two curves that nearly coincide, with a minimum near t = 1. The shaded interval of the minimiser is narrow and contains 1."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.4, 3.6))
 ax.axvspan(float(low), float(high), color="#D55E00", alpha=0.2, linewidth=0)
 ax.axvline(1, color="#555555", linewidth=1)
-ax.plot(scales, explicit.mean(dim=1), color="black", label="eq. 1, knows the true score")
-ax.errorbar(scales, implicit.mean(dim=1) + float(constants), yerr=standard_error(implicit), color="#D55E00",
-            marker="o", linestyle="none", label="eq. 2, does not")  # fmt: skip
-ax.set(
-    xlabel="scale t of the standard deviations",
-    ylabel="objective",
-    title="Eq. 2 has its minimum at the truth",
+curve = explicit.mean(dim=1)
+ax.plot(scales, curve, color="black", label="eq. 1, knows the true score")
+ax.errorbar(
+    scales, implicit.mean(dim=1) + constant, yerr=standard_error(implicit),
+    color="#D55E00", marker="o", linestyle="none", label="eq. 2, does not",
 )
+ax.set(xlabel="scale t of the standard deviations", ylabel="objective")
+ax.set_title("Eq. 2 has its minimum at the truth")
 ax.legend()
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("found", float(found), display=False)
-glue("found_low", float(low), display=False)
-glue("found_high", float(high), display=False)
+tell(found=float(found), found_low=float(low), found_high=float(high))
 
 # %% [markdown]
 # It does ({numref}`fig-matching-consistency`). Its minimum is at $t = $ {glue:text}`found:.3f`, with a 95 % bootstrap interval from {glue:text}`found_low:.3f` to {glue:text}`found_high:.3f`.
@@ -247,20 +285,21 @@ precisions = torch.arange(1.0, 25.0, 1.0)
 uniform = {"eq. 1": [], "eq. 2": []}
 for k in precisions:
     model = gaussian_mixture(torch.tensor([[0.5]]), 1 / float(k)).classifier()
-    uniform["eq. 1"].append(score_alignment(model, pixel, 0, torch.zeros_like(pixel)).squared_error / 2)
+    zero = torch.zeros_like(pixel)
+    aligned = score_alignment(model, pixel, 0, zero)
+    uniform["eq. 1"].append(aligned.squared_error / 2)
     uniform["eq. 2"].append(hyvarinen_objective(model, pixel, 0).value)
 
 # %% mystnb={"figure": {"name": "fig-matching-boundary", "caption": "One pixel, uniform on [0, 1]: both forms for a normal model of precision k, measured (points) and in closed form (lines)."}, "image": {"alt": "Eq. 1 rises with k from 0. Eq. 2 falls to -6 at k = 12 and rises again."}}
 figure, ax = plt.subplots(figsize=(6.4, 3.4))
-for (name, values), colour, slope in zip(uniform.items(), ("black", "#D55E00"), (0, 1), strict=True):
-    ax.plot(precisions, values, "o", color=colour, label=name)
-    ax.plot(precisions, precisions**2 / 24 - slope * precisions, color=colour, linewidth=1)
+looks = {"eq. 1": ("black", 0), "eq. 2": ("#D55E00", 1)}
+for name, (colour, slope) in looks.items():
+    ax.plot(precisions, uniform[name], "o", color=colour, label=name)
+    expected = precisions**2 / 24 - slope * precisions
+    ax.plot(precisions, expected, color=colour, linewidth=1)
 ax.axvline(12, color="#555555", linewidth=1, linestyle="--")
-ax.set(
-    xlabel="precision k of the model",
-    ylabel="objective",
-    title="With an edge, eq. 2 prefers a bump that is not there",
-)
+ax.set(xlabel="precision k of the model", ylabel="objective")
+ax.set_title("With an edge, eq. 2 prefers a bump that is not there")
 ax.legend()
 plt.show()
 
@@ -271,21 +310,20 @@ plt.show()
 
 # %%
 line = torch.linspace(-30, 30, 6001, dtype=torch.float64)[:, None]
+one_class, nine_to_one = torch.tensor([0, 0]), torch.tensor([9.0, 1.0])
 forgetting = []
 for distance in (1.0, 2.0, 4.0, 8.0, 12.0):
     ends = torch.tensor([[-distance / 2], [distance / 2]])
-    one_class = torch.tensor([0, 0])
     even = gaussian_mixture(ends, labels=one_class)
-    uneven = gaussian_mixture(ends, labels=one_class, weights=torch.tensor([9.0, 1.0]))
+    uneven = gaussian_mixture(ends, labels=one_class, weights=nine_to_one)
     error = (even.score(line) - uneven.score(line)).square().sum(dim=1) / 2
-    forgetting.append(
-        {"distance": distance, "eq. 1": float((even.log_density(line).exp() * error).sum() * 0.01)}
-    )
+    integral = (even.log_density(line).exp() * error).sum() * 0.01
+    forgetting.append({"distance": distance, "eq. 1": float(integral)})
 pd.DataFrame(forgetting).set_index("distance").map("{:.1e}".format)
 
 # %% tags=["remove-cell"]
-glue("forget_most", max(row["eq. 1"] for row in forgetting), display=False)
-glue("forget_last", forgetting[-1]["eq. 1"], display=False)
+errors = [row["eq. 1"] for row in forgetting]
+tell(forget_most=max(errors), forget_last=errors[-1])
 
 # %% [markdown]
 # $J$ is never quite 0, as {prf:ref}`prf-matching-consistent` says. But from {glue:text}`forget_most:.2f` at its worst it falls to {glue:text}`forget_last:.0e`, and no sample would ever show that. Where the density between two clusters is 0, it is 0.
@@ -304,16 +342,17 @@ def cross_entropy(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def equation_2(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Return trace + half the squared gradient norm of the labels' logits, (B,)."""
+    """Return trace + half the squared gradient norm of the labels' logits."""
     gradient = logit_gradient(network, x, y, create_graph=True)
-    return trace.exact(trace.logit(network, y), x) + 0.5 * gradient.square().sum(dim=1)
+    half_norms = 0.5 * gradient.square().sum(dim=1)
+    return trace.exact(trace.logit(network, y), x) + half_norms
 
 
 # %%
 def minimise(
     objective: Callable, steps: int = 10 if tiny else 600
 ) -> tuple[nn.Module, list[dict[str, float]]]:
-    """Train the small network; return it and its distance to the true score on the way."""
+    """Train the small network; return it and its way to the true score."""
     network, source = small_network(), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -321,8 +360,9 @@ def minimise(
     for step in range(steps + 1):
         if step % max(1, steps // 30) == 0:
             measured = score_alignment(network, x, y, mixture.score(x, y))
-            history.append({"step": step, "J": measured.squared_error / 2})
-            history[-1]["margin"] = 1.96 * measured.squared_error_standard_error / 2
+            margin = 1.96 * measured.squared_error_standard_error / 2
+            J = measured.squared_error / 2
+            history.append({"step": step, "J": J, "margin": margin})
         rows = torch.randint(len(train_x), (256,), generator=source)
         optimizer.zero_grad()
         objective(network, train_x[rows], train_y[rows]).mean().backward()
@@ -331,43 +371,51 @@ def minimise(
     return network, history
 
 
-trained = {"eq. 2": minimise(equation_2), "cross-entropy": minimise(cross_entropy)}
+trained = {"eq. 2": minimise(equation_2)}
+trained["cross-entropy"] = minimise(cross_entropy)
 
 # %% mystnb={"figure": {"name": "fig-matching-training", "caption": "Eq. 1, the distance to the true score, while a network is trained on eq. 2 or on cross-entropy. Bands: 95 % intervals over the points it is measured on, which are not trained on."}, "image": {"alt": "Logarithmic axis. Trained on eq. 2 the distance falls by about two orders of magnitude. Trained on cross-entropy it rises."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.4, 3.6))
-for (name, (_, history)), model_name in zip(trained.items(), ("score_matching", "baseline"), strict=True):
-    frame = pd.DataFrame(history).assign(
-        low=lambda f: f["J"] - f["margin"], high=lambda f: f["J"] + f["margin"]
-    )
-    plots.curve_with_band(ax, frame, x="step", y="J", model=model_name, label=f"trained on {name}")
-ax.axhline(float(constants), color="#8C8C8C", linestyle=":", label="a network with no gradient")
-ax.set(
-    yscale="log",
-    xlabel="step",
-    ylabel="eq. 1",
-    title="Eq. 2 finds the score; cross-entropy does not look for it",
-)
+looks = {"eq. 2": "score_matching", "cross-entropy": "baseline"}
+for name, look in looks.items():
+    frame = pd.DataFrame(trained[name][1])
+    frame["low"] = frame["J"] - frame["margin"]
+    frame["high"] = frame["J"] + frame["margin"]
+    label = f"trained on {name}"
+    curve_with_band(ax, frame, x="step", y="J", model=look, label=label)
+look = {"color": "#8C8C8C", "linestyle": ":"}
+ax.axhline(constant, label="a network with no gradient", **look)
+ax.set(yscale="log", xlabel="step", ylabel="eq. 1")
+ax.set_title("Eq. 2 finds the score; cross-entropy does not look for it")
 ax.legend(loc="center right")
 plt.show()
 
 # %%
 test_x, test_y = mixture.sample(num_points, generator)
 final = {}
-networks = {"random network": small_network()} | {name: network for name, (network, _) in trained.items()}
+networks = {"random network": small_network()}
+networks |= {name: network for name, (network, _) in trained.items()}
 for name, network in networks.items():
     explicit, implicit = both_forms(network, test_x, test_y)
     with torch.no_grad():
         correct = (network(test_x).argmax(dim=1) == test_y).double()
-    final[name] = {"eq. 1": float(explicit.mean()), "s.e.": float(standard_error(explicit))}
-    final[name] |= {"eq. 2": float(implicit.mean()), "s.e. ": float(standard_error(implicit))}
-    final[name] |= {"accuracy": float(correct.mean()), "s.e.  ": float(standard_error(correct))}
+    final[name] = {
+        "eq. 1": float(explicit.mean()),
+        "s.e.": float(standard_error(explicit)),
+        "eq. 2": float(implicit.mean()),
+        "s.e. ": float(standard_error(implicit)),
+        "accuracy": float(correct.mean()),
+        "s.e.  ": float(standard_error(correct)),
+    }
 pd.DataFrame(final).T.round(3)
 
 # %% tags=["remove-cell"]
-for key, name in (("start", "random network"), ("matched", "eq. 2"), ("plain", "cross-entropy")):
-    glue(f"{key}_error", final[name]["eq. 1"], display=False)
-    glue(f"{key}_error_se", final[name]["s.e."], display=False)
-    glue(f"{key}_accuracy", final[name]["accuracy"], display=False)
+for key, name in zip(("start", "matched", "plain"), final, strict=True):
+    tell({
+        f"{key}_error": final[name]["eq. 1"],
+        f"{key}_error_se": final[name]["s.e."],
+        f"{key}_accuracy": final[name]["accuracy"],
+    })
 
 # %% [markdown]
 # On fresh points, {eq}`eq-matching-explicit` is {glue:text}`start_error:.3f` ± {glue:text}`start_error_se:.3f` for the random network. Minimising eq. 2 brings it to {glue:text}`matched_error:.3f` ± {glue:text}`matched_error_se:.3f`. Minimising the cross-entropy brings it to {glue:text}`plain_error:.3f` ± {glue:text}`plain_error_se:.3f`; a network with no gradient at all would have {glue:text}`constant:.3f`.

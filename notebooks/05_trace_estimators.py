@@ -23,42 +23,38 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import copy
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, live, runs, trace
-from companion.book import style
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
 from companion.metrics import Interval, mean_interval
 
-style.use_style()
-set_matplotlib_formats("svg")
+begin(globals(), figures="svg")
 
 # %% tags=["remove-cell"]
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+dataset = presets.DATASETS[tier][0]
 VARIANTS = ("forward", "control", "central")
+LOOKS = {
+    "forward": ("#D55E00", "o", "Taylor, forward (the paper's)"),
+    "control": ("#E69F00", "s", "Taylor, control"),
+    "central": ("#0072B2", "^", "Taylor, central"),
+    "gaussian": ("#6A6A6A", "D", "Hutchinson, Gaussian"),
+    "rademacher": ("#009E73", "v", "Hutchinson, signs"),
+}
 STYLES = {
-    "forward": {"color": "#D55E00", "marker": "o", "label": "Taylor, forward (the paper's)"},
-    "control": {"color": "#E69F00", "marker": "s", "label": "Taylor, control"},
-    "central": {"color": "#0072B2", "marker": "^", "label": "Taylor, central"},
-    "gaussian": {"color": "#6A6A6A", "marker": "D", "label": "Hutchinson, Gaussian"},
-    "rademacher": {"color": "#009E73", "marker": "v", "label": "Hutchinson, signs"},
+    name: {"color": colour, "marker": marker, "label": label}
+    for name, (colour, marker, label) in LOOKS.items()
 }
 
 # %% [markdown]
@@ -133,7 +129,9 @@ STYLES = {
 
 # %%
 source = torch.Generator().manual_seed(seed)
-matrix, slope = (torch.randn(6, n, generator=source, dtype=torch.float64) for n in (6, 1))
+matrix, slope = (
+    torch.randn(6, n, generator=source, dtype=torch.float64) for n in (6, 1)
+)
 hessian = (matrix + matrix.T) / 2
 
 
@@ -158,7 +156,7 @@ exact_quartic = float(hessian.trace() + 12 * point[0].square().sum())
 
 # %%
 def same_noise() -> torch.Generator:
-    """Return a generator in the same state each time: every estimator then sees the same noise."""
+    """Return a generator in the same state each time, for the same noise."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -166,27 +164,38 @@ sigma0, counts = 0.5, (1, 2, 4, 8, 16)
 with torch.no_grad():
     biases = {
         (variant, sigma): trace.taylor(
-            quartic, point, sigma=sigma, variant=variant, num_probes=16, generator=same_noise()
+            quartic, point, sigma=sigma, variant=variant,
+            num_probes=16, generator=same_noise(),
         )
         for variant in VARIANTS
         for sigma in (0.05, 0.1, 0.2, 0.4, 0.8)
     }
-    samples = {
-        v: trace.taylor(quadratic, x0, sigma=sigma0, variant=v, num_probes=16, generator=same_noise())
-        for v in VARIANTS
-    }
+
+# %%
+samples = {}
+with torch.no_grad():
+    for variant in VARIANTS:
+        samples[variant] = trace.taylor(
+            quadratic, x0, sigma=sigma0, variant=variant,
+            num_probes=16, generator=same_noise(),
+        )
     for law in ("gaussian", "rademacher"):
-        samples[law] = trace.hutchinson(quadratic, x0, num_probes=16, distribution=law, generator=same_noise())
+        samples[law] = trace.hutchinson(
+            quadratic, x0, distribution=law,
+            num_probes=16, generator=same_noise(),
+        )
 
 
 # %%
 def variance(values: Tensor) -> Interval:
     """Return the variance of independent values with its 95 % interval."""
-    return mean_interval((values - values.mean()).square() * len(values) / (len(values) - 1))
+    squares = (values - values.mean()).square()
+    return mean_interval(squares * len(values) / (len(values) - 1))
 
 
 # %% tags=["hide-input"]
-hutchinson, excess = 2 * float(hessian.square().sum()), 4 * float(slope.square().sum()) / sigma0**2
+hutchinson = 2 * float(hessian.square().sum())
+excess = 4 * float(slope.square().sum()) / sigma0**2
 signs = hutchinson - 2 * float(hessian.diagonal().square().sum())
 grey = {"color": "#8C8C8C", "linestyle": "--", "linewidth": 1, "zorder": 0}
 
@@ -194,16 +203,18 @@ grey = {"color": "#8C8C8C", "linestyle": "--", "linewidth": 1, "zorder": 0}
 def draw_biases(ax: Axes) -> None:
     """Draw the measured biases, a little apart, and the derived line."""
     for nudge, variant in zip((0.93, 1.0, 1.07), VARIANTS, strict=True):
+        style = STYLES[variant] | {"capsize": 2, "linestyle": "none"}
         for sigma in (sigma for name, sigma in biases if name == variant):
-            end = mean_interval(biases[variant, sigma].flatten() - exact_quartic)
-            style = STYLES[variant] | {"label": STYLES[variant]["label"] if sigma == 0.05 else None}
-            ax.errorbar(
-                nudge * sigma, end.value, yerr=end.value - end.low, capsize=2, linestyle="none", **style
-            )
+            error = biases[variant, sigma].flatten() - exact_quartic
+            end = mean_interval(error)
+            reach = end.value - end.low
+            ax.errorbar(nudge * sigma, end.value, yerr=reach, **style)
+            style["label"] = None  # The first one has named them all.
     line = torch.logspace(-1.4, 0, 50)
     ax.plot(line, line.square() / 4 * 144, color="black", linewidth=1, zorder=0)
     ax.plot(line, line / 4 * 144 * 0.8, **grey)
-    ax.set(xscale="log", yscale="log", ylim=(0.03, 60), xlabel=r"$\sigma$", ylabel="bias")
+    ax.set(xscale="log", yscale="log", ylim=(0.03, 60))
+    ax.set(xlabel=r"$\sigma$", ylabel="bias")
     ax.set_title("The bias is of second order")
     ax.legend(loc="upper left")
 
@@ -211,13 +222,22 @@ def draw_biases(ax: Axes) -> None:
 # %% mystnb={"figure": {"name": "fig-trace-derived", "caption": "Left: bias on the quartic; the line is $\\frac{\\sigma^2}{4}\\Delta^2 f$, the dashed one has the slope of an error $\\mathcal{O}(\\sigma)$. Right: variance on the quadratic at $\\sigma = 0.5$; solid lines from {prf:ref}`prf-trace-variance`, the dashed one with the excess at appendix B's bound. Bars are 95 % intervals; one that runs off the bottom contains 0."}, "image": {"alt": "Two panels with logarithmic axes. Left, the measured biases of all variants lie on a line of slope two. Right, the measured variances fall along straight lines with the number of samples; the forward one is highest, and the dashed bound stays flat above it."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
 draw_biases(left)
-for name, predicted in (("forward", hutchinson + excess), ("gaussian", hutchinson), ("rademacher", signs)):
+derived = {
+    "forward": hutchinson + excess,
+    "gaussian": hutchinson,
+    "rademacher": signs,
+}
+for name, predicted in derived.items():
+    style = STYLES[name] | {"linestyle": "none"}
     ends = [variance(samples[name][:n].mean(dim=0)) for n in counts]
     bars = [end.value - end.low for end in ends]
-    right.errorbar(counts, [end.value for end in ends], yerr=bars, linestyle="none", **STYLES[name])
-    right.plot(counts, [predicted / n for n in counts], color=STYLES[name]["color"], linewidth=1, zorder=0)
-right.plot(counts, [hutchinson / n + excess for n in counts], **grey, label="appendix B's bound")
-right.set(xscale="log", yscale="log", xlabel="samples N", ylabel="variance of the mean")
+    right.errorbar(counts, [end.value for end in ends], yerr=bars, **style)
+    line = {"color": style["color"], "linewidth": 1, "zorder": 0}
+    right.plot(counts, [predicted / n for n in counts], **line)
+bound = [hutchinson / n + excess for n in counts]
+right.plot(counts, bound, **grey, label="appendix B's bound")
+right.set(xscale="log", yscale="log")
+right.set(xlabel="samples N", ylabel="variance of the mean")
 right.set_title("The variance falls as 1/N, all of it")
 right.set_xticks(counts, [str(n) for n in counts], minor=False)
 right.minorticks_off()
@@ -228,30 +248,29 @@ plt.show()
 # On the right, control and central are not drawn because they would hide under the grey diamonds. With the same $\mathbf{u}$ they are Gaussian Hutchinson, sample by sample. The table has all five at $N = 1$.
 
 # %%
-predicted = {"forward": hutchinson + excess, "rademacher": signs}
-measured = {name: variance(values.flatten()) for name, values in samples.items()}
-pd.DataFrame(
-    {
-        STYLES[name]["label"]: {
-            "derived variance": predicted.get(name, hutchinson),
-            "measured": interval.value,
-            "95 % low": interval.low,
-            "95 % high": interval.high,
-            "largest difference from Gaussian Hutchinson": float(
-                (samples[name] - samples["gaussian"]).abs().max()
-            ),
-        }
-        for name, interval in measured.items()
+apart = "largest difference from Gaussian Hutchinson"
+measured, found = {}, {}
+for name, values in samples.items():
+    interval = measured[name] = variance(values.flatten())
+    found[STYLES[name]["label"]] = {
+        "derived variance": derived.get(name, hutchinson),
+        "measured": interval.value,
+        "95 % low": interval.low,
+        "95 % high": interval.high,
+        apart: float((values - samples["gaussian"]).abs().max()),
     }
-).T.style.format("{:.2f}").format("{:.1e}", subset=["largest difference from Gaussian Hutchinson"])
+table = pd.DataFrame(found).T
+table.style.format("{:.2f}").format("{:.1e}", subset=[apart])
 
 # %% tags=["remove-cell"]
-glue("polynomial_samples", 16 * rows, display=False)
-glue("excess_derived", excess, display=False)
-glue("excess_measured", measured["forward"].value - measured["gaussian"].value, display=False)
-glue("bias_measured", float(biases["central", 0.4].mean() - exact_quartic), display=False)
-glue("bias_derived", 0.4**2 / 4 * 144, display=False)
-glue("central_difference", float((samples["central"] - samples["gaussian"]).abs().max()), display=False)
+tell(
+    polynomial_samples=16 * rows,
+    excess_derived=excess,
+    excess_measured=measured["forward"].value - measured["gaussian"].value,
+    bias_measured=float(biases["central", 0.4].mean() - exact_quartic),
+    bias_derived=0.4**2 / 4 * 144,
+    central_difference=float(table.loc[STYLES["central"]["label"], apart]),
+)
 
 # %% [markdown]
 # At $\sigma = 0.4$ the derived bias is {glue:text}`bias_derived:.2f` and the measured one {glue:text}`bias_measured:.2f`. The derived excess variance is {glue:text}`excess_derived:.1f`; forward minus Gaussian Hutchinson gives {glue:text}`excess_measured:.1f`. The formulas describe the code.
@@ -267,7 +286,8 @@ run = runs.find(tier, dataset, "baseline", seed)
 model = run.model().to(device)
 images = data.load(dataset)
 count = {"tiny": 1, "quick": 2}.get(tier, 2)
-x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+x = data.to_float(images.x_test[:count]).to(device)
+y = images.y_test[:count].to(device)
 started = time.perf_counter()
 with torch.no_grad(), trace.full_precision():
     exact = trace.exact(trace.logit(model, y), x, chunk_size=64)
@@ -291,28 +311,29 @@ SIGMAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 
 
 def rounding_layers(network: nn.Module, bits: int) -> nn.Module:
-    """Return a copy whose layers see inputs and weights rounded to so many mantissa bits (Veltkamp's way)."""
+    """Return a copy whose layers see factors of so many mantissa bits."""
 
     def rounded(t: Tensor) -> Tensor:
-        stretched = t * (2.0 ** (23 - bits) + 1)
+        stretched = t * (2.0 ** (23 - bits) + 1)  # Veltkamp's way
         return stretched - (stretched - t)
 
     network = copy.deepcopy(network)
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.weight.data = rounded(layer.weight.data)
-            layer.register_forward_pre_hook(lambda _, inputs: (rounded(inputs[0]),))
+            layer.register_forward_pre_hook(lambda _, seen: (rounded(seen[0]),))
     return network
 
 
 # %%
-def root_mean_square_error(network: nn.Module, sigma: float, variant: str) -> float:
-    """Return the error of one Taylor sample: bias, variance and rounding together."""
+def one_sample_error(network: nn.Module, sigma: float, variant: str) -> float:
+    """Return a Taylor sample's root mean square error: bias and all."""
     f = trace.logit(network, y)
     kind = next(network.parameters()).dtype
     with torch.no_grad(), trace.full_precision():
         drawn = trace.taylor(
-            lambda points: f(points.to(kind)),  # the noise is drawn in float64: the same for every format
+            # The noise is drawn in float64, the same for every format.
+            lambda points: f(points.to(kind)),
             x.double(),
             sigma=sigma,
             variant=variant,
@@ -324,17 +345,23 @@ def root_mean_square_error(network: nn.Module, sigma: float, variant: str) -> fl
 
 
 # %%
-errors = {v: [root_mean_square_error(model, s, v) for s in SIGMAS] for v in VARIANTS}
-tf32, bfloat16 = rounding_layers(model, 10), rounding_layers(model, 7)
-double = copy.deepcopy(model).double()
+def over_sigmas(network: nn.Module, variant: str) -> list[float]:
+    """Return the error of one sample at each sigma."""
+    return [one_sample_error(network, sigma, variant) for sigma in SIGMAS]
+
+
+errors = {variant: over_sigmas(model, variant) for variant in VARIANTS}
 formats = {
-    "bfloat16 factors": [root_mean_square_error(bfloat16, s, "central") for s in SIGMAS],
-    "TF32 factors": [root_mean_square_error(tf32, s, "central") for s in SIGMAS],
+    "bfloat16 factors": over_sigmas(rounding_layers(model, 7), "central"),
+    "TF32 factors": over_sigmas(rounding_layers(model, 10), "central"),
     "float32": errors["central"],
-    "float64": [root_mean_square_error(double, s, "central") for s in SIGMAS],
+    "float64": over_sigmas(copy.deepcopy(model).double(), "central"),
 }
 with torch.no_grad():
-    drawn = trace.hutchinson(trace.logit(model, y), x, num_probes=probes, generator=same_noise(), chunk_size=16)
+    drawn = trace.hutchinson(
+        trace.logit(model, y), x,
+        num_probes=probes, generator=same_noise(), chunk_size=16,
+    )
 hutchinson_error = float((drawn - exact).square().mean().sqrt())
 size = float(exact.square().mean().sqrt())
 
@@ -342,18 +369,17 @@ size = float(exact.square().mean().sqrt())
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.3), sharey=True)
 for variant in VARIANTS:
     left.plot(SIGMAS, errors[variant], **STYLES[variant])
-theory = [(hutchinson_error**2 + 4 * float(slopes.mean()) / s**2) ** 0.5 for s in SIGMAS]
-left.plot(SIGMAS, theory, color=STYLES["forward"]["color"], linestyle=":", label="forward, derived", zorder=0)
-looks = (("#000000", "v"), ("#CC79A7", "D"), (STYLES["central"]["color"], "^"), ("#8C8C8C", "o"))
-for (name, values), (colour, mark) in zip(formats.items(), looks, strict=True):
-    right.plot(SIGMAS, values, color=colour, marker=mark, label=name)
+noise = 4 * float(slopes.mean())
+theory = [(hutchinson_error**2 + noise / s**2) ** 0.5 for s in SIGMAS]
+line = {"color": STYLES["forward"]["color"], "linestyle": ":", "zorder": 0}
+left.plot(SIGMAS, theory, label="forward, derived", **line)
+colours = ("#000000", "#CC79A7", STYLES["central"]["color"], "#8C8C8C")
+for name, colour, mark in zip(formats, colours, "vD^o", strict=True):
+    right.plot(SIGMAS, formats[name], color=colour, marker=mark, label=name)
 for ax in (left, right):
     ax.axhline(
-        hutchinson_error,
-        color=STYLES["rademacher"]["color"],
-        linestyle="--",
-        linewidth=1.2,
-        label="Hutchinson, signs",
+        hutchinson_error, label="Hutchinson, signs",
+        color=STYLES["rademacher"]["color"], linestyle="--", linewidth=1.2,
     )
     ax.axhline(size, color="#8C8C8C", linewidth=1, label="size of the trace")
     ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$")
@@ -364,29 +390,30 @@ left.set_title("The gradient's noise, and how to be rid of it")
 plt.show()
 
 # %% tags=["remove-cell"]
-best = {v: min(range(len(SIGMAS)), key=lambda k, v=v: errors[v][k]) for v in VARIANTS}
 at = {s: k for k, s in enumerate(SIGMAS)}
-glue("probes", probes, display=False)
-glue("count", count, display=False)
-glue("trace_size", size, display=False)
-glue("mean_slope", float(slopes.mean()), display=False)
-glue("hutchinson_error", hutchinson_error, display=False)
-for variant in VARIANTS:
-    glue(f"{variant}_best", errors[variant][best[variant]], display=False)
-    glue(f"{variant}_best_sigma", f"{SIGMAS[best[variant]]:g}", display=False)
-    glue(f"{variant}_error", errors[variant][at[1e-2]], display=False)
-    glue(f"{variant}_large", errors[variant][at[1e-1]], display=False)
-glue("ratio", errors["forward"][at[1e-2]] / errors["central"][at[1e-2]], display=False)
-glue("forward_derived", theory[at[1e-2]], display=False)
-for key, name in (
-    ("float64", "float64"),
-    ("float32", "float32"),
-    ("tf32", "TF32 factors"),
-    ("bfloat16", "bfloat16 factors"),
-):
-    glue(f"{key}_small", formats[name][0], display=False)
-    glue(f"{key}_middle", formats[name][at[1e-2]], display=False)
-    glue(f"{key}_thousandth", formats[name][at[1e-3]], display=False)
+tell(
+    probes=probes,
+    count=count,
+    trace_size=size,
+    mean_slope=float(slopes.mean()),
+    hutchinson_error=hutchinson_error,
+    ratio=errors["forward"][at[1e-2]] / errors["central"][at[1e-2]],
+    forward_derived=theory[at[1e-2]],
+)
+for variant, mine in errors.items():
+    tell({
+        f"{variant}_best": min(mine),
+        f"{variant}_best_sigma": f"{SIGMAS[mine.index(min(mine))]:g}",
+        f"{variant}_error": mine[at[1e-2]],
+        f"{variant}_large": mine[at[1e-1]],
+    })
+for name, mine in formats.items():
+    key = name.split()[0].lower()
+    tell({
+        f"{key}_small": mine[0],
+        f"{key}_middle": mine[at[1e-2]],
+        f"{key}_thousandth": mine[at[1e-3]],
+    })
 
 # %% [markdown]
 # Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. For the price of one more forward pass the error is {glue:text}`ratio:.0f` times smaller.
@@ -399,10 +426,14 @@ for key, name in (
 
 # %% tags=["hide-input"]
 offered = {"tiny": 1}.get(tier, 4)
-x_live, y_live = data.to_float(images.x_test[:offered]).to(device), images.y_test[:offered].to(device)
-with torch.no_grad(), trace.full_precision():
-    more = [trace.exact(trace.logit(model, y_live[count:]), x_live[count:], chunk_size=64)] if offered > count else []
-live.traces(model, x_live, y_live, images.class_names, exact=torch.cat([exact, *more]))
+x_live = data.to_float(images.x_test[:offered]).to(device)
+y_live = images.y_test[:offered].to(device)
+known = [exact]
+if offered > count:
+    with torch.no_grad(), trace.full_precision():
+        f = trace.logit(model, y_live[count:])
+        known.append(trace.exact(f, x_live[count:], chunk_size=64))
+live.traces(model, x_live, y_live, images.class_names, exact=torch.cat(known))
 
 # %% [markdown]
 # ## What it costs
@@ -411,12 +442,16 @@ live.traces(model, x_live, y_live, images.class_names, exact=torch.cat([exact, *
 
 # %%
 repeats, batch = 9, 4
-some = data.to_float(images.x_test[:batch]).to(device), images.y_test[:batch].to(device)
-f = trace.logit(model, some[1])
-estimators: dict[str, Callable[[], Tensor]] = {"the logit alone": lambda: f(some[0])[None]}
+some = data.to_float(images.x_test[:batch]).to(device)
+f = trace.logit(model, images.y_test[:batch].to(device))
+estimators: dict[str, Callable[[], Tensor]] = {
+    "the logit alone": lambda: f(some)[None],
+}
 for name in VARIANTS:
-    estimators[STYLES[name]["label"]] = lambda name=name: trace.taylor(f, some[0], sigma=0.01, variant=name)
-estimators[STYLES["rademacher"]["label"]] = lambda: trace.hutchinson(f, some[0])
+    estimators[STYLES[name]["label"]] = partial(
+        trace.taylor, f, some, sigma=0.01, variant=name
+    )
+estimators[STYLES["rademacher"]["label"]] = partial(trace.hutchinson, f, some)
 
 
 def alone(estimate: Callable[[], Tensor]) -> None:
@@ -426,7 +461,7 @@ def alone(estimate: Callable[[], Tensor]) -> None:
 
 
 def in_training(estimate: Callable[[], Tensor]) -> None:
-    """Compute an estimate and the gradient of its square with respect to the weights."""
+    """Compute an estimate and the gradient of its square at the weights."""
     model.zero_grad()
     estimate().square().sum().backward()
     float(next(model.parameters()).grad.sum())
@@ -434,56 +469,60 @@ def in_training(estimate: Callable[[], Tensor]) -> None:
 
 # %%
 def milliseconds(action: Callable[[], None]) -> Interval:
-    """Return the median time a picture, and the second and eighth of nine times: a 96 % interval."""
+    """Return the median time a picture, with its 96 % interval."""
     times = []
     for _ in range(1 + repeats):
         begun = time.perf_counter()
         action()
         times.append((time.perf_counter() - begun) / batch * 1e3)
     times = sorted(times[1:])
-    return Interval(value=times[repeats // 2], low=times[1], high=times[-2], n=repeats)
+    # Of nine times, the second and the eighth.
+    median, ends = times[repeats // 2], {"low": times[1], "high": times[-2]}
+    return Interval(value=median, n=repeats, **ends)
 
 
 costs: dict[tuple[str, str], Interval] = {}
+kinds = {"alone": alone, "in training": in_training}
 with trace.full_precision():
     for name, estimate in estimators.items():
-        for label, action in (("alone", alone), ("in training", in_training)):
-            costs[name, label] = milliseconds(lambda act=action, est=estimate: act(est))
+        for label, action in kinds.items():
+            costs[name, label] = milliseconds(partial(action, estimate))
 model.zero_grad(set_to_none=True)
 
 # %%
 table = pd.DataFrame(index=list(estimators))
 for label in ("alone", "in training"):
     table[f"{label}, ms a picture"] = [
-        f"{costs[n, label].value:.1f} ({costs[n, label].low:.1f} to {costs[n, label].high:.1f})"
-        for n in estimators
+        f"{cost.value:.1f} ({cost.low:.1f} to {cost.high:.1f})"
+        for cost in (costs[name, label] for name in estimators)
     ]
 one = [None, *(errors[v][at[1e-2]] for v in VARIANTS), hutchinson_error]
-table["error of one sample"] = pd.Series(one, index=table.index, dtype=float)
+error = pd.Series(one, index=table.index, dtype=float)
 seconds = pd.Series({n: costs[n, "alone"].value / 1e3 for n in estimators})
-table["seconds a picture for an error of 1"] = seconds * table["error of one sample"] ** 2
+table["error of one sample"] = error
+table["seconds a picture for an error of 1"] = seconds * error**2
 table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="")
 
 # %% tags=["remove-cell"]
-plain = costs["the logit alone", "alone"].value
-forward, signs_cost = (costs[STYLES[name]["label"], "alone"] for name in ("forward", "rademacher"))
-training = {n: costs[STYLES[n]["label"], "in training"] for n in ("forward", "central", "rademacher")}
-glue("batch", batch, display=False)
-glue("trained_variant", presets.preset(tier, presets.DATASETS[tier][0], "score_matching").loss().variant, display=False)
-glue("repeats", repeats, display=False)
-glue("forward_ms", forward.value, display=False)
-glue("hutchinson_ms", signs_cost.value, display=False)
-glue("exact_seconds", exact_seconds, display=False)
-for name, interval in training.items():
-    glue(f"{name}_training", interval.value, display=False)
-apart = "do not overlap" if training["forward"].high < training["rademacher"].low else "overlap"
-glue("intervals", apart, display=False)
-glue("precise_forward", forward.value * errors["forward"][at[1e-2]] ** 2 / 1e3, display=False)
-glue("precise_hutchinson", signs_cost.value * hutchinson_error**2 / 1e3, display=False)
-glue(
-    "precise_central",
-    costs[STYLES["central"]["label"], "alone"].value * errors["central"][at[1e-2]] ** 2 / 1e3,
-    display=False,
+told = ("forward", "central", "rademacher")
+labels = [STYLES[name]["label"] for name in told]
+forward, central, signs = (costs[label, "in training"] for label in labels)
+preset = presets.preset(tier, dataset, "score_matching")
+to_one = table["seconds a picture for an error of 1"]
+tell(
+    batch=batch,
+    trained_variant=preset.loss().variant,
+    repeats=repeats,
+    forward_ms=costs[labels[0], "alone"].value,
+    hutchinson_ms=costs[labels[2], "alone"].value,
+    exact_seconds=exact_seconds,
+    forward_training=forward.value,
+    central_training=central.value,
+    rademacher_training=signs.value,
+    intervals="do not overlap" if forward.high < signs.low else "overlap",
+    precise_forward=float(to_one[labels[0]]),
+    precise_central=float(to_one[labels[1]]),
+    precise_hutchinson=float(to_one[labels[2]]),
 )
 
 # %% [markdown]

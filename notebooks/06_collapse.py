@@ -23,32 +23,31 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import math
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, runs, trace
-from companion.book import style
 from companion.experiments import presets
-from companion._support import choose, flat_sum
+from companion._support import flat_sum
+from companion.book.opening import begin, tell
 from companion.fooling import shift_logits
 from companion.gradients import logit_gradient
-from companion.metrics import Interval, hyvarinen_objective, mean_interval, paired_difference_interval
+from companion.metrics import (
+    Interval,
+    hyvarinen_objective,
+    mean_interval,
+    paired_difference_interval,
+)
 from companion.runs import Run
 
-style.use_style()
-set_matplotlib_formats("svg")
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+begin(globals(), figures="svg")
+
+# %% tags=["remove-cell"]
+dataset = presets.DATASETS[tier][0]
 COLOURS = {"naive": "#D55E00", "noise": "#E69F00", "stable": "#0072B2"}
 MARKS = {"naive": "o", "noise": "s", "stable": "^"}
 generator = torch.Generator().manual_seed(seed)
@@ -67,19 +66,22 @@ generator = torch.Generator().manual_seed(seed)
 # Take {glue:text}`num_points` points from two Gaussians on a line, and put a Gaussian kernel of width $s$ on each. As $s$ shrinks this becomes the mixture of Dirac deltas that the paper speaks of. At each point the kernel's own log-density has the second derivative $-1/s^2$ and the slope 0.
 
 # %%
-truth = data.gaussian_mixture(torch.tensor([[-1.0], [1.0]]), 0.16, labels=torch.tensor([0, 0]))
+ends, one_class = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 0])
+truth = data.gaussian_mixture(ends, 0.16, labels=one_class)
 points, _ = truth.sample(10, generator)
 fresh, _ = truth.sample({"tiny": 50}.get(tier, 1000), generator)
 
 
 def kernels(width: float) -> data.Mixture:
     """Return the density with a Gaussian of one width on each point."""
-    return data.gaussian_mixture(points, width**2, labels=torch.zeros(len(points), dtype=torch.long))
+    one_class = torch.zeros(len(points), dtype=torch.long)
+    return data.gaussian_mixture(points, width**2, labels=one_class)
 
 
 widths = [float(w) for w in torch.logspace(0, -2, 25)]
-on_points = [hyvarinen_objective(kernels(w).classifier(), points, 0) for w in widths]
-on_fresh = [hyvarinen_objective(kernels(w).classifier(), fresh, 0) for w in widths]
+models = [kernels(width).classifier() for width in widths]
+on_points = [hyvarinen_objective(model, points, 0) for model in models]
+on_fresh = [hyvarinen_objective(model, fresh, 0) for model in models]
 of_truth = hyvarinen_objective(truth.classifier(), fresh, 0)
 
 # %% mystnb={"figure": {"name": "fig-collapse-kernels", "caption": "Left: kernels of three widths on ten points (ticks), and the density that the points come from. Right: {eq}`eq-collapse-objective` averaged over the ten points, and over fresh points of the same density. The axis is linear between -10 and 10 and logarithmic beyond."}, "image": {"alt": "Left, a true density with two humps; wide kernels blur it, narrow ones become spikes on the points. Right, as the kernels get narrower the objective on the ten points falls without end while on fresh points it first falls a little and then rises steeply."}} tags=["hide-input"]
@@ -87,18 +89,22 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9))
 axis = torch.linspace(-3, 3, 1201, dtype=torch.float64)[:, None]
 left.plot(axis, truth.log_density(axis, 0).exp(), color="black", label="truth")
 for width, colour in ((0.5, "#56B4E9"), (0.2, "#0072B2"), (0.05, "#D55E00")):
-    left.plot(
-        axis, kernels(width).log_density(axis, 0).exp(), color=colour, linewidth=1.2, label=f"s = {width}"
-    )
+    density = kernels(width).log_density(axis, 0).exp()
+    left.plot(axis, density, color=colour, linewidth=1.2, label=f"s = {width}")
 left.plot(points, torch.zeros(len(points)), "|", color="black", markersize=11)
-left.set(xlabel="x", ylabel="density", title="Narrow kernels: a density of spikes")
-right.plot(widths, [o.value for o in on_points], color=COLOURS["naive"], label="on the ten points")
-right.plot(widths, [o.value for o in on_fresh], color="#6A6A6A", linestyle="--", label="on fresh points")
-right.axhline(of_truth.value, color="black", linewidth=1, linestyle=":", label="the truth, on fresh points")
+left.set(xlabel="x", ylabel="density")
+left.set_title("Narrow kernels: a density of spikes")
+for name, found, colour, dashes in (
+    ("on the ten points", on_points, COLOURS["naive"], "-"),
+    ("on fresh points", on_fresh, "#6A6A6A", "--"),
+):
+    values = [objective.value for objective in found]
+    right.plot(widths, values, color=colour, linestyle=dashes, label=name)
+look = {"color": "black", "linewidth": 1, "linestyle": ":"}
+right.axhline(of_truth.value, label="the truth, on fresh points", **look)
 right.set_yscale("symlog", linthresh=10)
-right.set(
-    xscale="log", xlabel="kernel width s", ylabel="objective", title="On the points it never stops falling"
-)
+right.set(xscale="log", xlabel="kernel width s", ylabel="objective")
+right.set_title("On the points it never stops falling")
 right.invert_xaxis()
 left.legend(loc="upper right")
 right.legend(loc="upper left")
@@ -106,14 +112,16 @@ plt.show()
 
 # %% tags=["remove-cell"]
 lowest = min(range(len(widths)), key=lambda k: on_fresh[k].value)
-glue("num_points", len(points), display=False)
-glue("narrow", widths[-1], display=False)
-glue("narrow_points", on_points[-1].value, display=False)
-glue("narrow_fresh", on_fresh[-1].value, display=False)
-glue("truth_value", of_truth.value, display=False)
-glue("truth_error", of_truth.standard_error, display=False)
-glue("best_width", widths[lowest], display=False)
-glue("best_fresh", on_fresh[lowest].value, display=False)
+tell(
+    num_points=len(points),
+    narrow=widths[-1],
+    narrow_points=on_points[-1].value,
+    narrow_fresh=on_fresh[-1].value,
+    truth_value=of_truth.value,
+    truth_error=of_truth.standard_error,
+    best_width=widths[lowest],
+    best_fresh=on_fresh[lowest].value,
+)
 
 # %% [markdown]
 # At $s$ = {glue:text}`narrow:.2f` the ten points give {glue:text}`narrow_points:,.0f`; fresh points give {glue:text}`narrow_fresh:,.0f`. The truth's own value is {glue:text}`truth_value:.1f` ± {glue:text}`truth_error:.1f`. Fresh points prefer a width of about {glue:text}`best_width:.2f`. This is overfitting, but of a kind with no bottom.
@@ -139,28 +147,32 @@ noise_width, c_line, steps = 0.3, 0.05, {"tiny": 20}.get(tier, 600)
 def line_network() -> nn.Module:
     """Return an untrained f on the line, the same each time."""
     source = torch.Generator().manual_seed(seed)
-    network = nn.Sequential(
-        nn.Linear(1, 64), nn.Softplus(), nn.Linear(64, 64), nn.Softplus(), nn.Linear(64, 1)
-    ).double()
+    layers = (nn.Linear(1, 64), nn.Softplus(), nn.Linear(64, 64), nn.Softplus())
+    network = nn.Sequential(*layers, nn.Linear(64, 1)).double()
     for parameter in network.parameters():
-        nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=source)
+        scale = parameter.shape[-1] ** -0.5
+        nn.init.normal_(parameter, std=scale, generator=source)
     network[0].weight.data *= 3
     return network
 
 
 def mean_trace(network: nn.Module, x: Tensor) -> float:
-    """Return the mean second derivative: in one dimension Hutchinson's estimate with a random sign is exact."""
+    """Return the mean second derivative; on a line a random sign is exact."""
     with torch.no_grad():
         return float(trace.hutchinson(trace.logit(network, 0), x).mean())
 
 
 # %%
-def train_on_line(noise: float = 0.0, c: float = 0.0) -> tuple[nn.Module, pd.DataFrame]:
-    """Train on the ten points; return the network and its mean trace at them and at fresh points."""
-    network, rows, source = line_network(), [], torch.Generator().manual_seed(seed)
+def train_on_line(
+    noise: float = 0.0, c: float = 0.0
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train on the ten points; return the network and its traces on the way."""
+    network, rows = line_network(), []
+    source = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for step in range(1, steps + 1):
-        x = points + noise * torch.randn(points.shape, generator=source, dtype=points.dtype)
+        v = torch.randn(points.shape, generator=source, dtype=points.dtype)
+        x = points + noise * v
         h = trace.hutchinson(trace.logit(network, 0), x)[0]
         slope = logit_gradient(network, x, 0, create_graph=True)[:, 0]
         loss = (h + slope.square() / 2 + c * h.square()).mean()
@@ -168,12 +180,12 @@ def train_on_line(noise: float = 0.0, c: float = 0.0) -> tuple[nn.Module, pd.Dat
         loss.backward()
         optimizer.step()
         if step % (steps // 20) == 0:
-            rows.append(
-                {"step": step, "points": mean_trace(network, points), "fresh": mean_trace(network, fresh)}
-            )
-    return network, pd.DataFrame(rows)
+            traces = (mean_trace(network, where) for where in (points, fresh))
+            rows.append((step, *traces))
+    return network, pd.DataFrame(rows, columns=["step", "points", "fresh"])
 
 
+# %%
 line = {
     "naive": train_on_line(),
     "noise": train_on_line(noise=noise_width),
@@ -189,30 +201,37 @@ labels = {
     "stable": f"stability term, c = {c_line}",
 }
 for kind, (network, history) in line.items():
-    left.plot(history["step"], history["points"], color=COLOURS[kind], label=labels[kind])
-    left.plot(history["step"], history["fresh"], color=COLOURS[kind], linestyle="--", linewidth=1.2)
+    look, at = {"color": COLOURS[kind]}, history["step"]
+    left.plot(at, history["points"], label=labels[kind], **look)
+    left.plot(at, history["fresh"], linestyle="--", linewidth=1.2, **look)
     if kind in floors:
-        left.axhline(floors[kind], color=COLOURS[kind], linewidth=0.7)
+        left.axhline(floors[kind], linewidth=0.7, **look)
     with torch.no_grad():
         density = (network(axis)[:, 0] - network(axis).max()).exp()
-    right.plot(axis, density, color=COLOURS[kind], label=labels[kind], linewidth=1.3)
+    right.plot(axis, density, label=labels[kind], linewidth=1.3, **look)
 left.set_yscale("symlog", linthresh=10)
 expected = truth.log_density(axis, 0).exp()
-right.plot(axis, expected / expected.max(), color="black", linestyle=":", label="truth")
+look = {"color": "black", "linestyle": ":", "label": "truth"}
+right.plot(axis, expected / expected.max(), **look)
 right.plot(points, torch.zeros(len(points)), "|", color="black", markersize=11)
 left.set(xlabel="step", ylabel="mean trace", title="Two floors, and none")
 right.set(xlabel="x", ylabel="density / its maximum", title="What they learned")
-figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+entries = right.get_legend_handles_labels()
+figure.legend(*entries, loc="outside lower center", ncols=4)
 plt.show()
 
 # %% tags=["remove-cell"]
 for kind, (network, history) in line.items():
-    glue(f"line_{kind}_points", float(history["points"].iloc[-1]), display=False)
-    glue(f"line_{kind}_fresh", float(history["fresh"].iloc[-1]), display=False)
-    glue(f"line_{kind}_objective", hyvarinen_objective(network, fresh, 0).value, display=False)
-glue("line_noise_floor", floors["noise"], display=False)
-glue("line_stable_floor", floors["stable"], display=False)
-glue("line_steps", steps, display=False)
+    tell({
+        f"line_{kind}_points": float(history["points"].iloc[-1]),
+        f"line_{kind}_fresh": float(history["fresh"].iloc[-1]),
+        f"line_{kind}_objective": hyvarinen_objective(network, fresh, 0).value,
+    })
+tell(
+    line_noise_floor=floors["noise"],
+    line_stable_floor=floors["stable"],
+    line_steps=steps,
+)
 
 # %% [markdown]
 # After {glue:text}`line_steps` steps the naive network's trace is {glue:text}`line_naive_points:,.0f` on average at the points and {glue:text}`line_naive_fresh:,.0f` at fresh ones. With noise it is {glue:text}`line_noise_points:.1f` (floor {glue:text}`line_noise_floor:.1f`), with the stability term {glue:text}`line_stable_points:.1f` (floor {glue:text}`line_stable_floor:.1f`).
@@ -229,9 +248,11 @@ model = run.model().to(device)
 images = data.load(dataset)
 blank = (images.x_train == 0).all(dim=0).to(device)
 count = {"tiny": 8, "quick": 48}.get(tier, 32)
-x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+x = data.to_float(images.x_test[:count]).to(device)
+y = images.y_test[:count].to(device)
 print(
-    f"{int(blank.sum())} of {blank.numel()} pixels are black in all {len(images.x_train)} training pictures"
+    f"{int(blank.sum())} of {blank.numel()} pixels are black "
+    f"in all {len(images.x_train)} training pictures"
 )
 
 # %% [markdown]
@@ -247,22 +268,28 @@ print(
 # %%
 def bowl(k: float) -> nn.Module:
     """Return the baseline with the shift of strength k."""
-    return shift_logits(model, lambda z: -k / 2 * flat_sum((z * blank).square()))
+    return shift_logits(
+        model, lambda z: -k / 2 * flat_sum((z * blank).square())
+    )
 
 
 noise = 0.1 * torch.randn(x.shape, generator=generator).to(device)
+
+# %%
 rows = {}
 with torch.no_grad(), trace.full_precision():
     for k in (0, 1, 10, 100, 1000):
         shifted = bowl(k)
+        right = shifted(x).argmax(dim=1) == y
         clean, noisy = (
             hyvarinen_objective(
-                shifted, z, y, estimator="hutchinson", generator=torch.Generator().manual_seed(seed)
+                shifted, z, y, estimator="hutchinson",
+                generator=torch.Generator().manual_seed(seed),
             )
             for z in (x, x + noise)
         )
         rows[k] = {
-            "accuracy": float((shifted(x).argmax(dim=1) == y).double().mean()),
+            "accuracy": float(right.double().mean()),
             "mean trace": clean.trace,
             "mean ½|∇f|²": clean.half_squared_norm,
             "objective": clean.value,
@@ -272,13 +299,16 @@ bowls = pd.DataFrame(rows).T.rename_axis("k")
 bowls.style.format("{:,.1f}").format("{:.3f}", subset=["accuracy"])
 
 # %% tags=["remove-cell"]
-glue("blank", int(blank.sum()), display=False)
-glue("pixels", blank.numel(), display=False)
-glue("bowl_count", count, display=False)
-glue("bowl_low", float(bowls["objective"].iloc[-1]), display=False)
-glue("bowl_start", float(bowls["objective"].iloc[0]), display=False)
-glue("bowl_noisy_best", int(bowls["objective, noisy pictures"].idxmin()), display=False)
-glue("noise_floor", -blank.numel() / 0.1**2, display=False)
+noisy_best = bowls["objective, noisy pictures"].idxmin()
+tell(
+    blank=int(blank.sum()),
+    pixels=blank.numel(),
+    bowl_count=count,
+    bowl_low=float(bowls["objective"].iloc[-1]),
+    bowl_start=float(bowls["objective"].iloc[0]),
+    bowl_noisy_best=int(noisy_best),
+    noise_floor=-blank.numel() / 0.1**2,
+)
 
 # %% [markdown]
 # The mean over {glue:text}`bowl_count` test digits falls from {glue:text}`bowl_start:,.0f` to {glue:text}`bowl_low:,.0f`, and would go on. The accuracy column is constant, as it must be.
@@ -292,59 +322,84 @@ glue("noise_floor", -blank.numel() / 0.1**2, display=False)
 # In the table, "trace" and "|∇f|²" are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
 
 # %%
-kinds, where = {kind: runs.find_all(tier, dataset, f"collapse-{kind}") for kind in COLOURS}, tier
+def collapse_runs(tier: str, dataset: str) -> dict[str, list[Run]]:
+    """Return the runs of each kind."""
+    names = {kind: f"collapse-{kind}" for kind in COLOURS}
+    return {k: runs.find_all(tier, dataset, name) for k, name in names.items()}
+
+
+kinds, where = collapse_runs(tier, dataset), tier
 if not any(kinds.values()):
-    print(f"There are no such runs at tier {tier}. Shown instead, where they exist: those of tier quick.")
-    kinds, where = {kind: runs.find_all("quick", "mnist5k", f"collapse-{kind}") for kind in COLOURS}, "quick"
+    print(
+        f"There are no such runs at tier {tier}. "
+        "Shown instead, where they exist: those of tier quick."
+    )
+    kinds, where = collapse_runs("quick", "mnist5k"), "quick"
 
 
 def history_of(one: Run) -> pd.DataFrame:
-    """Return a run's history; a run that was stopped in its first epoch has none."""
+    """Return a run's history; one stopped in its first epoch has none."""
     try:
         return one.table("history")
     except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=["epoch", "trace", "squared_norm", "validation_accuracy"], dtype=float)
+        columns = ["epoch", "trace", "squared_norm", "validation_accuracy"]
+        return pd.DataFrame(columns=columns, dtype=float)
 
 
 # %%
-histories = {kind: {one.record.seed: history_of(one) for one in found} for kind, found in kinds.items()}
+histories = {
+    kind: {one.record.seed: history_of(one) for one in found}
+    for kind, found in kinds.items()
+}
 settings = {kind: found[0].settings for kind, found in kinds.items() if found}
-penalty = dict(settings["stable"].penalty) if "stable" in settings else {"weight": 1e-2, "mu": 0.1}
+penalty = {"weight": 1e-2, "mu": 0.1}
+if "stable" in settings:
+    penalty = dict(settings["stable"].penalty)
 noise_runs = settings["noise"].input_noise if "noise" in settings else 0.1
 c_runs = 1e-4 / penalty["mu"]
-size = data.load("mnist5k").x_train[0].numel() if where == "quick" else blank.numel()
+size = blank.numel()
+if where == "quick":
+    size = data.load("mnist5k").x_train[0].numel()
+
+# %%
 rows = {}
 for kind, found in kinds.items():
     for one in found:
         history = histories[kind][one.record.seed]
-        ends = history.iloc[-1] if len(history) else {}
+        end = history.iloc[-1] if len(history) else {}
+        aged = ", from earlier code" * one.from_earlier_code
         rows[f"{kind}, seed {one.record.seed}"] = {
-            "ended": one.record.status + ", from earlier code" * one.from_earlier_code,
+            "ended": one.record.status + aged,
             "validation accuracy": one.metric("validation_accuracy")["value"],
-            "trace": ends.get("trace", math.nan),
-            "|∇f|²": ends.get("squared_norm", math.nan),
-            "trace on training digits": ends.get("trace_train", math.nan),
-            "trace on validation digits": ends.get("trace_validation", math.nan),
+            "trace": end.get("trace", math.nan),
+            "|∇f|²": end.get("squared_norm", math.nan),
+            "trace on training digits": end.get("trace_train", math.nan),
+            "trace on validation digits": end.get("trace_validation", math.nan),
         }
 table = pd.DataFrame(rows).T
-table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="–").format("{:.3f}", subset=list(table)[1:2], na_rep="–")
+styled = table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="–")
+styled.format("{:.3f}", subset=list(table)[1:2], na_rep="–")
 
 # %% mystnb={"figure": {"name": "fig-collapse-runs", "caption": "The networks through training, a line a seed. Left: the mean trace over the batches of each epoch; thin lines are the floors $-1/(2c)$ of the stability term and $-D/s^2$ of the input noise. Linear between -10 and 10, logarithmic beyond. Right: validation accuracy. A line that ends early belongs to a run that was stopped."}, "image": {"alt": "Two panels over the epochs of training, three lines of each of three kinds. Left the traces with the two floors, right the accuracies."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9))
-names = {"naive": "naive", "noise": "naive, input noise", "stable": "stability term"}
+names = {
+    "naive": "naive",
+    "noise": "naive, input noise",
+    "stable": "stability term",
+}
 for kind, by_seed in histories.items():
     for number, history in enumerate(by_seed.values()):
-        style = {"color": COLOURS[kind], "marker": MARKS[kind], "linewidth": 1.2}
-        style["label"] = None if number else names[kind]
+        style = {"color": COLOURS[kind], "marker": MARKS[kind]}
+        style |= {"linewidth": 1.2, "label": None if number else names[kind]}
         left.plot(history["epoch"], history["trace"], **style)
         right.plot(history["epoch"], history["validation_accuracy"], **style)
 left.axhline(-1 / (2 * c_runs), color=COLOURS["stable"], linewidth=0.7)
 left.axhline(-size / noise_runs**2, color=COLOURS["noise"], linewidth=0.7)
 left.set_yscale("symlog", linthresh=10)
-left.set(xlabel="epoch", ylabel="mean trace", title="The trace, and the two floors")
-right.set(
-    xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02), title="What is left of the classifier"
-)
+left.set(xlabel="epoch", ylabel="mean trace")
+left.set_title("The trace, and the two floors")
+right.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
+right.set_title("What is left of the classifier")
 for ax in (left, right):
     ax.xaxis.get_major_locator().set_params(integer=True)
 if any(kinds.values()):
@@ -352,111 +407,148 @@ if any(kinds.values()):
 plt.show()
 
 # %% tags=["remove-cell"]
-in_batches, on_training, on_validation = (
-    {kind: {s: float(h[column].iloc[-1]) for s, h in histories[kind].items() if len(h)} for kind in COLOURS}
-    for column in ("trace", "trace_train", "trace_validation")
-)
+def at_the_end(column: str) -> dict[str, dict[int, float]]:
+    """Return a quantity after the last whole epoch, by kind and seed."""
+    return {
+        kind: {s: float(h[column].iloc[-1]) for s, h in found.items() if len(h)}
+        for kind, found in histories.items()
+    }
+
+
+in_batches = at_the_end("trace")
+on_training = at_the_end("trace_train")
+on_validation = at_the_end("trace_validation")
 accuracy = {
-    kind: {r.record.seed: r.metric("validation_accuracy")["value"] for r in found}
+    kind: {
+        one.record.seed: one.metric("validation_accuracy")["value"]
+        for one in found
+    }
     for kind, found in kinds.items()
 }
 
-
+# %% tags=["remove-cell"]
 def difference(first: dict[int, float], second: dict[int, float]) -> Interval:
-    """Return the mean difference over the seeds that both have, with its 95 % interval."""
+    """Return the mean difference over the seeds of both, and its interval."""
     both = sorted(first.keys() & second.keys())
     if len(both) < 2:
-        return Interval(value=math.nan, low=math.nan, high=math.nan, n=len(both))
-    return paired_difference_interval([first[s] for s in both], [second[s] for s in both])
+        return Interval(math.nan, math.nan, math.nan, len(both))
+    ours, theirs = ([by_seed[s] for s in both] for by_seed in (first, second))
+    return paired_difference_interval(ours, theirs)
 
 
 # %%
 differences = {}
 for a, b in (("naive", "stable"), ("noise", "stable"), ("noise", "naive")):
-    differences[f"validation accuracy, {a} minus {b}"] = difference(accuracy[a], accuracy[b])
-    differences[f"trace, {a} minus {b}"] = difference(in_batches[a], in_batches[b])
-for kind in COLOURS:
-    differences[f"trace of {kind}, training minus validation digits"] = difference(
-        on_training[kind], on_validation[kind]
+    better, farther = (
+        difference(by_kind[a], by_kind[b]) for by_kind in (accuracy, in_batches)
     )
+    differences[f"validation accuracy, {a} minus {b}"] = better
+    differences[f"trace, {a} minus {b}"] = farther
+for kind in COLOURS:
+    name = f"trace of {kind}, training minus validation digits"
+    differences[name] = difference(on_training[kind], on_validation[kind])
 words = {1: "higher", -1: "lower", 0: "not told apart"}
-pd.DataFrame(
-    {
-        name: {
-            "difference": d.value,
-            "95 % low": d.low,
-            "95 % high": d.high,
-            "seeds": d.n,
-            "so": words[d.sign()],
-        }
-        for name, d in differences.items()
+rows = {
+    name: {
+        "difference": found.value,
+        "95 % low": found.low,
+        "95 % high": found.high,
+        "seeds": found.n,
+        "so": words[found.sign()],
     }
-).T.style.format(precision=3, na_rep="–")
+    for name, found in differences.items()
+}
+pd.DataFrame(rows).T.style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
-stopped = {kind: sum(one.record.status != "finished" for one in found) for kind, found in kinds.items()}
+stopped = {
+    kind: sum(one.record.status != "finished" for one in found)
+    for kind, found in kinds.items()
+}
 total = {kind: len(found) for kind, found in kinds.items()}
 if not total["naive"]:
     ran_away = "There is no naive run here to judge by."
 elif stopped["naive"] == total["naive"]:
-    ran_away = "Every naive run ran away and was stopped: the collapse of section 3.3."
+    ran_away = "Every naive run ran away and was stopped: "
+    ran_away += "the collapse of section 3.3."
 elif stopped["naive"]:
-    ran_away = f"{stopped['naive']} of the {total['naive']} naive runs ran away and were stopped; the rest reached the last epoch."
+    ran_away = f"{stopped['naive']} of the {total['naive']} naive runs ran "
+    ran_away += "away and were stopped; the rest reached the last epoch."
 else:
     ran_away = (
-        f"Not one of the naive runs ({total['naive']}) ran away to minus infinity within its epochs. The collapse that the "
-        "paper reports, a trace without bottom, did not happen at this size."
+        f"Not one of the naive runs ({total['naive']}) ran away to minus "
+        "infinity within its epochs. The collapse that the paper reports, a "
+        "trace without bottom, did not happen at this size."
     )
+tell(ran_away=ran_away)
+
+# %% tags=["remove-cell"]
+others = "those with the stability term"
 price = {
-    -1: "The naive networks do classify worse than those with the stability term, beyond what the seeds scatter.",
-    0: "Whether the naive networks classify worse than those with the stability term, these seeds do not decide.",
-    1: "The naive networks even classify better than those with the stability term.",
+    -1: f"The naive networks do classify worse than {others}, beyond what the "
+    "seeds scatter.",
+    0: f"Whether the naive networks classify worse than {others}, these seeds "
+    "do not decide.",
+    1: f"The naive networks even classify better than {others}.",
 }[differences["validation accuracy, naive minus stable"].sign()]
-glue("ran_away", ran_away, display=False)
-glue("price", price, display=False)
+tell(price=price)
 
 # %% tags=["remove-cell"]
 against_naive = {
     1: "Input noise raised the accuracy above that of the naive networks",
-    0: "Input noise made no difference to the accuracy that these seeds could show",
+    0: "Input noise made no difference to the accuracy that these seeds could "
+    "show",
     -1: "Input noise lowered the accuracy further",
 }[differences["validation accuracy, noise minus naive"].sign()]
+others = "that of the networks with the stability term"
 against_stable = {
-    -1: "and left it below that of the networks with the stability term.",
-    0: "and these seeds do not tell it from that of the networks with the stability term.",
-    1: "and brought it above that of the networks with the stability term.",
+    -1: f"and left it below {others}.",
+    0: f"and these seeds do not tell it from {others}.",
+    1: f"and brought it above {others}.",
 }[differences["validation accuracy, noise minus stable"].sign()]
 overfit = {
-    -1: "In the naive networks it is lower on training digits than on others: peaks on the points, as the paper says.",
-    0: "In the naive networks it is not told apart on the two, so these runs show no peaks on the training points in particular.",
-    1: "In the naive networks it is higher on training digits than on others, the opposite of peaks on the points.",
+    -1: "lower on training digits than on others: peaks on the points, as the "
+    "paper says.",
+    0: "not told apart on the two, so these runs show no peaks on the training "
+    "points in particular.",
+    1: "higher on training digits than on others, the opposite of peaks on the "
+    "points.",
 }[differences["trace of naive, training minus validation digits"].sign()]
-glue("noise_verdict", f"{against_naive}, {against_stable}", display=False)
-glue("overfit", overfit, display=False)
+tell(
+    noise_verdict=f"{against_naive}, {against_stable}",
+    overfit=f"In the naive networks it is {overfit}",
+)
 
 # %% tags=["remove-cell"]
+def ends_of(by_seed: dict[int, float]) -> str:
+    """Return the lowest and the highest value in words."""
+    values = by_seed.values()
+    if not values:
+        return "no whole epoch"
+    return f"{min(values):,.0f} to {max(values):,.0f}"
+
+
+norms = at_the_end("squared_norm")
 for kind in COLOURS:
-    values, traces = list(accuracy[kind].values()), list(in_batches[kind].values())
-    norms = [float(h["squared_norm"].iloc[-1]) for h in histories[kind].values() if len(h)]
-    glue(
-        f"{kind}_norms",
-        f"{min(norms):,.0f} to {max(norms):,.0f}" if norms else "no whole epoch",
-        display=False,
-    )
-    glue(f"{kind}_stopped", f"{stopped[kind]} of {total[kind]}", display=False)
-    glue(f"{kind}_accuracy", f"{sum(values) / len(values):.3f}" if values else "no run", display=False)
-    glue(
-        f"{kind}_traces",
-        f"{min(traces):,.0f} to {max(traces):,.0f}" if traces else "no whole epoch",
-        display=False,
-    )
-glue("runs_floor", -1 / (2 * c_runs), display=False)
-glue("runs_c", c_runs, display=False)
-glue("runs_weight", float(penalty["weight"]), display=False)
-glue("runs_variant", str(penalty.get("variant", "forward")), display=False)
-glue("runs_noise", float(noise_runs), display=False)
-glue("runs_noise_norm", size / noise_runs**2, display=False)
-glue("runs_noise_floor", -size / noise_runs**2, display=False)
+    values = accuracy[kind].values()
+    mean = f"{sum(values) / len(values):.3f}" if values else "no run"
+    tell({
+        f"{kind}_norms": ends_of(norms[kind]),
+        f"{kind}_stopped": f"{stopped[kind]} of {total[kind]}",
+        f"{kind}_accuracy": mean,
+        f"{kind}_traces": ends_of(in_batches[kind]),
+    })
+
+# %% tags=["remove-cell"]
+tell(
+    runs_floor=-1 / (2 * c_runs),
+    runs_c=c_runs,
+    runs_weight=float(penalty["weight"]),
+    runs_variant=str(penalty.get("variant", "forward")),
+    runs_noise=float(noise_runs),
+    runs_noise_norm=size / noise_runs**2,
+    runs_noise_floor=-size / noise_runs**2,
+)
 
 # %% [markdown]
 # {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
@@ -491,24 +583,33 @@ sigma, probes = 0.01, 16
 f = trace.logit(model, y)
 squared_norm = flat_sum(logit_gradient(model, x, y).square())
 rows = {}
-with torch.no_grad(), trace.full_precision():
-    for variant in ("forward", "central"):
-        drawn = trace.taylor(f, x, sigma=sigma, num_probes=probes, variant=variant, generator=generator)
-        unbiased = mean_interval(trace.unbiased_square(drawn).cpu())
-        squared = mean_interval(drawn.square().mean(dim=0).cpu())
-        rows[variant] = {
-            "h², unbiased": f"{unbiased.value:,.0f} ({unbiased.low:,.0f} to {unbiased.high:,.0f})",
-            "mean of one squared sample": f"{squared.value:,.0f} ({squared.low:,.0f} to {squared.high:,.0f})",
-            "added by squaring": f"{squared.value - unbiased.value:,.0f}",
-        }
-        glue(f"{variant}_added", squared.value - unbiased.value, display=False)
-        glue(f"{variant}_square", unbiased.value, display=False)
+for variant in ("forward", "central"):
+    with torch.no_grad(), trace.full_precision():
+        drawn = trace.taylor(
+            f, x, sigma=sigma, num_probes=probes, variant=variant,
+            generator=generator,
+        )
+    unbiased = mean_interval(trace.unbiased_square(drawn).cpu())
+    squared = mean_interval(drawn.square().mean(dim=0).cpu())
+    added = squared.value - unbiased.value
+    of_h, of_samples = (
+        f"{end.value:,.0f} ({end.low:,.0f} to {end.high:,.0f})"
+        for end in (unbiased, squared)
+    )
+    rows[variant] = {
+        "h², unbiased": of_h,
+        "mean of one squared sample": of_samples,
+        "added by squaring": f"{added:,.0f}",
+    }
+    tell({f"{variant}_added": added, f"{variant}_square": unbiased.value})
 pd.DataFrame(rows).T
 
 # %% tags=["remove-cell"]
-glue("square_predicted", float(4 * squared_norm.mean() / sigma**2), display=False)
-glue("hidden", 1e-3 * 4 / sigma**2, display=False)
-glue("hidden_paper", 1.0 * 4 / sigma**2, display=False)
+tell(
+    square_predicted=float(4 * squared_norm.mean() / sigma**2),
+    hidden=1e-3 * 4 / sigma**2,
+    hidden_paper=1.0 * 4 / sigma**2,
+)
 
 # %% [markdown]
 # Squaring one forward sample adds {glue:text}`forward_added:,.0f`; the formula's last term is {glue:text}`square_predicted:,.0f`. One central sample adds {glue:text}`central_added:,.0f`. The $h^2$ that was meant is about {glue:text}`central_square:,.0f`.

@@ -23,11 +23,6 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import inspect
 import math
 
@@ -36,20 +31,28 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 from matplotlib import pyplot as plt
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from pandas.io.formats.style import Styler
 
 from companion import data, runs, trace
-from companion.book import figures, plots, sentences, style, tables
-from companion.experiments import methods, presets, search, series, training
-from companion._support import choose, flat_sum
+from companion.book import tables, training_figures
+from companion.book.axes import logarithmic
+from companion.book.curves import training_curves
+from companion.book.sentences import runs_in_words, trace_in_words
+from companion.book.style import MODEL_LABELS
+from companion.book.training_figures import (
+    density_in_training, histories, learning,
+)
+from companion.book.words import direction, interval_text, listed
+from companion.claims.paper import reported
+from companion.experiments import presets, search, series, training
+from companion.experiments.series import SEARCH_RUNS
+from companion._support import flat_sum
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
 from companion.metrics import paired_difference_interval
 
-style.use_style()
-set_matplotlib_formats("svg")
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+begin(globals(), figures="svg")
+dataset = presets.DATASETS[tier][0]
 
 # %% [markdown]
 # ## One step
@@ -86,29 +89,53 @@ Markdown(f"```python\n{inspect.getsource(training.training_step)}```")
 
 # %% tags=["hide-input"]
 common = presets.preset(tier, dataset, "baseline", seed)
-score, anti, norm = (presets.preset(tier, dataset, name, seed).loss() for name in runs.METHODS[1:])
-setup = tables.reported("setup")
-printed_score, printed_anti, printed_norm = (setup[name] for name in runs.METHODS[1:])
+score, anti, norm = (
+    presets.preset(tier, dataset, name, seed).loss()
+    for name in list(runs.METHODS)[1:]
+)
+setup, g = reported("setup"), "{:g}".format
 settings = {
     "pictures": (dataset, ", ".join(setup["datasets"]), "cifar100, cifar10"),
-    "network": (f"{common.network}, width {common.width}", setup["network"].split(",")[0], "resnet18, width 64"),
+    "network": (
+        f"{common.network}, width {common.width}",
+        setup["network"].split(",")[0],
+        "resnet18, width 64",
+    ),
     "epochs": (common.epochs, "", 200),
     "batch size": (common.batch_size, "", 128),
-    "largest learning rate": (f"{common.learning_rate:g}, {common.schedule}", "", "0.1, step"),
-    "momentum, weight decay": (f"{common.momentum:g}, {common.weight_decay:g}", "", "0.9, 0.0005"),
-    "score-matching: λ": (f"{score.weight:g}", f"{printed_score['lambda']:g}", "1e-05"),
-    "coefficient of h²": (f"{1e-4 / score.mu:g}", f"{1e-4 / printed_score['mu']:g}", "0.001"),
+    "largest learning rate": (
+        f"{common.learning_rate:g}, {common.schedule}", "", "0.1, step",
+    ),
+    "momentum, weight decay": (
+        f"{common.momentum:g}, {common.weight_decay:g}", "", "0.9, 0.0005",
+    ),
+}
+
+# %% tags=["hide-input"]
+theirs, theirs_anti, theirs_norm = (
+    setup[name] for name in list(runs.METHODS)[1:]
+)
+settings |= {
+    "score-matching: λ": (g(score.weight), g(theirs["lambda"]), "1e-05"),
+    "coefficient of h²": (
+        g(1e-4 / score.mu), g(1e-4 / theirs["mu"]), "0.001",
+    ),
     "σ, probes": (f"{score.sigma:g}, {score.num_probes}", "", "0.01, 1"),
     "estimate of h": (score.variant, "forward", "forward"),
     "estimate of ‖∇f‖²": (score.norm, "", "exact"),
     "batch norm of x + v": (score.batch_norm, "", "separate"),
-    "anti-score-matching: λ": (f"{anti.weight:g}", f"{printed_anti['lambda']:g}", "1e-05"),
-    "τ": (f"{anti.tau:g}", f"{printed_anti['tau']:g}", "10000"),
-    "σ and estimate of h": (f"{anti.sigma:g}, {anti.variant}", "forward", "0.001, forward"),
+    "anti-score-matching: λ": (
+        g(anti.weight), g(theirs_anti["lambda"]), "1e-05",
+    ),
+    "τ": (g(anti.tau), g(theirs_anti["tau"]), "10000"),
+    "σ and estimate of h": (
+        f"{anti.sigma:g}, {anti.variant}", "forward", "0.001, forward",
+    ),
     "batch norm of x + v ": (anti.batch_norm, "", "separate"),
-    "gradient norm: λ": (f"{norm.weight:g}", f"{printed_norm['lambda']:g}", "1e-05"),
+    "gradient norm: λ": (g(norm.weight), g(theirs_norm["lambda"]), "1e-05"),
 }
-pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astype(str)
+columns = ["here", "the paper", "the authors' code"]
+pd.DataFrame(settings, index=columns).T.astype(str)
 
 # %% [markdown]
 # The paper and the code behind it agree on little. That is not unusual, and it is the reason for the next section: constants that come from elsewhere say nothing about the network in front of us.
@@ -136,7 +163,8 @@ pd.DataFrame(settings, index=["here", "the paper", "the authors' code"]).T.astyp
 # Trace and gradient norm are measured on {glue:text}`probed` validation digits at the end of training, in evaluation mode, where the batch norm's treatments coincide. So all candidates are measured alike, however they were trained.
 
 # %% tags=["hide-input"]
-Markdown(f"```python\n{inspect.getsource(search.fewest_right)}\n\n{inspect.getsource(search.by_rule)}```")
+sources = [inspect.getsource(f) for f in (search.fewest_right, search.by_rule)]
+Markdown("```python\n{}\n\n{}```".format(*sources))
 
 # %%
 searched = {"tiny": "quick", "paper": "small"}.get(tier, tier)
@@ -148,30 +176,48 @@ reference = candidates.iloc[0]
 
 # %% tags=["hide-input"]
 def remark(row: pd.Series) -> str:
-    """Say what became of a candidate, and whether its constants are the paper's."""
-    words = [row["outcome"].split(":")[0]] if row["outcome"] != "finished" else []
-    words += ["too few right"] if row["outcome"] == "finished" and not row["admitted"] else []
+    """Say what became of a candidate, and if its constants are the paper's."""
+    finished = row["outcome"] == "finished"
+    words = [] if finished else [row["outcome"].split(":")[0]]
+    words += ["too few right"] if finished and not row["admitted"] else []
     words += ["chosen"] if row["chosen"] else []
     words += ["the paper's constants"] if row["literal"] else []
     return ", ".join(words)
 
 
+def names_of(found: pd.DataFrame) -> list[str]:
+    """Return the candidates' names: their method and number."""
+    pairs = zip(found["method"], found["number"], strict=True)
+    return [f"{MODEL_LABELS[m]} {number}" for m, number in pairs]
+
+
+def tried_by(found: pd.DataFrame) -> pd.Series:
+    """Return in words what each candidate tried, besides λ and μ."""
+    words = found[["h", "norm", "batch norm"]]
+    tried = words.apply(lambda row: [word for word in row if word], axis=1)
+    for name in ("σ", "learning rate"):  # Where it is another than the rest's.
+        unusual = found[name].notna() & (found[name] != found[name].mode()[0])
+        values = found.loc[unusual, name]
+        tried[unusual] += values.map(lambda v, name=name: [f"{name} {v:g}"])
+    return tried.map(", ".join)
+
+
 # %% tags=["hide-input"]
 def search_table(found: pd.DataFrame) -> Styler:
-    """Return the candidates for display: what was tried, what it got, what became of it."""
-    found = found.assign(chosen=found["chosen"] & found["method"].duplicated(keep=False))
-    table = pd.DataFrame({"candidate": [f"{style.MODEL_LABELS[r['method']]} {r['number']}" for _, r in found.iterrows()]})
+    """Return the candidates for display: what was tried, and what it got."""
+    several = found["method"].duplicated(keep=False)
+    found = found.assign(chosen=found["chosen"] & several)
+    table = pd.DataFrame({"candidate": names_of(found)})
     table[["λ", "μ"]] = found[["λ", "μ"]]
-    tried = found[["h", "norm", "batch norm"]].apply(lambda row: [word for word in row if word], axis=1)
-    for name in ("σ", "learning rate"):  # Where a candidate has another than the rest.
-        unusual = found[name].notna() & (found[name] != found[name].mode()[0])
-        tried[unusual] += found.loc[unusual, name].map(lambda value, name=name: [f"{name} {value:g}"])
-    table["h, norm, batch norm"] = tried.map(", ".join)
-    table[["right", "trace", "squared norm", "objective"]] = found[["right", "trace", "squared norm", "objective"]]
+    table["h, norm, batch norm"] = tried_by(found)
+    got = ["right", "trace", "squared norm", "objective"]
+    table[got] = found[got]
     table["remark"] = found.apply(remark, axis=1)
-    bold = found["chosen"].map({True: "font-weight: bold; ", False: ""})
-    pale = (found["admitted"] | (found["outcome"] == "not run")).map({True: "", False: "opacity: 0.6"})
-    styled = table.style.apply(lambda row: [bold[row.name] + pale[row.name]] * len(row), axis=1).hide(axis="index")
+    shown = found["admitted"] | (found["outcome"] == "not run")
+    look = found["chosen"].map({True: "font-weight: bold; ", False: ""})
+    look += shown.map({True: "", False: "opacity: 0.6"})
+    styled = table.style.hide(axis="index")
+    styled.apply(lambda row: [look[row.name]] * len(row), axis=1)
     styled.format("{:g}", subset=["λ", "μ"], na_rep="")
     styled.format("{:.0f}", subset=["right", "trace", "objective"], na_rep="")
     return styled.format("{:.1f}", subset=["squared norm"], na_rep="")
@@ -180,7 +226,7 @@ def search_table(found: pd.DataFrame) -> Styler:
 search_table(candidates)
 
 # %% mystnb={"figure": {"name": "fig-training-search", "caption": "The search. Across: validation pictures classified wrongly. The shaded band is where the rule admits a candidate. Up: what the rule then compares, with an arrow for the better direction. Numbers are those of the table; a ring marks the choice; the grey line is the search's baseline."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation pictures across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
-figures.search(candidates)
+training_figures.search(candidates)
 plt.show()
 
 # %% [markdown]
@@ -192,34 +238,45 @@ SETTINGS = ("weight", "mu", "tau", "sigma", "variant", "norm", "batch_norm")
 
 def in_words(loss: object) -> str:
     """Write a penalty's settings, those that a search tries."""
-    values = {name: getattr(loss, name) for name in SETTINGS if hasattr(loss, name)}
-    if isinstance(loss, methods.PENALTIES["gradient_norm"]):
+    values = {k: getattr(loss, k) for k in SETTINGS if hasattr(loss, k)}
+    if isinstance(loss, runs.METHODS["gradient_norm"].loss):
         values = {"weight": loss.weight, "norm": loss.norm}
-    return ", ".join(f"`{name}` {value:g}" if isinstance(value, float) else f"`{value}`" for name, value in values.items())
+    return ", ".join(
+        f"`{name}` {value:g}" if isinstance(value, float) else f"`{value}`"
+        for name, value in values.items()
+    )
 
 
 def chosen_losses(found: pd.DataFrame, tier: str) -> dict[str, object]:
-    """Return the penalty that the rule takes of each method that has an admitted candidate."""
-    return {row["method"]: series.search(tier)[k].loss() for k, row in found[found["chosen"]].iterrows()}
+    """Return the penalty that the rule takes of each method, if any."""
+    chosen, settings = found[found["chosen"]], series.search(tier)
+    return {row["method"]: settings[k].loss() for k, row in chosen.iterrows()}
 
 
 def preset_losses(tier: str) -> dict[str, object]:
     """Return the penalty that the book's networks of each method have."""
-    return {m: presets.preset(tier, presets.DATASETS[tier][0], m).loss() for m in runs.METHODS[1:]}
+    dataset, methods = presets.DATASETS[tier][0], list(runs.METHODS)[1:]
+    return {m: presets.preset(tier, dataset, m).loss() for m in methods}
 
 
 # %% tags=["hide-input"]
 def choices(found: pd.DataFrame, tier: str) -> str:
-    """Set the rule's choice of each penalty beside the tier's preset, as a list."""
+    """List the rule's choice of each penalty, beside the tier's preset."""
     taken, lines = chosen_losses(found, tier), []
     for method, preset in preset_losses(tier).items():
-        words = f"- **{style.MODEL_LABELS[method]}**: "
+        ours = in_words(preset)
         if method in taken:
-            (number,) = found.loc[found["chosen"] & (found["method"] == method), "number"]
-            same = "The book's preset is the same." if preset == taken[method] else f"**The book's preset is another**: {in_words(preset)}."
-            lines.append(f"{words}the rule takes candidate {number}, {in_words(taken[method])}. {same}")
+            chosen = found["chosen"] & (found["method"] == method)
+            (number,) = found.loc[chosen, "number"]
+            said = f"the rule takes candidate {number}, "
+            said += f"{in_words(taken[method])}. "
+            if preset == taken[method]:
+                said += "The book's preset is the same."
+            else:
+                said += f"**The book's preset is another**: {ours}."
         else:
-            lines.append(f"{words}no candidate is admitted. The preset is {in_words(preset)}.")
+            said = f"no candidate is admitted. The preset is {ours}."
+        lines.append(f"- **{MODEL_LABELS[method]}**: {said}")
     return "\n".join(lines)
 
 
@@ -231,42 +288,86 @@ def counted(count: float) -> str:
     return "not known at this tier" if math.isnan(count) else f"{count:,.0f}"
 
 
-paper_score = candidates[candidates["literal"] & (candidates["method"] == "score_matching")].iloc[0]
+literal = candidates["literal"] & (candidates["method"] == "score_matching")
+paper_score = candidates[literal].iloc[0]
 if math.isnan(paper_score["right"]):
     outcome = "That candidate has not been run at this tier."
 else:
-    learned = "It learns." if paper_score["right"] >= reference["right"] / 2 else "That is less than half of what the search's baseline gets right."
-    how = "" if paper_score["outcome"] == "finished" else f" The run {paper_score['outcome'].split(':')[0]}."
-    outcome = f"That candidate gets {counted(paper_score['right'])} of {counted(paper_score['of'])} validation pictures right.{how} {learned}"
+    right, of = counted(paper_score["right"]), counted(paper_score["of"])
+    outcome = f"That candidate gets {right} of {of} validation pictures right."
+    if paper_score["outcome"] != "finished":
+        outcome += f" The run {paper_score['outcome'].split(':')[0]}."
+    if paper_score["right"] >= reference["right"] / 2:
+        outcome += " It learns."
+    else:
+        outcome += " That is less than half of what the search's baseline gets "
+        outcome += "right."
+
+# %% tags=["remove-cell"]
 taken, ours = chosen_losses(candidates, searched), preset_losses(searched)
-apart = sentences.listed(style.MODEL_LABELS[m].lower() for m in ours if m in taken and taken[m] != ours[m])
-glue("rule_kept", "The book's runs follow it." if apart == "none" else f"The book's runs of {apart} were made with other constants; the section on the search says which.", display=False)
-glue("fewest", counted(np.ceil(search.fewest_right(candidates))), display=False)
-glue("validation_pictures", counted(reference["of"]), display=False)
-glue("paper_score_outcome", outcome, display=False)
-glue("candidates", int((candidates["method"] != "baseline").sum()), display=False)
-glue("search_epochs", series.SEARCH_RUNS[searched]["epochs"], display=False)
-glue("usual_epochs", presets.preset(searched, presets.DATASETS[searched][0], "baseline").epochs, display=False)
-glue("probed", training.PROBED_IMAGES, display=False)
+apart = listed(
+    MODEL_LABELS[method].lower()
+    for method, loss in ours.items()
+    if method in taken and taken[method] != loss
+)
+rule_kept = "The book's runs follow it."
+if apart != "none":
+    rule_kept = (
+        f"The book's runs of {apart} were made with other constants; "
+        "the section on the search says which."
+    )
+whole = presets.preset(searched, presets.DATASETS[searched][0], "baseline")
+tell(
+    rule_kept=rule_kept,
+    fewest=counted(np.ceil(search.fewest_right(candidates))),
+    validation_pictures=counted(reference["of"]),
+    paper_score_outcome=outcome,
+    candidates=int((candidates["method"] != "baseline").sum()),
+    search_epochs=SEARCH_RUNS[searched]["epochs"],
+    usual_epochs=whole.epochs,
+    probed=training.PROBED_IMAGES,
+)
+
+
+# %% tags=["remove-cell"]
+def right_in_words(row: pd.Series) -> str:
+    """Write what a candidate got right, and how it ended if not well."""
+    how = row["outcome"].split(":")[0]
+    aside = "" if row["outcome"] == "finished" else f" (it {how})"
+    return f"{row['right']:,.0f}{aside}"
+
+
+def admission(admitted: list[str], refused: list[str]) -> str:
+    """Say for which methods the rule admits the paper's constants."""
+    ends = []
+    if admitted:
+        ends.append(f"admits them for {listed(admitted)}")
+    if refused:
+        ends.append(f"does not admit them for {listed(refused)}")
+    return f"The rule {' and '.join(ends)}."
 
 
 # %% tags=["remove-cell"]
 def paper_constants(found: pd.DataFrame) -> str:
-    """Say what the candidates with the paper's constants got right, and whether the rule admits them."""
+    """Say what the paper's constants got right, and if the rule admits them."""
     rows = found[found["literal"]].dropna(subset="right")
     if not len(rows):
         return "The search has not been run at this tier."
-    got, admitted, refused = {}, [], []
+    got, admitted, refused = [], [], []
     for method, mine in rows.groupby("method", sort=False):
-        got[method] = sentences.listed(f"{r['right']:,.0f}" + (f" (it {r['outcome'].split(':')[0]})" if r["outcome"] != "finished" else "") for _, r in mine.iterrows())
-        (admitted if mine["admitted"].any() else refused).append(style.MODEL_LABELS[method].lower())
-    words = f"Of {found.iloc[0]['of']:,.0f} validation pictures the search's baseline gets {found.iloc[0]['right']:,.0f} right, and with the paper's constants "
-    words += "; ".join(f"{style.MODEL_LABELS[method].lower()} {counts}" for method, counts in got.items()) + ". "
-    ends = [f"{verb} {sentences.listed(names)}" for verb, names in (("admits them for", admitted), ("does not admit them for", refused)) if names]
-    return f"{words}The rule {' and '.join(ends)}."
+        label = MODEL_LABELS[method].lower()
+        counts = [right_in_words(row) for _, row in mine.iterrows()]
+        got.append(f"{label} {listed(counts)}")
+        (admitted if mine["admitted"].any() else refused).append(label)
+    first = found.iloc[0]
+    return (
+        f"Of {first['of']:,.0f} validation pictures the search's baseline gets "
+        f"{first['right']:,.0f} right, and with the paper's constants "
+        f"{'; '.join(got)}. {admission(admitted, refused)}"
+    )
 
 
-glue("paper_constants", paper_constants(candidates), display=False)
+tell(paper_constants=paper_constants(candidates))
 
 # %% [markdown]
 # Four words of caution. There is one seed a candidate, and few digits for trace and norm, so close rivals may have changed places by luck. The candidates, {glue:text}`candidates` of them, are a short list, not a grid. They are trained for a part of the time. And where the chosen one lies at the edge of what was tried, there may be something better beyond.
@@ -282,40 +383,50 @@ FIXED = ["method", "λ", "μ", "σ", "h", "norm", "batch norm"]
 
 
 def differing_only_in(*names: str) -> pd.DataFrame:
-    """Return the candidates that have a twin in everything but the named settings, twins together."""
+    """Return the candidates with a twin in all but these settings, together."""
     others = [name for name in FIXED if name not in names]
-    twins = candidates[candidates["method"].isin(["score_matching", "anti_score_matching"])]
+    matching = ["score_matching", "anti_score_matching"]
+    twins = candidates[candidates["method"].isin(matching)]
     groups = twins.groupby(others, dropna=False, sort=False)
-    found = twins.assign(group=groups.ngroup())[groups["method"].transform("size") > 1].sort_values(["group", *names])
-    found = found.assign(candidate=[f"{style.MODEL_LABELS[m]} {n}" for m, n in zip(found["method"], found["number"], strict=True)])
+    found = twins.assign(group=groups.ngroup())
+    found = found[groups["method"].transform("size") > 1]
+    found = found.sort_values(["group", *names])
+    found = found.assign(candidate=names_of(found))
     return found[["candidate", *FIXED[1:], "right", "trace", "squared norm"]]
 
 
-formats = {"λ": "{:g}", "μ": "{:g}", "σ": "{:g}", "right": "{:.0f}", "trace": "{:.0f}", "squared norm": "{:.1f}"}
-differing_only_in("batch norm").style.hide(axis="index").format(formats, na_rep="")
+formats = {
+    "λ": "{:g}", "μ": "{:g}", "σ": "{:g}",
+    "right": "{:.0f}", "trace": "{:.0f}", "squared norm": "{:.1f}",
+}
+table = differing_only_in("batch norm")
+table.style.hide(axis="index").format(formats, na_rep="")
 
 # %% tags=["remove-cell"]
 def found_with(**values: object) -> pd.Series:
     """Return the first candidate with these settings."""
-    wanted = {"batch_norm": "batch norm"}
-    return candidates[(candidates[[wanted.get(k, k) for k in values]] == list(values.values())).all(axis=1)].iloc[0]
+    names = [{"batch_norm": "batch norm"}.get(name, name) for name in values]
+    same = (candidates[names] == list(values.values())).all(axis=1)
+    return candidates[same].iloc[0]
 
 
 def against_baseline(row: pd.Series) -> str:
-    """Say where a candidate's trace and gradient norm are, beside the baseline's of the search."""
+    """Say where a candidate's trace and norm are, beside the baseline's."""
     if math.isnan(row["trace"]) or math.isnan(reference["trace"]):
         return "not run at this tier"
     ends = []
-    for name, quantity in (("a trace", "trace"), ("a squared gradient norm", "squared norm")):
-        side = "above" if row[quantity] > reference[quantity] else "below"
-        ends.append(f"{name} of {row[quantity]:.1f}, {side} the baseline's {reference[quantity]:.1f}")
+    quantities = {"trace": "trace", "squared norm": "squared gradient norm"}
+    for column, name in quantities.items():
+        mine, plain = row[column], reference[column]
+        side = f"{'above' if mine > plain else 'below'} the baseline's"
+        ends.append(f"a {name} of {mine:.1f}, {side} {plain:.1f}")
     return " and ".join(ends)
 
 
-apart = found_with(method="anti_score_matching", h="forward", batch_norm="separate")
-together = found_with(method="anti_score_matching", h="forward", batch_norm="joint")
-glue("anti_separate", against_baseline(apart), display=False)
-glue("anti_joint", against_baseline(together), display=False)
+wanted = {"method": "anti_score_matching", "h": "forward"}
+for kind in ("separate", "joint"):
+    candidate = found_with(**wanted, batch_norm=kind)
+    tell({f"anti_{kind}": against_baseline(candidate)})
 
 # %% [markdown]
 # Read the rows of anti-score-matching with the forward estimate. Its purpose is to raise the trace. With separate statistics, as in the released code, the network ends with {glue:text}`anti_separate`. With joint ones: {glue:text}`anti_joint`.
@@ -325,7 +436,8 @@ glue("anti_joint", against_baseline(together), display=False)
 # And this holds the batch norm fixed while the estimate changes. For score-matching two things change at once: the forward candidates compute the gradient norm exactly, the central ones from the pair.
 
 # %% tags=["hide-input"]
-differing_only_in("h", "norm").style.hide(axis="index").format(formats, na_rep="")
+table = differing_only_in("h", "norm")
+table.style.hide(axis="index").format(formats, na_rep="")
 
 # %% [markdown]
 # Between two rows of these tables there is one seed and no interval. They show what can happen to a network, not how often.
@@ -335,57 +447,89 @@ differing_only_in("h", "norm").style.hide(axis="index").format(formats, na_rep="
 # Now the networks that the book uses: {glue:text}`training_runs`. {glue:text}`training_earlier` Thin lines are single seeds, thick ones their means.
 
 # %%
-found = [run for name in runs.METHODS for run in runs.find_all(tier, dataset, name)]
-history = figures.histories(tier, dataset)
+found = [
+    run for name in runs.METHODS for run in runs.find_all(tier, dataset, name)
+]
+history = histories(tier, dataset)
 
 # %% mystnb={"figure": {"name": "fig-training-learning", "caption": "Learning. Left: the cross-entropy of the training batches, averaged over an epoch; the penalty is not in it. Middle: that of the validation digits. Right: the share of validation digits classified wrongly."}, "image": {"alt": "Three panels of curves over the epochs, one curve a model: training cross-entropy, validation cross-entropy and validation errors, all falling."}} tags=["hide-input"]
-figures.learning(tier, dataset)
+learning(tier, dataset)
 plt.show()
 
 # %% mystnb={"figure": {"name": "fig-training-density", "caption": "What the penalties act on, measured in evaluation mode on the same few pictures after each epoch, on training digits (left) and validation digits (right). Above: the mean squared norm of the true logit's gradient. Below: the mean trace of its Hessian, on an axis that is linear between -100 and 100 and logarithmic beyond."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training digits left and validation digits right, one curve a model over the epochs."}} tags=["hide-input"]
-figures.density_in_training(tier, dataset)
+density_in_training(tier, dataset)
 plt.show()
 
 # %% [markdown]
 # At the end, on test digits, which neither training nor the search has seen: means over seeds with 95 % intervals, and the objective's difference from the baseline's, seed by seed. Score-matching is meant to lower the objective, anti-score-matching to raise it.
 
 # %% tags=["hide-input"]
-QUANTITIES = {"trace": "test_trace", "squared gradient norm": "test_squared_norm", "objective of eq. 2": "test_objective"}
-moved = tables.paired_differences(tier, dataset, "test_objective").set_index("model")
+QUANTITIES = {
+    "trace": "test_trace",
+    "squared gradient norm": "test_squared_norm",
+    "objective of eq. 2": "test_objective",
+}
 
 
 def density_at_the_end(tier: str, dataset: str) -> pd.DataFrame:
-    """Return what the penalties act on, on test pictures: over seeds, or over one run's pictures."""
+    """Return what the penalties act on, on test pictures, with intervals."""
     found = tables.interval_table(tier, dataset, QUANTITIES, "{:.1f}")
     lower = tables.paired_differences(tier, dataset, "test_objective")
-    found["objective - baseline's"] = ["", *(sentences.interval_text(row, "{:+.1f}") for _, row in lower.iterrows())]
+    texts = [
+        interval_text(row, "{:+.1f}") for _, row in lower.iterrows()
+    ]
+    found["objective - baseline's"] = ["", *texts]
     behind = tables.model_table(tier, dataset, "test_trace")
-    found["interval over"] = [f"{row['n']} {row['unit'].replace('images', 'pictures')}" if row["n"] else "" for _, row in behind.iterrows()]
+    units = behind["unit"].str.replace("images", "pictures")
+    found["interval over"] = [
+        f"{n} {unit}" if n else ""
+        for n, unit in zip(behind["n"], units, strict=True)
+    ]
     return found
 
 
 density_at_the_end(tier, dataset)
 
 # %% tags=["remove-cell"]
-earlier = sum(run.from_earlier_code for run in found)
-diverged = [f"{run.record.name} seed {run.record.seed}" for run in found if run.record.status != "finished"]
-counts = ", ".join(f"{style.MODEL_LABELS[name]} {sum(run.record.name == name for run in found)}" for name in runs.METHODS)
-glue("training_runs", f"{len(found)} runs (seeds: {counts})" + (f"; diverged: {', '.join(diverged)}" if diverged else ""), display=False)
-glue("training_earlier", f"{earlier} of their records are from earlier code." if earlier else "All are from the code as it is.", display=False)
+moved = tables.paired_differences(tier, dataset, "test_objective")
+moved = moved.set_index("model")
 
 
 def moves(name: str) -> str:
-    """Say which way a model's objective lies from the baseline's, by the interval over seeds."""
+    """Say which way a model's objective lies from the baseline's."""
     row = moved.loc[name]
     if math.isnan(row["low"]):
         return "cannot be told apart from the baseline's without more seeds"
-    return sentences.direction(row, "is higher than the baseline's", "is lower than the baseline's", "is not clearly different from the baseline's")
+    return direction(
+        row, "is higher than the baseline's", "is lower than the baseline's",
+        "is not clearly different from the baseline's",
+    )
 
 
-for name, word in (("score_matching", "score"), ("anti_score_matching", "anti"), ("gradient_norm", "norm")):
-    glue(f"moves_{word}", moves(name), display=False)
-prescribed = sentences.trace_in_words(tier, dataset)
-glue("prescribed", prescribed, display=False)
+prescribed = trace_in_words(tier, dataset)
+tell(
+    moves_score=moves("score_matching"),
+    moves_anti=moves("anti_score_matching"),
+    moves_norm=moves("gradient_norm"),
+    prescribed=prescribed,
+)
+
+# %% tags=["remove-cell"]
+earlier = sum(run.from_earlier_code for run in found)
+diverged = [
+    f"{run.record.name} seed {run.record.seed}"
+    for run in found
+    if run.record.status != "finished"
+]
+names = [run.record.name for run in found]
+counts = [f"{MODEL_LABELS[m]} {names.count(m)}" for m in runs.METHODS]
+words = f"{len(found)} runs (seeds: {', '.join(counts)})"
+if diverged:
+    words += f"; diverged: {', '.join(diverged)}"
+aged = "All are from the code as it is."
+if earlier:
+    aged = f"{earlier} of their records are from earlier code."
+tell(training_runs=words, training_earlier=aged)
 
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
@@ -399,39 +543,58 @@ glue("prescribed", prescribed, display=False)
 # Accuracy on the test digits. The last two columns are the paper's, on CIFAR-100 with a network many times larger; compare their differences with ours, if anything.
 
 # %% tags=["hide-input"]
+def percents(frame: pd.DataFrame, form: str) -> list[str]:
+    """Write intervals in percent."""
+    return [interval_text(row, form, 100) for _, row in frame.iterrows()]
+
+
+# %% tags=["hide-input"]
 def accuracies(tier: str, dataset: str) -> pd.DataFrame:
-    """Return test accuracies in percent, their differences from the baseline's, and the paper's beside."""
-    ours = tables.beside_reported(tables.model_table(tier, dataset, "test_accuracy"), "cifar100.accuracy")
-    each = tables.seed_table(tier, dataset, "test_accuracy").filter(like="seed ")
+    """Return accuracies in percent, beside the baseline's and the paper's."""
+    ours = tables.model_table(tier, dataset, "test_accuracy")
+    ours = tables.beside_reported(ours, "cifar100.accuracy")
+    each = tables.seed_table(tier, dataset, "test_accuracy")
+    each = each.filter(like="seed ")
     lost = tables.paired_differences(tier, dataset, "test_accuracy")
-    return pd.DataFrame(
-        {
-            "test accuracy, %": [sentences.interval_text(row, "{:.1f}", 100) for _, row in ours.iterrows()],
-            **{seed: (100 * values).map("{:.1f}".format, na_action="ignore").fillna("–") for seed, values in each.items() if each.shape[1] > 1},
-            "difference from baseline": ["", *(sentences.interval_text(row, "{:+.1f}", 100) for _, row in lost.iterrows())],
-            "the paper": (100 * ours["paper"]).map("{:.2f}".format),
-            "its difference": ["", *(100 * (ours["paper"] - ours["paper"][0])).map("{:+.2f}".format)[1:]],
-        }
-    ).set_index(pd.Index([style.MODEL_LABELS[name] for name in ours["model"]], name="model"))
+    columns = {"test accuracy, %": percents(ours, "{:.1f}")}
+    if each.shape[1] > 1:
+        for seed, values in each.items():
+            written = (100 * values).map("{:.1f}".format, na_action="ignore")
+            columns[seed] = written.fillna("–")
+    columns["difference from baseline"] = ["", *percents(lost, "{:+.1f}")]
+    columns["the paper"] = (100 * ours["paper"]).map("{:.2f}".format)
+    less = 100 * (ours["paper"] - ours["paper"][0])
+    columns["its difference"] = ["", *less.map("{:+.2f}".format)[1:]]
+    labels = [MODEL_LABELS[name] for name in ours["model"]]
+    return pd.DataFrame(columns).set_index(pd.Index(labels, name="model"))
 
 
 accuracies(tier, dataset)
 
 # %% tags=["remove-cell"]
 def costs(tier: str, dataset: str) -> dict[str, str]:
-    """Say of each penalty whether it costs accuracy, by the interval over seeds."""
+    """Say of each penalty whether it costs accuracy, over seeds."""
     said = {}
-    for _, row in tables.paired_differences(tier, dataset, "test_accuracy").iterrows():
-        verdict = sentences.direction(row, "is more accurate than the baseline", "is less accurate", "is not clearly less or more accurate")
-        points = sentences.interval_text(row, "{:+.1f}", 100)
-        one = "differs from the baseline, in one seed, by" if math.isnan(row["low"]) else f"{verdict}:"
-        said[row["model"]] = "has not been run" if math.isnan(row["value"]) else f"{one} {points.split(' (one')[0]} points"
+    lost = tables.paired_differences(tier, dataset, "test_accuracy")
+    for model, row in lost.set_index("model").iterrows():
+        if math.isnan(row["value"]):
+            said[model] = "has not been run"
+            continue
+        verdict = direction(
+            row, "is more accurate than the baseline", "is less accurate",
+            "is not clearly less or more accurate",
+        )
+        verdict += ":"
+        if math.isnan(row["low"]):
+            verdict = "differs from the baseline, in one seed, by"
+        points = interval_text(row, "{:+.1f}", 100).split(" (one")[0]
+        said[model] = f"{verdict} {points} points"
     return said
 
 
-for name, words in costs(tier, dataset).items():
-    glue(f"costs_{name}", words, display=False)
-glue("seeds_counted", int(tables.seed_table(tier, dataset, "test_accuracy")["n"].max()), display=False)
+tell({f"costs_{name}": words for name, words in costs(tier, dataset).items()})
+counted_seeds = tables.seed_table(tier, dataset, "test_accuracy")["n"]
+tell(seeds_counted=int(counted_seeds.max()))
 
 # %% [markdown]
 # Score-matching {glue:text}`costs_score_matching`. Anti-score-matching {glue:text}`costs_anti_score_matching`. Gradient norm {glue:text}`costs_gradient_norm`. Number of seeds: {glue:text}`seeds_counted`. With three, Student's factor is 4.3, so only a large or a very steady difference counts, and an interval can well run past 100 %.
@@ -447,15 +610,18 @@ sigma = 0.01
 history["noise"] = 2 * history["squared_norm_validation"].pow(0.5) / sigma
 history["relative noise"] = history["noise"] / history["trace_validation"].abs()
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
-plots.training_curves(left, history, y="noise", model="model")
+training_curves(left, history, y="noise", model="model")
 left.set(ylabel="standard deviation of h", title="Noise of one forward sample")
-plots.training_curves(right, history, y="relative noise", model="model")
+training_curves(right, history, y="relative noise", model="model")
 right.axhline(1, color="#555555", linewidth=0.8, zorder=0)
-right.set(ylabel="standard deviation / |trace|", title="... beside what it estimates")
+right.set(ylabel="standard deviation / |trace|")
+right.set_title("... beside what it estimates")
+epochs = sorted(history["epoch"].unique())
 for ax in (left, right):
-    ax.set_xticks(sorted(history["epoch"].unique())[:: max(1, common.epochs // 6)])
-    figures.logarithmic(ax)
-figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    ax.set_xticks(epochs[:: max(1, common.epochs // 6)])
+    logarithmic(ax)
+entries = left.get_legend_handles_labels()
+figure.legend(*entries, loc="outside lower center", ncols=4)
 plt.show()
 
 # %% [markdown]
@@ -464,45 +630,69 @@ plt.show()
 # %% tags=["hide-input"]
 images, probes = {"tiny": (4, 4)}.get(tier, (16, 24))
 pictures = data.load(dataset)
-x, y = data.to_float(pictures.x_validation[:images]).to(device), pictures.y_validation[:images].to(device)
+x = data.to_float(pictures.x_validation[:images]).to(device)
+y = pictures.y_validation[:images].to(device)
 
 
 def spread(network: torch.nn.Module, variant: str) -> tuple[float, float]:
-    """Return the standard deviation of one sample of h, pooled over the digits, and the mean of all."""
+    """Return one sample's standard deviation, pooled over digits, and mean."""
     source = torch.Generator(x.device).manual_seed(seed)
     with torch.no_grad(), trace.full_precision():
-        h = trace.taylor(trace.logit(network, y), x, sigma=sigma, variant=variant, num_probes=probes, generator=source)
+        h = trace.taylor(
+            trace.logit(network, y), x, sigma=sigma, variant=variant,
+            num_probes=probes, generator=source,
+        )
     return float(h.var(dim=0).mean().sqrt()), float(h.mean())
 
 
+# %% tags=["hide-input"]
 measured = {}
 for name in runs.METHODS:
     network = runs.find(tier, dataset, name, seed).model().to(device)
-    slope = float(flat_sum(logit_gradient(network, x, y).square()).mean())
+    slopes = flat_sum(logit_gradient(network, x, y).square())
     central, mean = spread(network, "central")
-    measured[name] = {"predicted": 2 * math.sqrt(slope) / sigma, "forward": spread(network, "forward")[0], "central": central, "mean trace": mean}
-tables.labelled(pd.DataFrame(measured).T.rename_axis("model").reset_index()).round(1)
+    measured[name] = {
+        "predicted": 2 * math.sqrt(float(slopes.mean())) / sigma,
+        "forward": spread(network, "forward")[0],
+        "central": central,
+        "mean trace": mean,
+    }
+found = pd.DataFrame(measured).T.rename_axis("model").reset_index()
+tables.labelled(found).round(1)
 
 # %% tags=["remove-cell"]
-through = history.groupby(["model", "seed"])["squared_norm_validation"].mean().map(math.log).unstack(0)
+norms = history.groupby(["model", "seed"])["squared_norm_validation"].mean()
+through = norms.map(math.log).unstack(0)
 pairs = through.reindex(columns=["score_matching", "baseline"]).dropna()
-ratio = paired_difference_interval(pairs["score_matching"].tolist(), pairs["baseline"].tolist()) if len(pairs) else None
-if ratio is None:
-    remark_b, size = "cannot be tested here: there is no pair of runs", "unknown"
+if len(pairs):
+    both = pairs["score_matching"].tolist(), pairs["baseline"].tolist()
+    ratio = paired_difference_interval(*both)
+    value, low, high = map(math.exp, (ratio.value, ratio.low, ratio.high))
+    behind = f"{low:.2f} to {high:.2f}, {len(pairs)} seeds"
+    if len(pairs) == 1:
+        behind = "one seed, no interval"
+    size = f"{value:.2f} times the baseline's ({behind})"
+    remark_b = {
+        1: "contradicted: the norm is higher",
+        -1: "supported: the norm is lower",
+        0: "left undecided by these seeds",
+    }[ratio.sign()]
 else:
-    value, low, high = (math.exp(end) for end in (ratio.value, ratio.low, ratio.high))
-    size = f"{value:.2f} times the baseline's " + (f"({low:.2f} to {high:.2f}, {len(pairs)} seeds)" if len(pairs) > 1 else "(one seed, no interval)")
-    remark_b = {1: "contradicted: the norm is higher", -1: "supported: the norm is lower", 0: "left undecided by these seeds"}[ratio.sign()]
-glue("norm_ratio", size, display=False)
-glue("remark_b", remark_b, display=False)
+    remark_b = "cannot be tested here: there is no pair of runs"
+    size = "unknown"
+tell(norm_ratio=size, remark_b=remark_b)
+
+# %% tags=["remove-cell"]
 own = measured["score_matching"]
-glue("own_forward", own["forward"], display=False)
-glue("own_predicted", own["predicted"], display=False)
-glue("own_central", own["central"], display=False)
-glue("own_trace", own["mean trace"], display=False)
-glue("own_ratio", own["forward"] / max(abs(own["mean trace"]), 1e-9), display=False)
-glue("training_images", images, display=False)
-glue("training_probes", probes, display=False)
+tell(
+    own_forward=own["forward"],
+    own_predicted=own["predicted"],
+    own_central=own["central"],
+    own_trace=own["mean trace"],
+    own_ratio=own["forward"] / max(abs(own["mean trace"]), 1e-9),
+    training_images=images,
+    training_probes=probes,
+)
 
 # %% [markdown]
 # ({glue:text}`training_images` digits, {glue:text}`training_probes` samples each.) For the score-matched network the formula predicts {glue:text}`own_predicted:.0f`, the forward estimate has {glue:text}`own_forward:.0f`, the central one {glue:text}`own_central:.0f`, and the mean trace is {glue:text}`own_trace:.0f`. The standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
@@ -511,45 +701,61 @@ glue("training_probes", probes, display=False)
 
 # %% tags=["remove-cell"]
 def objectives(tier: str, dataset: str) -> str:
-    """Say on which side of the baseline's objective score-matching's lies: over seeds, or over one run's pictures."""
-    rows = tables.model_table(tier, dataset, "test_objective").set_index("model")
+    """Say on which side of the baseline's objective score-matching's lies."""
+    rows = tables.model_table(tier, dataset, "test_objective")
+    rows = rows.set_index("model")
     matched, plain = rows.loc["score_matching"], rows.loc["baseline"]
     if math.isnan(matched["value"]) or math.isnan(plain["value"]):
         return "not measured on both networks."
-    paired = tables.paired_differences(tier, dataset, "test_objective").set_index("model").loc["score_matching"]
-    apart = {"low": matched["low"] - plain["high"], "high": matched["high"] - plain["low"]}
-    words = sentences.direction(
-        apart if math.isnan(paired["low"]) else paired,
-        "the baseline's is lower, without being asked",
+    paired = tables.paired_differences(tier, dataset, "test_objective")
+    apart = paired.set_index("model").loc["score_matching"]
+    if math.isnan(apart["low"]):  # One run of each: over its pictures.
+        apart = {
+            "low": matched["low"] - plain["high"],
+            "high": matched["high"] - plain["low"],
+        }
+    words = direction(
+        apart, "the baseline's is lower, without being asked",
         "score-matching's is lower, as it should be",
         "the intervals do not tell the two apart",
     )
-    return f"{sentences.interval_text(matched, '{:,.0f}')} with score-matching and {sentences.interval_text(plain, '{:,.0f}')} without: {words}."
+    with_it, without = (
+        interval_text(row, "{:,.0f}") for row in (matched, plain)
+    )
+    return f"{with_it} with score-matching and {without} without: {words}."
 
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = search.by_rule(search.candidates("small"))
-ran = theirs["right"].notna().sum()
-cifar_runs = [run for name in runs.METHODS for run in runs.find_all(*CIFAR, name)]
+ran, brief = theirs["right"].notna().sum(), SEARCH_RUNS["small"]
 usual = presets.preset(*CIFAR, "baseline")
-glue("cifar_width", usual.width, display=False)
-glue("cifar_epochs", usual.epochs, display=False)
-glue("cifar_searched", f"{ran} of {len(theirs)}", display=False)
-brief = series.SEARCH_RUNS["small"]
-glue("cifar_brief", f"{brief['epochs']} epochs of {brief['train_size']:,} pictures", display=False)
-glue("cifar_constants", paper_constants(theirs), display=False)
-glue("cifar_trained", sentences.runs_in_words(*CIFAR, "history"), display=False)
-for name, words in costs(*CIFAR).items():
-    glue(f"cifar_costs_{name}", words, display=False)
-cifar_prescribed = sentences.trace_in_words(*CIFAR)
-glue("cifar_prescribed", cifar_prescribed, display=False)
-glue("cifar_objective", objectives(*CIFAR), display=False)
-on_digits = f"On digits: {prescribed} " if (tier, dataset) != CIFAR else ""
-glue("pulls", f"{on_digits}On CIFAR-100: {cifar_prescribed}", display=False)
-glue("cifar_early", f"{theirs.iloc[0]['squared norm']:.1f}", display=False)
-late = [run.history()["squared_norm_validation"].iloc[-1] for run in cifar_runs if run.record.name == "baseline"]
-glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", display=False)
+cifar_prescribed = trace_in_words(*CIFAR)
+pulls = f"On CIFAR-100: {cifar_prescribed}"
+if (tier, dataset) != CIFAR:
+    pulls = f"On digits: {prescribed} {pulls}"
+tell(
+    cifar_width=usual.width,
+    cifar_epochs=usual.epochs,
+    cifar_searched=f"{ran} of {len(theirs)}",
+    cifar_brief=f"{brief['epochs']} epochs of {brief['train_size']:,} pictures",
+    cifar_constants=paper_constants(theirs),
+    cifar_trained=runs_in_words(*CIFAR, "history"),
+    cifar_prescribed=cifar_prescribed,
+    cifar_objective=objectives(*CIFAR),
+    pulls=pulls,
+)
+tell({f"cifar_costs_{name}": words for name, words in costs(*CIFAR).items()})
+
+# %% tags=["remove-cell"]
+late = [
+    run.history()["squared_norm_validation"].iloc[-1]
+    for run in runs.find_all(*CIFAR, "baseline")
+]
+tell(
+    cifar_early=f"{theirs.iloc[0]['squared norm']:.1f}",
+    cifar_late=f"{sum(late) / len(late):.0f}" if late else "not known",
+)
 
 # %% [markdown]
 # ## The same on CIFAR-100
@@ -560,7 +766,7 @@ glue("cifar_late", f"{sum(late) / len(late):.0f}" if late else "not known", disp
 search_table(theirs)
 
 # %% mystnb={"figure": {"name": "fig-training-search-cifar", "caption": "The search on CIFAR-100, drawn as in {numref}`fig-training-search`."}, "image": {"alt": "Three scatter plots, one a method: mistakes on validation pictures across, the compared quantity upwards, a shaded band of admitted candidates and a ring around the chosen one."}} tags=["hide-input"]
-figures.search(theirs)
+training_figures.search(theirs)
 plt.show()
 
 # %% tags=["hide-input"]
@@ -574,7 +780,7 @@ Markdown(choices(theirs, "small"))
 # Then the four models. Trained so far: {glue:text}`cifar_trained`.
 
 # %% mystnb={"figure": {"name": "fig-training-density-cifar", "caption": "CIFAR-100: what the penalties act on, through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model over the epochs."}} tags=["hide-input"]
-figures.density_in_training(*CIFAR)
+density_in_training(*CIFAR)
 plt.show()
 
 # %% tags=["hide-input"]

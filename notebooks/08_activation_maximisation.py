@@ -26,32 +26,31 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
-# %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
 # %% tags=["hide-input"]
-
 import ipywidgets as widgets
 import pandas as pd
 import torch
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import nn
 
 from companion import data, fooling, live, runs, sampling
-from companion.book import plots, stencils, style
+from companion.book import plots, stencils
+from companion.book.style import MODEL_LABELS, model_style
 from companion.experiments import presets
-from companion._support import choose
-from companion.metrics import mean_interval, paired_difference_interval, total_variation
-from companion.book.sentences import direction, interval_text
+from companion.book.opening import begin, tell
+from companion.metrics import (
+    mean_interval, paired_difference_interval, total_variation,
+)
+from companion.book.words import direction, interval_text
 
-style.use_style()
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
-points, steps_2d, steps = {"tiny": (40, 20, 3), "quick": (400, 1000, 80)}.get(tier, (400, 1000, 200))
+begin(globals())
+dataset = presets.DATASETS[tier][0]
+
+# %% tags=["hide-input"]
+sizes = {"tiny": (40, 20, 3), "quick": (400, 1000, 80)}
+points, steps_2d, steps = sizes.get(tier, (400, 1000, 200))
 
 
 def fresh(purpose):
@@ -92,27 +91,33 @@ mixture = data.gaussian_mixture(
     weights=torch.tensor([0.4, 0.1, 0.5]),
 )
 bayes = mixture.classifier()
+above = torch.tensor([[0.2, 2.0]], dtype=torch.float64)
 path = {}
 for name, temperature in (("T = 1", 1.0), ("T = 0.1", 0.1), ("T = 0", 0.0)):
     places = path[name] = []
     sampling.langevin(
-        bayes, 0, steps=5, step_size=0.1, start=torch.tensor([[0.2, 2.0]], dtype=torch.float64), clamp=None,
-        temperature=temperature, generator=fresh(1), callback=lambda _, x, places=places: places.append(x[0]),
-    )  # fmt: skip
+        bayes, 0, steps=5, step_size=0.1, start=above, clamp=None,
+        temperature=temperature, generator=fresh(1),
+        callback=lambda _, x, places=places: places.append(x[0]),
+    )
 
 # %%
 places = path["activation maximisation"] = []
 sampling.activation_maximisation(
-    bayes, 0, steps=5, step_size=0.05, start=torch.tensor([[0.2, 2.0]], dtype=torch.float64), clamp=None,
+    bayes, 0, steps=5, step_size=0.05, start=above, clamp=None,
     callback=lambda _, x, places=places: places.append(x[0]),
-)  # fmt: skip
-apart = max(float((a - b).abs().max()) for a, b in zip(path["T = 0"], places, strict=True))
-table = pd.DataFrame({name: ["({:.3f}, {:.3f})".format(*x.tolist()) for x in rows] for name, rows in path.items()})
+)
+pairs = zip(path["T = 0"], places, strict=True)
+apart = max(float((a - b).abs().max()) for a, b in pairs)
+table = pd.DataFrame({
+    name: ["({:.3f}, {:.3f})".format(*x.tolist()) for x in places]
+    for name, places in path.items()
+})
 table.index = pd.RangeIndex(1, 6, name="step")
 table
 
 # %% tags=["remove-cell"]
-glue("apart", f"{apart:.0e}" if apart else "0", display=False)
+tell(apart=f"{apart:.0e}" if apart else "0")
 
 # %% [markdown]
 # Five steps from one starting point, with the same random numbers. The last two columns are two functions of the
@@ -121,12 +126,14 @@ glue("apart", f"{apart:.0e}" if apart else "0", display=False)
 # {glue:text}`points` points start anywhere in the square.
 
 # %%
-start = (torch.rand(points, 2, generator=fresh(2), dtype=torch.float64) - 0.5) * 8
+uniform = torch.rand(points, 2, generator=fresh(2), dtype=torch.float64)
+start = (uniform - 0.5) * 8
 settings = {"steps": steps_2d, "step_size": 0.05, "start": start, "clamp": None}
+climbed = sampling.activation_maximisation(bayes, 0, **settings)
 results = {
     "true samples": mixture.sample(points, fresh(3), y=0)[0],
     "Langevin": sampling.langevin(bayes, 0, **settings, generator=fresh(4)),
-    "activation maximisation": sampling.activation_maximisation(bayes, 0, **settings),
+    "activation maximisation": climbed,
 }
 narrow = {name: (x[:, 0] > 0.55).double() for name, x in results.items()}
 share = {name: mean_interval(inside) for name, inside in narrow.items()}
@@ -138,18 +145,19 @@ grid = torch.cartesian_prod(axis, axis)
 density = mixture.log_density(grid, 0).exp().reshape(121, 121).T
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.3), sharey=True)
 for ax, (name, x) in zip(axes, results.items(), strict=True):
-    ax.contour(axis, axis, density, levels=8, colors="#8C8C8C", linewidths=0.7)
-    ax.scatter(*x.T, s=28 if "maximisation" in name else 6, color="#0072B2", alpha=0.5, linewidths=0)
-    ax.set(xlim=(-3.6, 3), ylim=(-2.6, 2.6), aspect="equal", title=name, xlabel="$x_1$")
+    ax.contour(axis, axis, density, 8, colors="#8C8C8C", linewidths=0.7)
+    size = 28 if "maximisation" in name else 6
+    ax.scatter(*x.T, s=size, color="#0072B2", alpha=0.5, linewidths=0)
+    ax.set(xlim=(-3.6, 3), ylim=(-2.6, 2.6), aspect="equal")
+    ax.set(title=name, xlabel="$x_1$")
 axes[0].set_ylabel("$x_2$")
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("points", points, display=False)
-glue("steps_2d", steps_2d, display=False)
-glue("left_gradient", f"{float(mixture.score(results['activation maximisation'], 0).norm(dim=1).max()):.0e}", display=False)
-for key, name in (("true", "true samples"), ("langevin", "Langevin"), ("climbed", "activation maximisation")):
-    glue(f"share_{key}", interval_text(share[name], "{:.0f}", 100), display=False)
+left = mixture.score(climbed, 0).norm(dim=1).max()
+tell(points=points, steps_2d=steps_2d, left_gradient=f"{float(left):.0e}")
+for key, name in zip(("true", "langevin", "climbed"), share, strict=True):
+    tell({f"share_{key}": interval_text(share[name], "{:.0f}", 100)})
 
 # %% [markdown]
 # Langevin dynamics filled both humps ({numref}`fig-climb-plane`). Activation maximisation ended on two summits;
@@ -193,7 +201,7 @@ truth, precision = (0.2 + 0.6 * stencils.smiley(size)).double(), 0.2**-2
 
 
 class Gaussian(nn.Module):
-    """One logit: the log-density of pictures around `truth`, up to a constant."""
+    """One logit: the log-density around `truth`, up to a constant."""
 
     def forward(self, x):
         return -precision / 2 * (x - truth).square().sum(dim=(1, 2, 3))[:, None]
@@ -205,70 +213,86 @@ samplers = {
     "smoothness": {"smoothness": precision},
     "jitter": {"jitter": 2},
 }
-step_size, chain, burn_in = 0.008, {"tiny": 60}.get(tier, 1500), {"tiny": 20}.get(tier, 300)
+step_size = 0.008
+chain, burn_in = {"tiny": (60, 20)}.get(tier, (1500, 300))
 
 
 # %%
 def predicted(weight_decay=0.0, smoothness=0.0, jitter=0):
-    """Return the mean picture and the mean pixel deviation of the biased density, in closed form."""
+    """Return the biased density's mean picture and mean pixel deviation."""
     identity = torch.eye(size * size, dtype=torch.float64)
-    roughness = sampling.roughness_gradient(identity.view(-1, 1, size, size)).flatten(1)
-    total = (precision + weight_decay) * identity + smoothness * roughness
-    shifts = [(a, b) for a in range(-jitter, jitter + 1) for b in range(-jitter, jitter + 1)]
-    centre = torch.stack([truth.roll(shift, dims=(-2, -1)) for shift in shifts]).mean(dim=0)
+    roughness = sampling.roughness_gradient(identity.view(-1, 1, size, size))
+    total = (precision + weight_decay) * identity
+    total = total + smoothness * roughness.flatten(1)
+    moves = range(-jitter, jitter + 1)
+    shifts = [(a, b) for a in moves for b in moves]
+    shifted = [truth.roll(shift, dims=(-2, -1)) for shift in shifts]
+    centre = torch.stack(shifted).mean(dim=0)
     pulls = precision * centre.flatten() + weight_decay / 2
-    spread = torch.linalg.inv(total - step_size / 4 * total @ total).diagonal().mean().sqrt()
-    return torch.linalg.solve(total, pulls).view(1, size, size), float(spread)
+    mean = torch.linalg.solve(total, pulls).view(1, size, size)
+    precisions = total - step_size / 4 * total @ total
+    return mean, float(torch.linalg.inv(precisions).diagonal().mean().sqrt())
 
-
+# %%
 def measured(**options):
-    """Run 32 Langevin chains; return the mean picture and the mean pixel deviation after the burn-in."""
+    """Run 32 Langevin chains; return the same two, after the burn-in."""
     kept = []
     sampling.langevin(
-        Gaussian(), 0, steps=chain, step_size=step_size, start=truth.expand(32, -1, -1, -1), clamp=None,
-        generator=fresh(5), callback=lambda step, x: kept.append(x) if step > burn_in else None, **options,
-    )  # fmt: skip
+        Gaussian(), 0, steps=chain, step_size=step_size, clamp=None,
+        start=truth.expand(32, -1, -1, -1), generator=fresh(5),
+        callback=lambda step, x: kept.append(x) if step > burn_in else None,
+        **options,
+    )
     samples = torch.stack(kept)
     return samples.mean(dim=(0, 1)), float(samples.var(dim=1).mean().sqrt())
 
 
 # %%
-biased = {name: (predicted(**options), measured(**options)) for name, options in samplers.items()}
+biased = {
+    name: (predicted(**options), measured(**options))
+    for name, options in samplers.items()
+}
 
 
-def off(picture):
-    """Root of the mean squared distance from the true mean, a pixel."""
-    return float((picture - truth).square().mean().sqrt())
+# %%
+def apart_by(first, second):
+    """Return the root mean square difference of two pictures."""
+    return float((first - second).square().mean().sqrt())
 
 
-table = pd.DataFrame(
-    [
-        (off(theory[0]), off(chains[0]), float((theory[0] - chains[0]).square().mean().sqrt()), theory[1], chains[1])
-        for theory, chains in biased.values()
-    ],
-    index=pd.Index(biased, name="sampler"),
-    columns=pd.MultiIndex.from_tuples(
-        [("mean's distance from the truth", "predicted"), ("mean's distance from the truth", "measured"),
-         ("measured from", "predicted"), ("pixel deviation", "predicted"), ("pixel deviation", "measured")]
-    ),
-)  # fmt: skip
+distance = "mean's distance from the truth"
+columns = [
+    (distance, "predicted"), (distance, "measured"),
+    ("measured from", "predicted"),
+    ("pixel deviation", "predicted"), ("pixel deviation", "measured"),
+]
+rows = [
+    (apart_by(mean, truth), apart_by(chain_mean, truth),
+     apart_by(mean, chain_mean), spread, chain_spread)
+    for (mean, spread), (chain_mean, chain_spread) in biased.values()
+]
+table = pd.DataFrame(rows, index=pd.Index(biased, name="sampler"))
+table.columns = pd.MultiIndex.from_tuples(columns)
 table.style.format("{:.3f}")
 
 # %% mystnb={"figure": {"name": "fig-climb-bias", "caption": "The mean picture of four samplers of one density. Above: calculated. Below: the mean of 32 Langevin chains."}, "image": {"alt": "Two rows of four faces, equal in pairs: a sharp face, a pale one, one with soft edges, and one blurred almost beyond recognition."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 4, figsize=(7.0, 3.9))
 for row, label in enumerate(("calculated", "measured")):
     means = torch.stack([both[row][0] for both in biased.values()])
-    plots.show_images(axes[row], means, titles=list(biased) if row == 0 else None)
+    titles = list(biased) if row == 0 else None
+    plots.show_images(axes[row], means, titles=titles)
     axes[row, 0].set_ylabel(label)
 figure.suptitle("Each kind of help samples another density", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-for key, name in (("none", "no help"), ("grey", "pull to grey"), ("smooth", "smoothness"), ("jitter", "jitter")):
-    glue(f"off_{key}", off(biased[name][1][0]), display=False)
+for key, (_, (mean, spread)) in zip(
+    ("none", "grey", "smooth", "jitter"), biased.values(), strict=True
+):
+    tell({f"off_{key}": apart_by(mean, truth)})
     if key != "jitter":
-        glue(f"spread_{key}", biased[name][1][1], display=False)
-glue("worst_agreement", max(float((a[0] - b[0]).square().mean().sqrt()) for a, b in biased.values()), display=False)
+        tell({f"spread_{key}": spread})
+tell(worst_agreement=float(table["measured from", "predicted"].max()))
 
 # %% [markdown]
 # The chains arrive where the algebra says, to within {glue:text}`worst_agreement:.3f` a pixel. Without help their
@@ -286,19 +310,21 @@ glue("worst_agreement", max(float((a[0] - b[0]).square().mean().sqrt()) for a, b
 
 # %%
 names = ("baseline", "score_matching")
-networks = {name: runs.find(tier, dataset, name, seed).model().to(device) for name in names}
+trained = {name: runs.find(tier, dataset, name, seed) for name in names}
+networks = {name: run.model().to(device) for name, run in trained.items()}
 targets = torch.arange(10, device=device)
-shape = runs.find(tier, dataset, "baseline", seed).pictures()["samples"].shape[1:]
-noise = (0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))).clamp(0, 1).to(device)
+shape = trained["baseline"].pictures()["samples"].shape[1:]
+noise = 0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))
+noise = noise.clamp(0, 1).to(device)
 
 
 def climb(network, start):
-    """Return the pictures after every step of the climb, the start among them: (steps + 1, 10, C, H, W)."""
+    """Return the start and what follows each step, (steps + 1, 10, C, H, W)."""
     frames = [start]
     sampling.activation_maximisation(
-        network, targets, steps=steps, step_size=0.1, weight_decay=0.01, start=start,
-        callback=lambda _, x: frames.append(x),
-    )  # fmt: skip
+        network, targets, steps=steps, step_size=0.1, weight_decay=0.01,
+        start=start, callback=lambda _, x: frames.append(x),
+    )
     return torch.stack(frames)
 
 
@@ -308,7 +334,8 @@ climbs = {name: climb(network, noise) for name, network in networks.items()}
 # Move the slider to see the pictures grow.
 
 # %% tags=["hide-input"]
-stops = sorted({s for s in (0, 1, 2, 4, 8, 15, 30, 50, 80, 120, 200) if s <= steps})
+offered = (0, 1, 2, 4, 8, 15, 30, 50, 80, 120, 200)
+stops = sorted({stop for stop in offered if stop <= steps})
 
 
 def pictures_after(step):
@@ -316,12 +343,15 @@ def pictures_after(step):
     figure, axes = plt.subplots(2, 10, figsize=(7.6, 1.75))
     for row, name in zip(axes, names, strict=True):
         plots.show_images(row, climbs[name][step])
-        row[0].set_ylabel(style.MODEL_LABELS[name], rotation=0, ha="right", va="center", fontsize=8)
-    return plots.figure_widget(figure, alt=f"Ten pictures by each of the two networks, after {step} steps.", dpi=90)
+        label = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 8}
+        row[0].set_ylabel(MODEL_LABELS[name], **label)
+    alt = f"Ten pictures by each of the two networks, after {step} steps."
+    return plots.figure_widget(figure, alt=alt, dpi=90)
 
 
-slider = widgets.SelectionSlider(options=[(str(stop), i) for i, stop in enumerate(stops)], description="steps")
-stack = widgets.Stack([pictures_after(stop) for stop in stops], selected_index=0)
+options = [(str(stop), i) for i, stop in enumerate(stops)]
+slider = widgets.SelectionSlider(options=options, description="steps")
+stack = widgets.Stack([pictures_after(s) for s in stops], selected_index=0)
 widgets.jslink((slider, "index"), (stack, "selected_index"))
 display(widgets.VBox([slider, stack]))
 
@@ -331,9 +361,9 @@ display(widgets.VBox([slider, stack]))
 
 # %% tags=["hide-input"]
 live.sampling(
-    {style.MODEL_LABELS[name]: network for name, network in networks.items()}, shape, data.load(dataset).class_names,
-    target=3,
-)  # fmt: skip
+    {MODEL_LABELS[name]: networks[name] for name in names},
+    shape, data.load(dataset).class_names, target=3,
+)
 
 # %% [markdown]
 # What do the numbers do meanwhile? The logit has two parts
@@ -344,48 +374,69 @@ live.sampling(
 # %%
 @torch.no_grad()
 def parts(network, frames):
-    """Return the target's logit through a climb, its common part, and the probability: (steps + 1, 10) each."""
+    """Return logit, its common part and probability, each (steps + 1, 10)."""
     logits = torch.stack([network(x) for x in frames])
-    own = logits.gather(2, targets.expand(len(logits), -1)[..., None])[..., 0].cpu()
+    of_target = targets.expand(len(logits), -1)[..., None]
+    own = logits.gather(2, of_target)[..., 0].cpu()
     common = logits.logsumexp(dim=2).cpu()
     return {"logit": own, "common": common, "probability": (own - common).exp()}
 
 
-curves = {name: parts(network, climbs[name]) for name, network in networks.items()}
+curves = {name: parts(networks[name], climbs[name]) for name in names}
 
 # %% mystnb={"figure": {"name": "fig-climb-curves", "caption": "The target's logit and its probability through the climb. Thin lines: ten classes; thick: their mean."}, "image": {"alt": "Left: the logits of both networks rise, steeply at first, and are still rising at the last step. Right: the probability of each class jumps from near 0 to near 1, each at a time of its own; the two means climb over the whole width and are still rising at the last step."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
 for name in names:
-    style = {**style.model_style(name), "marker": None}
+    style = {**model_style(name), "marker": None}
     for ax, quantity in zip(axes, ("logit", "probability"), strict=True):
-        ax.plot(curves[name][quantity], color=style["color"], linewidth=0.6, alpha=0.35)
-        ax.plot(curves[name][quantity].mean(dim=1), **style)
-axes[0].set(xlabel="steps", ylabel="logit of the target", title="What is climbed")
-axes[1].set(xlabel="steps", ylabel="probability of the target", title="What the classifier answers", ylim=(-0.03, 1.03))
+        values, colour = curves[name][quantity], style["color"]
+        ax.plot(values, color=colour, linewidth=0.6, alpha=0.35)
+        ax.plot(values.mean(dim=1), **style)
+axes[0].set(xlabel="steps", ylabel="logit of the target")
+axes[0].set_title("What is climbed")
+axes[1].set(xlabel="steps", ylabel="probability of the target")
+axes[1].set(title="What the classifier answers", ylim=(-0.03, 1.03))
 axes[0].legend()
 plt.show()
 
 # %% tags=["remove-cell"]
+def when_sure(common, probability):
+    """Say how the common part changed once a class's probability was 0.99."""
+    changes = []
+    for c, p in enumerate(probability.T):
+        if p.gt(0.99).any():
+            first = int(p.gt(0.99).nonzero()[0])
+            changes.append(float(common[-1, c] - common[first, c]))
+    if not changes:
+        return f"no class passed a probability of 0.99 within {steps} steps"
+    mean = round(sum(changes) / len(changes), 1) + 0.0
+    return (
+        f"{len(changes)} of {common.shape[1]} classes passed a probability of "
+        f"0.99; from there on their common part changed by {mean:+.1f} on "
+        "average"
+    )
+
+
+# %% tags=["remove-cell"]
 for name in names:
-    logit, common, probability = (curves[name][key] for key in ("logit", "common", "probability"))
-    rise, shared = (float((part[-1] - part[0]).mean()) for part in (logit, common))
-    glue(f"{name}_rise", f"{rise:.1f}", display=False)
-    for key, part in (("own", rise - shared), ("common", shared)):
-        glue(f"{name}_{key}", f"{round(part, 1) + 0.0:+.1f}", display=False)
-    moved = "fell" if round(shared, 1) < 0 else "rose" if round(shared, 1) > 0 else "stayed where it was"
-    glue(f"{name}_moved", moved, display=False)
-    sure = [(c, int(p.gt(0.99).nonzero()[0])) for c, p in enumerate(probability.T) if p.gt(0.99).any()]
-    later = [float(common[-1, c] - common[first, c]) for c, first in sure]
-    words = f"no class passed a probability of 0.99 within {steps} steps"
-    if sure:
-        words = f"{len(sure)} of {logit.shape[1]} classes passed a probability of 0.99; from there on"
-        words += f" their common part changed by {round(sum(later) / len(later), 1) + 0.0:+.1f} on average"
-    glue(f"{name}_sure", words, display=False)
-most = [n for n, c in curves.items() if (c["logit"] - c["common"]).diff(dim=0).sum() > c["common"].diff(dim=0).sum()]
-most = {0: "for neither network", 1: "for one network alone", 2: "for both networks"}[len(most)]
-glue("most_own", most, display=False)
-glue("steps", steps, display=False)
+    logit, common, probability = curves[name].values()
+    rise, shared = (float((p[-1] - p[0]).mean()) for p in (logit, common))
+    own, shared = (round(part, 1) + 0.0 for part in (rise - shared, shared))
+    moved = "fell" if shared < 0 else "rose" if shared > 0 else ""
+    tell({
+        f"{name}_rise": f"{rise:.1f}",
+        f"{name}_own": f"{own:+.1f}",
+        f"{name}_common": f"{shared:+.1f}",
+        f"{name}_moved": moved or "stayed where it was",
+        f"{name}_sure": when_sure(common, probability),
+    })
+mostly_own = 0
+for curve in curves.values():
+    own, common = curve["logit"] - curve["common"], curve["common"]
+    mostly_own += bool(own.diff(dim=0).sum() > common.diff(dim=0).sum())
+which = ("for neither network", "for one network alone", "for both networks")
+tell(most_own=which[mostly_own], steps=steps)
 
 # %% [markdown]
 # In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise` on average:
@@ -406,59 +457,72 @@ glue("steps", steps, display=False)
 # they were. We climb the new logits, and beside them add the noise of Langevin, and the two kinds of help.
 
 # %%
-face = fooling.shift_logits(networks["baseline"], fooling.linear_shift(stencils.smiley(shape[-1]), 1.0))
+bent = fooling.linear_shift(stencils.smiley(shape[-1]), 1.0)
+face = fooling.shift_logits(networks["baseline"], bent)
+climber, langevin = sampling.activation_maximisation, sampling.langevin
 kinds = {
-    "climb": (sampling.activation_maximisation, {"step_size": 0.1}),
-    "Langevin, T = 0.001": (sampling.langevin, {"step_size": 0.2, "temperature": 0.001}),
-    "Langevin, T = 1": (sampling.langevin, {"step_size": 0.2, "temperature": 1.0}),
-    "climb, smoothness": (sampling.activation_maximisation, {"step_size": 0.1, "smoothness": 0.1}),
-    "climb, jitter": (sampling.activation_maximisation, {"step_size": 0.1, "jitter": 2}),
+    "climb": (climber, {"step_size": 0.1}),
+    "Langevin, T = 0.001": (langevin, {"step_size": 0.2, "temperature": 0.001}),
+    "Langevin, T = 1": (langevin, {"step_size": 0.2, "temperature": 1.0}),
+    "climb, smoothness": (climber, {"step_size": 0.1, "smoothness": 0.1}),
+    "climb, jitter": (climber, {"step_size": 0.1, "jitter": 2}),
 }
+made_by = [(name, kind) for name in names for kind in kinds]
+made_by.append(("baseline + face", "climb"))
 album = {}
-for name, network in (*networks.items(), ("baseline + face", face)):
-    for kind, (sampler, options) in kinds.items() if network is not face else [("climb", kinds["climb"])]:
-        album[name, kind] = sampler(
-            network, targets, steps=steps, start=noise, weight_decay=0.01, generator=fresh(7), **options
-        )
+for name, kind in made_by:
+    sampler, options = kinds[kind]
+    album[name, kind] = sampler(
+        networks.get(name, face), targets, steps=steps, start=noise,
+        weight_decay=0.01, generator=fresh(7), **options,
+    )
 
 # %% mystnb={"figure": {"name": "fig-climb-album", "caption": "Ten classes, from the same noise. The third row has the same probabilities as the first for every picture there is."}, "image": {"alt": "Rows of ten small pictures, one row for each network and sampler. In the row of the baseline with the face added, every picture shows a smiling face. At temperature 1 all pictures are noise."}} tags=["hide-input"]
 set_matplotlib_formats("png", dpi=200)
-order = [("baseline", "climb"), ("score_matching", "climb"), ("baseline + face", "climb")]
+order = [(name, "climb") for name in (*names, "baseline + face")]
 order += [(name, kind) for kind in list(kinds)[1:] for name in names]
 figure, axes = plt.subplots(len(order), 10, figsize=(8.8, 0.68 * len(order)))
 for row, key in zip(axes, order, strict=True):
     plots.show_images(row, album[key])
-    label = f"{style.MODEL_LABELS.get(key[0], 'Baseline + face')}\n{key[1]}"
+    label = f"{MODEL_LABELS.get(key[0], 'Baseline + face')}\n{key[1]}"
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
 plt.show()
 
 # %%
 variation = {key: total_variation(made) for key, made in album.items()}
 plain = {name: variation[name, "climb"] for name in names}
-rows = [
-    (style.MODEL_LABELS[name], kind, mean_interval(values), paired_difference_interval(values, plain[name]))
+changes = {
+    (name, kind): paired_difference_interval(values, plain[name])
     for (name, kind), values in variation.items()
     if name in names
-]
-table = pd.DataFrame(
-    [(label, kind, interval_text(value, "{:.3f}"), "" if kind == "climb" else interval_text(change, "{:+.3f}"))
-     for label, kind, value, change in rows],
-    columns=["network", "sampler", "total variation", "change from the plain climb"],
-).set_index(["network", "sampler"])  # fmt: skip
-table
+}
+rows = []
+for (name, kind), change in changes.items():
+    value = interval_text(mean_interval(variation[name, kind]), "{:.3f}")
+    less = "" if kind == "climb" else interval_text(change, "{:+.3f}")
+    rows.append((MODEL_LABELS[name], kind, value, less))
+columns = ["total variation", "change from the plain climb"]
+table = pd.DataFrame(rows, columns=["network", "sampler", *columns])
+table.set_index(["network", "sampler"])
 
 # %% tags=["remove-cell"]
-changes = {key: paired_difference_interval(values, plain[key[0]]) for key, values in variation.items() if key[0] in names}
+words = ("rougher", "smoother", "neither clearly rougher nor smoother")
 for name in names:
-    for key, kind in (("smooth", "climb, smoothness"), ("jitter", "climb, jitter"), ("hot", "Langevin, T = 1")):
-        words = ("rougher", "smoother", "neither clearly rougher nor smoother")
-        glue(f"{name}_{key}", direction(changes[name, kind], *words), display=False)
-difference = paired_difference_interval(plain["score_matching"], plain["baseline"])
-glue("between", direction(difference, "rougher than", "smoother than", "not clearly smoother or rougher than"), display=False)
-glue("between_value", interval_text(difference, "{:+.3f}"), display=False)
+    tell({
+        f"{name}_smooth": direction(changes[name, "climb, smoothness"], *words),
+        f"{name}_jitter": direction(changes[name, "climb, jitter"], *words),
+        f"{name}_hot": direction(changes[name, "Langevin, T = 1"], *words),
+    })
+gap = paired_difference_interval(plain["score_matching"], plain["baseline"])
+unclear = "not clearly smoother or rougher than"
 with torch.no_grad():
-    glue("face_kept", f"{float((face(noise).softmax(1) - networks['baseline'](noise).softmax(1)).abs().max()):.0e}", display=False)
-glue("noise_variation", float(total_variation(noise).mean()), display=False)
+    before, after = (f(noise).softmax(1) for f in (networks["baseline"], face))
+tell(
+    between=direction(gap, "rougher than", "smoother than", unclear),
+    between_value=interval_text(gap, "{:+.3f}"),
+    face_kept=f"{float((after - before).abs().max()):.0e}",
+    noise_variation=float(total_variation(noise).mean()),
+)
 
 # %% [markdown]
 # The third row of {numref}`fig-climb-album` is the point of the chapter. The climb found the face that we put in,
@@ -479,22 +543,41 @@ glue("noise_variation", float(total_variation(noise).mean()), display=False)
 # a density over hundreds of pixels need not look like its summit at all.
 
 # %% tags=["remove-cell"]
-found = [run for name in names for run in runs.find_all("small", "cifar100", name)[:1]]
-theirs = {run.record.name: run.model().to(device) for run in found if (run.directory / "weights.safetensors").exists()}
-colours = (0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))).clamp(0, 1).to(device)
+theirs = {}
+for name in names:
+    for run in runs.find_all("small", "cifar100", name)[:1]:
+        if (run.directory / "weights.safetensors").exists():
+            theirs[name] = run.model().to(device)
+start = 0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))
+start = start.clamp(0, 1).to(device)
 rows = {}
 for name, network in theirs.items():
-    climbed = parts(network, climb(network, colours))
-    rise, shared = (climbed[key][-1] - climbed[key][0] for key in ("logit", "common"))
-    rows[style.MODEL_LABELS[name]] = {
-        "rise of the logit": interval_text(mean_interval(rise), "{:+.1f}"),
-        "in the log-probability": interval_text(mean_interval(rise - shared), "{:+.1f}"),
-        "in the common part": interval_text(mean_interval(shared), "{:+.1f}"),
-        "probability at the end": f"{float(climbed['probability'][-1].mean()):.2f}",
+    climbed = parts(network, climb(network, start))
+    rise, shared = (
+        climbed[key][-1] - climbed[key][0] for key in ("logit", "common")
+    )
+    found = {
+        "rise of the logit": rise,
+        "in the log-probability": rise - shared,
+        "in the common part": shared,
     }
-said = [f"{name.lower()} {row['rise of the logit']}, of it {row['in the common part']} in the common part" for name, row in rows.items()]
-glue("cifar_rise", "; ".join(said) or "not measured yet", display=False)
-glue("cifar_networks", "none has been trained yet" if not theirs else " and ".join(style.MODEL_LABELS[n].lower() for n in theirs), display=False)
+    rows[MODEL_LABELS[name]] = {
+        part: interval_text(mean_interval(values), "{:+.1f}")
+        for part, values in found.items()
+    }
+    end = float(climbed["probability"][-1].mean())
+    rows[MODEL_LABELS[name]]["probability at the end"] = f"{end:.2f}"
+
+# %% tags=["remove-cell"]
+said = [
+    f"{name.lower()} {row['rise of the logit']}, "
+    f"of it {row['in the common part']} in the common part"
+    for name, row in rows.items()
+]
+tell(
+    cifar_rise="; ".join(said) or "not measured yet",
+    cifar_networks=" and ".join(rows).lower() or "none has been trained yet",
+)
 
 # %% [markdown]
 # ## On CIFAR-100

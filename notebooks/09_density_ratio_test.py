@@ -25,29 +25,29 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
-# %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
 # %% tags=["hide-input"]
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import nn
 
 from companion import data, fooling, runs
-from companion.book import figures, plots, style
+from companion.book import figures, plots
+from companion.book.curves import curve_with_band
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
-from companion.metrics import extremal_mask, mean_interval, paired_difference_interval, pixel_perturbation
-from companion.book.sentences import direction, interval_text
+from companion.metrics import (
+    extremal_mask,
+    mean_interval,
+    paired_difference_interval,
+    pixel_perturbation,
+)
+from companion.book.words import direction, interval_text
 
-style.use_style()
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+begin(globals())
+dataset = presets.DATASETS[tier][0]
 count, masked, mask_steps = {"tiny": (12, 3, 2)}.get(tier, (100, 6, 40))
 fractions = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 source = torch.Generator().manual_seed(seed)
@@ -81,25 +81,35 @@ bayes = nn.Sequential(nn.Flatten(), mixture.classifier())
 flat, label = mixture.sample(n, source)
 gaussian = flat.view(n, 1, 6, 6)
 saliency = logit_gradient(bayes, gaussian, label)
-test = pixel_perturbation(bayes, gaussian, label, saliency, fractions=fractions, score="logit")
+test = pixel_perturbation(
+    bayes, gaussian, label, saliency, fractions=fractions, score="logit"
+)
 
 # %%
 least_first = saliency.abs().flatten(1).argsort(dim=1, stable=True)
+mean = flat.mean(dim=1, keepdim=True)
 rows = []
-for fraction, value, by_test in zip(fractions, test.value, test.per_sample, strict=True):
+for fraction, by_test in zip(fractions, test.per_sample, strict=True):
     damaged = flat.clone()
     replaced = least_first[:, : round(fraction * pixels)]
-    damaged.scatter_(1, replaced, flat.mean(dim=1, keepdim=True).expand_as(replaced))
-    by_formula = mixture.log_density(damaged, label) - mixture.log_density(flat, label)
-    rows.append((fraction, float(value), float(by_formula.mean()), float((by_test - by_formula).abs().max())))
-columns = ["pixels replaced", "change of the logit", "log density ratio", "largest difference"]
-table = pd.DataFrame(rows, columns=columns).set_index("pixels replaced")
-table.style.format({"change of the logit": "{:.4f}", "log density ratio": "{:.4f}", "largest difference": "{:.0e}"}).format_index("{:.0%}")
+    damaged.scatter_(1, replaced, mean.expand_as(replaced))
+    before, after = (mixture.log_density(z, label) for z in (flat, damaged))
+    rows.append({
+        "pixels replaced": fraction,
+        "change of the logit": float(by_test.mean()),
+        "log density ratio": float((after - before).mean()),
+        "largest difference": float((by_test - (after - before)).abs().max()),
+    })
+table = pd.DataFrame(rows).set_index("pixels replaced")
+styled = table.style.format("{:.4f}").format_index("{:.0%}")
+styled.format("{:.0e}", subset=["largest difference"])
 
 # %% tags=["remove-cell"]
-glue("identity_gap", f"{table['largest difference'].max():.0e}", display=False)
-glue("identity_size", float(table["log density ratio"].abs().max()), display=False)
-glue("gaussian_pictures", n, display=False)
+tell(
+    identity_gap=f"{table['largest difference'].max():.0e}",
+    identity_size=float(table["log density ratio"].abs().max()),
+    gaussian_pictures=n,
+)
 
 # %% [markdown]
 # The means agree to every digit shown. Over {glue:text}`gaussian_pictures` pictures and all fractions the largest
@@ -124,7 +134,8 @@ glue("gaussian_pictures", n, display=False)
 
 # %%
 images = data.load(dataset)
-x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+x = data.to_float(images.x_test[:count]).to(device)
+y = images.y_test[:count].to(device)
 model = runs.find(tier, dataset, "baseline", seed).model().to(device)
 gradient = logit_gradient(model, x, y)
 
@@ -139,10 +150,14 @@ def corner_of(pictures):
 
 def three_networks(model, corner):
     """Return the network as trained, and with the corner liked and disliked."""
+    likes, dislikes = (
+        fooling.shift_logits(model, fooling.linear_shift(corner, strength))
+        for strength in (2.0, -2.0)
+    )
     return {
         "as trained": model,
-        "likes ink in the corner": fooling.shift_logits(model, fooling.linear_shift(corner, 2.0)).eval(),
-        "dislikes it": fooling.shift_logits(model, fooling.linear_shift(corner, -2.0)).eval(),
+        "likes ink in the corner": likes.eval(),
+        "dislikes it": dislikes.eval(),
     }
 
 
@@ -151,33 +166,49 @@ networks = three_networks(model, corner)
 
 
 # %%
-def perturbed(network, score, on=(x, y, gradient), order="least", replacement="mean"):
-    """Run the test: by default on the first test images, with the gradient map of the network as trained."""
+SCORES = ("logit", "probability", "accuracy")
+
+
+def perturbed(
+    network, score, on=(x, y, gradient), order="least", replacement="mean"
+):
+    """Run the test: by default on test images, with the trained map."""
     return pixel_perturbation(
-        network, *on, fractions=fractions, score=score, order=order, replacement=replacement,
-        generator=torch.Generator().manual_seed(seed),  # The same noise for every network.
-    )  # fmt: skip
+        network, *on, fractions=fractions, score=score, order=order,
+        replacement=replacement,
+        generator=torch.Generator().manual_seed(seed),  # the same for each
+    )
 
 
 def by_three_scores(networks, on=(x, y, gradient)):
     """Run the test on each network, by each score."""
-    scores = ("logit", "probability", "accuracy")
-    return {(name, score): perturbed(network, score, on) for name, network in networks.items() for score in scores}
+    return {
+        (name, score): perturbed(network, score, on)
+        for name, network in networks.items()
+        for score in SCORES
+    }
 
 
+# %%
 curves = by_three_scores(networks)
-at_random = {name: perturbed(network, "logit", order="random") for name, network in networks.items()}
-random_probability = {name: perturbed(networks[name], "probability", order="random") for name in networks}
+at_random = {
+    (name, score): perturbed(network, score, order="random")
+    for name, network in networks.items()
+    for score in ("logit", "probability")
+}
 
 # %% mystnb={"figure": {"name": "fig-ratio-shift", "caption": "The pixel perturbation test of one map on three networks that give the same answers: scored by the logit, by the probability and by the accuracy. Bands: 95 % over images. In the second and third panel three curves lie on each other."}, "image": {"alt": "Three panels. In the first, three curves part widely: one bends up, one stays between, one bends down. In the second and third only one curve is to be seen, falling as pixels are replaced."}} tags=["hide-input"]
 def draw_three_scores(curves):
     """Draw the curves of the three networks, a panel for each score."""
     figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
-    looks = dict(zip(networks, (("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":")), strict=True))
-    titles = {"logit": "Logit: three curves", "probability": "Probability: one", "accuracy": "Accuracy: one"}
-    for ax, (score, title) in zip(axes, titles.items(), strict=True):
-        for name, (colour, marker, dashes) in looks.items():
-            line = plots.curve_with_band(ax, curves[name, score].to_frame(), color=colour, label=name)
+    looks = (
+        ("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":"),
+    )
+    titles = ("Logit: three curves", "Probability: one", "Accuracy: one")
+    for ax, score, title in zip(axes, SCORES, titles, strict=True):
+        for name, (colour, marker, dashes) in zip(networks, looks, strict=True):
+            frame = curves[name, score].to_frame()
+            line = curve_with_band(ax, frame, color=colour, label=name)
             line.set(marker=marker, linestyle=dashes)
         ax.set(title=title, xlabel="share of pixels replaced")
     axes[0].set_ylabel("log density ratio")
@@ -191,35 +222,53 @@ set_matplotlib_formats("svg")
 draw_three_scores(curves)
 
 # %% tags=["remove-cell"]
-KEYS, sure = dict(zip(("plain", "likes", "dislikes"), networks, strict=True)), {}
-glue("count", count, display=False)
+KEYS = dict(zip(("plain", "likes", "dislikes"), networks, strict=True))
+unclear = "not clearly better or worse than"
+sure = {}
 for key, name in KEYS.items():
-    gap = paired_difference_interval(curves[name, "logit"].area(), at_random[name].area())
-    glue(f"map_{key}", direction(gap, "better than", "worse than", "not clearly better or worse than"), display=False)
-    glue(f"map_{key}_gap", interval_text(gap, "{:+.2f}"), display=False)
-    gap = paired_difference_interval(curves[name, "probability"].area(), random_probability[name].area())
-    sure[key] = direction(gap, "better", "worse", "neither clearly better nor worse")
-    glue(f"sure_{key}", sure[key], display=False)
-    glue(f"sure_{key}_gap", interval_text(gap, "{:+.3f}"), display=False)
-glue("sure_agree", "agree" if len(set(sure.values())) == 1 else "do not agree", display=False)
+    denser, surer = (
+        paired_difference_interval(
+            curves[name, score].area(), at_random[name, score].area()
+        )
+        for score in ("logit", "probability")
+    )
+    sure[key] = direction(
+        surer, "better", "worse", "neither clearly better nor worse"
+    )
+    tell({
+        f"map_{key}": direction(denser, "better than", "worse than", unclear),
+        f"map_{key}_gap": interval_text(denser, "{:+.2f}"),
+        f"sure_{key}": sure[key],
+        f"sure_{key}_gap": interval_text(surer, "{:+.3f}"),
+    })
+agree = "agree" if len(set(sure.values())) == 1 else "do not agree"
+tell(count=count, sure_agree=agree)
 
 
 # %% tags=["remove-cell"]
-def glue_what_moved(curves, prefix=""):
-    """Glue each network's log density ratio at half the pixels, and how far the altered ones' answers have moved."""
+def tell_what_moved(curves, prefix=""):
+    """Tell the log density ratios at half the pixels, and what else moved."""
     half = fractions.index(0.5)
     for key, name in KEYS.items():
-        glue(f"{prefix}half_{key}", interval_text(mean_interval(curves[name, "logit"].per_sample[half]), "{:+.1f}"), display=False)
-    probability, answer = (curves["as trained", score].per_sample for score in ("probability", "accuracy"))
+        ratio = mean_interval(curves[name, "logit"].per_sample[half])
+        tell({f"{prefix}half_{key}": interval_text(ratio, "{:+.1f}")})
+    trained = curves["as trained", "probability"].per_sample
+    answers = curves["as trained", "accuracy"].per_sample
+    moved, changed = 0.0, 0
     altered = [name for name in networks if name != "as trained"]
-    moved = max(float((curves[name, "probability"].per_sample - probability).abs().max()) for name in altered)
-    glue(f"{prefix}probability_moved", f"{moved:.0e}", display=False)
-    changed = sum(int((curves[name, "accuracy"].per_sample != answer).sum()) for name in altered)
-    glue(f"{prefix}answers_moved", changed, display=False)
-    glue(f"{prefix}answers", answer.numel() * len(altered), display=False)
+    for name in altered:
+        probability = curves[name, "probability"].per_sample
+        moved = max(moved, float((probability - trained).abs().max()))
+        given = curves[name, "accuracy"].per_sample
+        changed += int((given != answers).sum())
+    tell({
+        f"{prefix}probability_moved": f"{moved:.0e}",
+        f"{prefix}answers_moved": changed,
+        f"{prefix}answers": answers.numel() * len(altered),
+    })
 
 
-glue_what_moved(curves)
+tell_what_moved(curves)
 
 # %% [markdown]
 # With half the pixels replaced, the mean log density ratio is {glue:text}`half_plain` for the network as
@@ -250,16 +299,21 @@ glue_what_moved(curves)
 kinds = {
     (replacement, score): perturbed(model, score, replacement=replacement)
     for replacement in ("mean", "grey", "random")
-    for score in ("logit", "probability", "accuracy")
+    for score in SCORES
 }
 
 # %% mystnb={"figure": {"name": "fig-ratio-replacement", "caption": "The baseline's own gradient map, least relevant pixels first, with three replacements and three scores. Bands: 95 % over images."}, "image": {"alt": "Three panels with a curve for each replacement. In every panel the mean keeps the curve highest; grey and random values nearly coincide, and fall far below it long before the right end."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.2))
-looks = {"mean": ("#0072B2", "o", "-"), "grey": ("#8C8C8C", "s", "--"), "random": ("#D55E00", "x", ":")}
-labels = {"logit": "log density ratio", "probability": "probability of the class", "accuracy": "accuracy"}
-for ax, (score, label_) in zip(axes, labels.items(), strict=True):
+looks = {
+    "mean": ("#0072B2", "o", "-"),
+    "grey": ("#8C8C8C", "s", "--"),
+    "random": ("#D55E00", "x", ":"),
+}
+labels = ("log density ratio", "probability of the class", "accuracy")
+for ax, score, label_ in zip(axes, SCORES, labels, strict=True):
     for name, (colour, marker, dashes) in looks.items():
-        line = plots.curve_with_band(ax, kinds[name, score].to_frame(), color=colour, label=name)
+        frame = kinds[name, score].to_frame()
+        line = curve_with_band(ax, frame, color=colour, label=name)
         line.set(marker=marker, linestyle=dashes)
     ax.set(title=label_.capitalize(), xlabel="share of pixels replaced")
 axes[0].legend(title="replaced by")
@@ -270,9 +324,10 @@ quarter = fractions.index(0.25)
 
 
 def verdicts(replacement):
-    """Return the four pairs of answers, with a quarter of the pixels replaced, as shares of the images."""
+    """Return the shares of images with each of the four pairs of answers."""
+    ratio = kinds[replacement, "logit"].per_sample[quarter]
     probability = kinds[replacement, "probability"].per_sample
-    denser, surer = kinds[replacement, "logit"].per_sample[quarter] > 0, probability[quarter] > probability[0]
+    denser, surer = ratio > 0, probability[quarter] > probability[0]
     return {
         "denser, surer": float((denser & surer).double().mean()),
         "denser, less sure": float((denser & ~surer).double().mean()),
@@ -281,21 +336,25 @@ def verdicts(replacement):
     }
 
 
-table = pd.DataFrame({name: verdicts(name) for name in ("mean", "grey", "random")}).T
+table = pd.DataFrame({name: verdicts(name) for name in looks}).T
 table.index.name = "replaced by"
 table.style.format("{:.0%}")
 
 # %% tags=["remove-cell"]
-for name in ("mean", "grey", "random"):
-    for score, form in (("logit", "{:+.1f}"), ("probability", "{:.2f}"), ("accuracy", "{:.2f}")):
-        glue(f"{name}_{score}", interval_text(mean_interval(kinds[name, score].per_sample[quarter]), form), display=False)
-    glue(f"{name}_unlike", 100 * float(table.loc[name, "denser, less sure"] + table.loc[name, "less dense, surer"]), display=False)
+at_quarter = {key: curve.per_sample[quarter] for key, curve in kinds.items()}
+forms = {"logit": "{:+.1f}", "probability": "{:.2f}", "accuracy": "{:.2f}"}
+for (name, score), values in at_quarter.items():
+    ends = mean_interval(values)
+    tell({f"{name}_{score}": interval_text(ends, forms[score])})
+unlike = table["denser, less sure"] + table["less dense, surer"]
+tell({f"{name}_unlike": 100 * float(unlike[name]) for name in looks})
 words = ("a higher", "a lower", "no clear change in the")
 for score in ("logit", "probability"):
-    gap = paired_difference_interval(kinds["grey", score].per_sample[quarter], kinds["mean", score].per_sample[quarter])
-    glue(f"grey_against_mean_{score}", direction(gap, *words), display=False)
-    gap = paired_difference_interval(kinds["random", score].per_sample[quarter], kinds["mean", score].per_sample[quarter])
-    glue(f"random_against_mean_{score}", direction(gap, *words), display=False)
+    for name in ("grey", "random"):
+        gap = paired_difference_interval(
+            at_quarter[name, score], at_quarter["mean", score]
+        )
+        tell({f"{name}_against_mean_{score}": direction(gap, *words)})
 
 # %% [markdown]
 # | a quarter replaced by | log density ratio | probability | accuracy |
@@ -337,7 +396,8 @@ model.double()
 subjects, classes = x[:masked].double(), y[:masked]
 masks = {
     (name, objective): extremal_mask(
-        networks[name], subjects, classes, area=0.2, objective=objective, steps=mask_steps
+        networks[name], subjects, classes,
+        area=0.2, objective=objective, steps=mask_steps,
     )
     for name in ("as trained", "dislikes it")
     for objective in ("logit", "probability")
@@ -345,50 +405,79 @@ masks = {
 
 # %% mystnb={"figure": {"name": "fig-ratio-masks", "caption": "What is kept (white) and what is replaced (black), for test images, two objectives and two networks with the same answers."}, "image": {"alt": "Rows of images: the digits, then four rows of soft masks. The two rows for the probability are the same; the two for the logit are not: with the corner disliked the mask covers the lower left corner."}} tags=["hide-input"]
 set_matplotlib_formats("png", dpi=200)
-figure, axes = plt.subplots(5, masked, figsize=(1.05 * masked + 1.8, 5.2), squeeze=False)
+size = (1.05 * masked + 1.8, 5.2)
+figure, axes = plt.subplots(5, masked, figsize=size, squeeze=False)
+side = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
 plots.show_images(axes[0], x[:masked])
-axes[0, 0].set_ylabel("image", rotation=0, ha="right", va="center", fontsize=9)
-rows_ = [("as trained", "logit"), ("dislikes it", "logit"), ("as trained", "probability"), ("dislikes it", "probability")]
-for row, key in zip(axes[1:], rows_, strict=True):
-    plots.show_images(row, masks[key].mask)
-    name = {"as trained": "as trained", "dislikes it": "corner disliked"}[key[0]]
-    row[0].set_ylabel(f"{key[1]},\n{name}", rotation=0, ha="right", va="center", fontsize=9)
+axes[0, 0].set_ylabel("image", **side)
+rows_ = [
+    (name, score)
+    for score in ("logit", "probability")
+    for name in ("as trained", "dislikes it")
+]
+for row, (name, score) in zip(axes[1:], rows_, strict=True):
+    plots.show_images(row, masks[name, score].mask)
+    written = name.replace("dislikes it", "corner disliked")
+    row[0].set_ylabel(f"{score},\n{written}", **side)
 plt.show()
 
 # %%
 def summary(result):
-    """Return what a mask does to the network as trained, and how much of the corner it keeps."""
+    """Return what a mask does to the trained network and to the corner."""
     with torch.no_grad():
-        change = (model(result.perturbed) - model(subjects)).gather(1, classes[:, None])[:, 0]
-    kept = (result.mask.cpu() * corner[:1]).sum(dim=(1, 2, 3)) / corner[:1].sum()
+        change = model(result.perturbed) - model(subjects)
+    change = change.gather(1, classes[:, None])[:, 0]
+    kept = (result.mask.cpu() * corner[:1]).sum(dim=(1, 2, 3))
     return {
         "log density ratio": mean_interval(change),
         "probability": mean_interval(result.probability),
-        "share of the corner kept": mean_interval(kept),
+        "share of the corner kept": mean_interval(kept / corner[:1].sum()),
     }
 
-
-summaries = {f"{objective}, {name}": summary(result) for (name, objective), result in masks.items()}
-forms = {"log density ratio": "{:+.1f}", "probability": "{:.2f}", "share of the corner kept": "{:.2f}"}
-table = pd.DataFrame(
-    {key: {name: interval_text(row[name], form) for name, form in forms.items()} for key, row in summaries.items()}
-).T
-table.index.name = "objective, network"
-table
+# %%
+summaries = {
+    f"{objective}, {name}": summary(result)
+    for (name, objective), result in masks.items()
+}
+forms = {
+    "log density ratio": "{:+.1f}",
+    "probability": "{:.2f}",
+    "share of the corner kept": "{:.2f}",
+}
+rows = {
+    key: {name: interval_text(row[name], form) for name, form in forms.items()}
+    for key, row in summaries.items()
+}
+pd.DataFrame(rows).T.rename_axis("objective, network")
 
 # %% tags=["remove-cell"]
 for objective in ("logit", "probability"):
-    apart = (masks["as trained", objective].mask - masks["dislikes it", objective].mask).abs()
-    glue(f"{objective}_masks_apart", f"{float(apart.mean()):.1g}", display=False)
-glue("corner_before", summaries["logit, as trained"]["share of the corner kept"].value, display=False)
-glue("corner_after", summaries["logit, dislikes it"]["share of the corner kept"].value, display=False)
-by_logit, by_probability = masks["as trained", "logit"], masks["as trained", "probability"]
-glue("denser", int((by_logit.log_density_ratio > 0).sum()), display=False)
-glue("masked", masked, display=False)
-gap = paired_difference_interval(by_logit.log_density_ratio, by_probability.log_density_ratio)
-glue("logit_gain", interval_text(gap, "{:+.1f}"), display=False)
-gap = paired_difference_interval(by_logit.probability, by_probability.probability)
-glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
+    trained, disliking = (
+        masks[name, objective].mask for name in ("as trained", "dislikes it")
+    )
+    apart = float((trained - disliking).abs().mean())
+    tell({f"{objective}_masks_apart": f"{apart:.1g}"})
+before, after = (
+    summaries[f"logit, {name}"]["share of the corner kept"].value
+    for name in ("as trained", "dislikes it")
+)
+tell(corner_before=before, corner_after=after, masked=masked)
+
+# %% tags=["remove-cell"]
+by_logit, by_probability = (
+    masks["as trained", objective] for objective in ("logit", "probability")
+)
+denser = paired_difference_interval(
+    by_logit.log_density_ratio, by_probability.log_density_ratio
+)
+surer = paired_difference_interval(
+    by_logit.probability, by_probability.probability
+)
+tell(
+    denser=int((by_logit.log_density_ratio > 0).sum()),
+    logit_gain=interval_text(denser, "{:+.1f}"),
+    probability_gain=interval_text(surer, "{:+.2f}"),
+)
 
 # %% [markdown]
 # Adding the corner to the logits moved the logit's masks by {glue:text}`logit_masks_apart` a pixel on average
@@ -406,15 +495,18 @@ glue("probability_gain", interval_text(gap, "{:+.2f}"), display=False)
 
 # %% tags=["remove-cell"]
 theirs = figures.evaluated("small", "cifar100")
-kept = [(run.pictures()["samples"], run.table("samples")["target"]) for run in theirs.values()]
-drawn = torch.cat([pictures for pictures, _ in kept]).to(device)
-meant = torch.cat([torch.tensor(targets[: len(pictures)].to_numpy()) for pictures, targets in kept])
+drawn = [run.pictures()["samples"] for run in theirs.values()]
+meant = [
+    torch.tensor(run.table("samples")["target"][: len(pictures)].to_numpy())
+    for run, pictures in zip(theirs.values(), drawn, strict=True)
+]
+drawn, meant = torch.cat(drawn).to(device), torch.cat(meant)
 reader = theirs["baseline"].model().to(device)
 on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant))
-cifar_curves = by_three_scores(three_networks(reader, corner_of(drawn)), on_cifar)
-glue("cifar_drawn", len(drawn), display=False)
-glue("cifar_drawers", len(theirs), display=False)
-glue_what_moved(cifar_curves, "cifar_")
+cifar_networks = three_networks(reader, corner_of(drawn))
+cifar_curves = by_three_scores(cifar_networks, on_cifar)
+tell(cifar_drawn=len(drawn), cifar_drawers=len(theirs))
+tell_what_moved(cifar_curves, "cifar_")
 
 # %% [markdown]
 # ## On CIFAR-100

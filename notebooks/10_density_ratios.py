@@ -27,11 +27,6 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import math
 from dataclasses import asdict
 
@@ -40,18 +35,24 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import Tensor, nn
 
 from companion import data, runs
-from companion.book import figures, plots, sentences, style, tables
+from companion.book import figures, plots, tables
+from companion.book.sentences import runs_in_words
+from companion.book.style import MODEL_LABELS
+from companion.book.words import counted, direction, interval_text, listed
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 from companion.experiments.measurements import SIGMAS
-from companion.metrics import density_ratio, mean_interval, paired_difference_interval, seed_interval
+from companion.metrics import (
+    density_ratio,
+    mean_interval,
+    paired_difference_interval,
+    seed_interval,
+)
 
-choose("tier", tier, runs.TIERS)
-style.use_style()
+begin(globals())
 dataset = presets.DATASETS[tier][0]
 generator = torch.Generator().manual_seed(seed)
 
@@ -117,29 +118,38 @@ generator = torch.Generator().manual_seed(seed)
 # %%
 mixture = data.gaussian_mixture(
     torch.tensor([[-1.5, 1.0], [1.5, 1.5], [0.5, -0.9]]),
-    torch.tensor([[[0.5, 0.3], [0.3, 0.6]], [[0.4, -0.2], [-0.2, 0.5]], [[1.6, 0.0], [0.0, 0.35]]]),
+    torch.tensor([
+        [[0.5, 0.3], [0.3, 0.6]],
+        [[0.4, -0.2], [-0.2, 0.5]],
+        [[1.6, 0.0], [0.0, 0.35]],
+    ]),
     labels=torch.tensor([0, 0, 1]),
 )
 points, classes = mixture.sample(2_000 if tier == "tiny" else 20_000, generator)
 levels = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
-exact = density_ratio(mixture.classifier(), points, classes, sigmas=levels, generator=generator).to_frame()
+exact = density_ratio(
+    mixture.classifier(), points, classes, sigmas=levels, generator=generator
+).to_frame()
 information = float(mixture.score(points, classes).square().sum(dim=1).mean())
 reliable = math.sqrt(float(mixture.covariances[2].diagonal().min()) / 2)
 
 # %% mystnb={"figure": {"name": "fig-ratios-mixture", "caption": "Density ratios of a known density under noise. Left: mean with its 95 % interval, and median; the proposition says 1 for the mean, and right of the dashed line its variance is infinite. Middle: mean log-ratio, and its slope for small noise, minus half of sigma squared times the mean squared score. Right: effective share of the points."}, "image": {"alt": "Three panels over the noise level. The mean ratio stays near the line at 1 while its interval widens; the median falls. The mean log-ratio falls below 0. The effective share of the points falls."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.0))
-figure.suptitle("The truth: the mean stays at 1 while most points fall", x=0.02, ha="left")
-sigma = exact["sigma"]
+heading = "The truth: the mean stays at 1 while most points fall"
+figure.suptitle(heading, x=0.02, ha="left")
+sigma, margin = exact["sigma"], 1.96 * exact["ratio_standard_error"]
 axes[0].axhline(1.0, color="#8C8C8C", linestyle=":")
-axes[0].errorbar(sigma, exact["ratio"], yerr=1.96 * exact["ratio_standard_error"], marker="o", label="mean")
-axes[0].plot(sigma, exact["median_ratio"], marker="s", color="#D55E00", label="median")
+axes[0].errorbar(sigma, exact["ratio"], yerr=margin, marker="o", label="mean")
+look = {"marker": "s", "color": "#D55E00", "label": "median"}
+axes[0].plot(sigma, exact["median_ratio"], **look)
 axes[0].axvline(reliable, color="#555555", linestyle="--", linewidth=1)
 axes[0].set(ylim=(0, 1.6), title="ratio")
 axes[0].legend(loc="lower left")
 axes[1].axhline(0.0, color="#8C8C8C", linestyle=":")
 axes[1].plot(sigma, exact["log_ratio"], marker="o", label="mean log-ratio")
-axes[1].plot(sigma, -(sigma**2) / 2 * information, color="#555555", linestyle="--", label="for small noise")
+look = {"color": "#555555", "linestyle": "--", "label": "for small noise"}
+axes[1].plot(sigma, -(sigma**2) / 2 * information, **look)
 axes[1].set(title="log-ratio")
 axes[1].legend(loc="lower left")
 axes[2].plot(sigma, exact["effective_sample_size"] / len(points), marker="o")
@@ -150,15 +160,18 @@ plt.show()
 
 # %% tags=["remove-cell"]
 middle, last = exact.iloc[5], exact.iloc[-1]  # sigma 0.3 and 1
-glue("points", len(points), display=False)
-glue("reliable", reliable, display=False)
+tell(points=len(points), reliable=reliable)
 for name, row in (("middle", middle), ("last", last)):
-    glue(f"{name}_sigma", f"{row['sigma']:g}", display=False)
-    glue(f"{name}_ratio", float(row["ratio"]), display=False)
-    glue(f"{name}_error", float(1.96 * row["ratio_standard_error"]), display=False)
-glue("middle_median", float(middle["median_ratio"]), display=False)
-glue("middle_log", float(middle["log_ratio"]), display=False)
-glue("last_share", float(last["effective_sample_size"] / len(points)), display=False)
+    tell({
+        f"{name}_sigma": f"{row['sigma']:g}",
+        f"{name}_ratio": float(row["ratio"]),
+        f"{name}_error": float(1.96 * row["ratio_standard_error"]),
+    })
+tell(
+    middle_median=float(middle["median_ratio"]),
+    middle_log=float(middle["log_ratio"]),
+    last_share=float(last["effective_sample_size"] / len(points)),
+)
 
 # %% [markdown]
 # At $\sigma$ = {glue:text}`middle_sigma` the mean over {glue:text}`points` points is {glue:text}`middle_ratio:.2f`
@@ -201,7 +214,7 @@ glue("last_share", float(last["effective_sample_size"] / len(points)), display=F
 
 # %%
 class StandardGaussian(nn.Module):
-    """One class, whose logit is the log-density of a standard Gaussian, up to a constant."""
+    """One class: the log-density of a standard Gaussian, up to a constant."""
 
     def forward(self, x: Tensor) -> Tensor:
         return -x.square().sum(dim=1, keepdim=True) / 2
@@ -210,7 +223,10 @@ class StandardGaussian(nn.Module):
 rows = {}
 for dimension in (2, 20, 100, 784):
     x = torch.randn(1000, dimension, generator=generator, dtype=torch.float64)
-    summary = density_ratio(StandardGaussian(), x, 0, sigmas=[0.3], generator=generator).to_frame().iloc[0]
+    summary = density_ratio(
+        StandardGaussian(), x, 0, sigmas=[0.3], generator=generator
+    )
+    summary = summary.to_frame().iloc[0]
     rows[dimension] = {
         "true mean ratio": 1.0,
         "measured mean ratio": summary["ratio"],
@@ -223,9 +239,12 @@ many = pd.DataFrame(rows).T.rename_axis("dimensions")
 many.style.format("{:.3g}")
 
 # %% tags=["remove-cell"]
-glue("many_ratio", f"{many.iloc[-1]['measured mean ratio']:.0e}", display=False)
-glue("many_effective", float(many.iloc[-1]["effective sample size"]), display=False)
-glue("many_log", float(many.iloc[-1]["mean log-ratio"]), display=False)
+last = many.iloc[-1]
+tell(
+    many_ratio=f"{last['measured mean ratio']:.0e}",
+    many_effective=float(last["effective sample size"]),
+    many_log=float(last["mean log-ratio"]),
+)
 
 # %% [markdown]
 # In 784 dimensions the measured mean is {glue:text}`many_ratio`, resting on {glue:text}`many_effective:.1f`
@@ -248,29 +267,36 @@ glue("many_log", float(many.iloc[-1]["mean log-ratio"]), display=False)
 # %%
 baseline = runs.find(tier, dataset, "baseline", seed)
 slope = math.sqrt(baseline.metric("squared_norm")["value"])
+one_way = torch.randn(1, 784, generator=generator).double()
+one_way = torch.nn.functional.normalize(one_way)
 linear = nn.Linear(784, 1, bias=False).double().requires_grad_(False)
-linear.weight.copy_(torch.nn.functional.normalize(torch.randn(1, 784, generator=generator).double()) * slope)
+linear.weight.copy_(one_way * slope)
 noisy = density_ratio(
-    linear, torch.zeros(5_000, 784).double(), 0, sigmas=(0.1, 0.2, 0.3, 0.5), generator=generator
-)
-trap = noisy.to_frame().set_index("sigma")[["log_ratio", "median_ratio", "ratio", "effective_sample_size"]]
-trap.insert(3, "predicted mean ratio", np.exp(0.5 * (slope * trap.index) ** 2))
-trap.columns = [
-    "mean log-ratio",
-    "median ratio",
-    "mean ratio",
-    "predicted mean ratio",
-    "effective sample size",
-]
-styled = trap.rename_axis("sigma").style.format("{:.3g}").format("{:+.3f}", subset=["mean log-ratio"])
-styled.format("{:,.0f}", subset=["effective sample size"]).format_index("{:g}")
+    linear, torch.zeros(5_000, 784).double(), 0,
+    sigmas=(0.1, 0.2, 0.3, 0.5), generator=generator,
+).to_frame()
+predicted = np.exp(0.5 * (slope * noisy["sigma"]) ** 2)
+trap = pd.DataFrame({
+    "sigma": noisy["sigma"],
+    "mean log-ratio": noisy["log_ratio"],
+    "median ratio": noisy["median_ratio"],
+    "mean ratio": noisy["ratio"],
+    "predicted mean ratio": predicted,
+    "effective sample size": noisy["effective_sample_size"],
+}).set_index("sigma")
+styled = trap.style.format("{:.3g}").format_index("{:g}")
+styled.format("{:+.3f}", subset=["mean log-ratio"])
+styled.format("{:,.0f}", subset=["effective sample size"])
 
 # %% tags=["remove-cell"]
-glue("slope", slope, display=False)
-glue("trap_sigma", f"{trap.index[-1]:g}", display=False)
-glue("trap_ratio", float(trap["mean ratio"].iloc[-1]), display=False)
-glue("trap_log", float(trap["mean log-ratio"].iloc[-1]), display=False)
-glue("trap_predicted", float(trap["predicted mean ratio"].iloc[-1]), display=False)
+last = trap.iloc[-1]
+tell(
+    slope=slope,
+    trap_sigma=f"{trap.index[-1]:g}",
+    trap_ratio=float(last["mean ratio"]),
+    trap_log=float(last["mean log-ratio"]),
+    trap_predicted=float(last["predicted mean ratio"]),
+)
 
 # %% [markdown]
 # With slope {glue:text}`slope:.2f` and $\sigma$ = {glue:text}`trap_sigma`, a function that favours noise in no way
@@ -309,32 +335,39 @@ ratios = tables.run_rows(tier, dataset, "density_ratio")
 
 
 def over_seeds(column, rows=ratios):
-    """Return one row for each model and noise level: the mean over seeds and its 95 % interval."""
-    return tables.over_seeds(rows, ["model", "sigma"], column, f"{column}_standard_error" if "log" in column else None)
+    """Return means over seeds and their 95 % intervals, by model and sigma."""
+    error = f"{column}_standard_error" if "log" in column else None
+    return tables.over_seeds(rows, ["model", "sigma"], column, error)
 
 
 # %% mystnb={"figure": {"name": "fig-ratios-models", "caption": "Density ratios of the four models under noise: mean over seeds, with 95 % t-intervals over seeds as bands. In the first three panels the dotted line at 0 is a ratio of 1. The last panel, on a logarithmic axis, says how many images carry the mean of the first."}, "image": {"alt": "Four panels with four curves each over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-figures.density_ratios(tier, dataset).suptitle("Four summaries of the same ratios", x=0.02, ha="left")
+figure = figures.density_ratios(tier, dataset)
+figure.suptitle("Four summaries of the same ratios", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-effective = over_seeds("effective_sample_size").set_index(["model", "sigma"])["value"]
-top = SIGMAS[-1]
-glue("n_images", int(ratios["n"].min()), display=False)
-seeds = int(ratios.groupby("model")["seed"].nunique().min())
-glue("seeds", sentences.counted(seeds, "seed"), display=False)
-glue("unit", f"{seeds} seeds" if seeds > 1 else "the images of the one seed that there is", display=False)
-glue("top_sigma", f"{top:g}", display=False)
-glue("effective_low", float(effective.xs(top, level="sigma").min()), display=False)
-glue("effective_high", float(effective.xs(top, level="sigma").max()), display=False)
-means = over_seeds("log_mean_ratio").set_index(["model", "sigma"])["value"]
-logs = over_seeds("log_ratio").set_index(["model", "sigma"])["value"]
+effective, means, logs = (
+    over_seeds(column).set_index(["model", "sigma"])["value"]
+    for column in ("effective_sample_size", "log_mean_ratio", "log_ratio")
+)
 disagree = [key for key in logs.index if means[key] > 0 > logs[key]]
+seeds = int(ratios.groupby("model")["seed"].nunique().min())
+unit = "the images of the one seed that there is"
+at_top = effective.xs(SIGMAS[-1], level="sigma")
+tell(
+    n_images=int(ratios["n"].min()),
+    seeds=counted(seeds, "seed"),
+    unit=f"{seeds} seeds" if seeds > 1 else unit,
+    top_sigma=f"{SIGMAS[-1]:g}",
+    effective_low=float(at_top.min()),
+    effective_high=float(at_top.max()),
+    disagreements=len(disagree),
+    cells=len(logs),
+)
 for model in ("baseline", "anti_score_matching"):
-    glue(f"{model}_mean_above", sentences.listed(f"{s:g}" for s in SIGMAS if means[model, s] > 0), display=False)
-glue("disagreements", len(disagree), display=False)
-glue("cells", len(logs), display=False)
+    above = [f"{s:g}" for s in SIGMAS if means[model, s] > 0]
+    tell({f"{model}_mean_above": listed(above)})
 
 # %% [markdown]
 # Look at the last panel first. At $\sigma$ = {glue:text}`top_sigma` the mean over {glue:text}`n_images` images rests
@@ -350,18 +383,20 @@ glue("cells", len(logs), display=False)
 
 # %%
 def written(row):
-    """Write a log-ratio with its verdict; a small one with one significant digit, so that none is nought."""
+    """Write a log-ratio with its verdict; with one digit, if it is small."""
     size = abs(row["value"])
     form = "{:+.1f}" if size >= 10 else "{:+.2f}" if size >= 0.1 else "{:+.1g}"
-    return form.format(row["value"]) + "\N{NO-BREAK SPACE}" + sentences.direction(row, "▲", "▼", "·")
+    verdict = direction(row, "▲", "▼", "·")
+    return form.format(row["value"]) + "\N{NO-BREAK SPACE}" + verdict
 
 
 def verdict_table(judged):
-    """Return the mean log-ratios for display, a row a model and a column a noise level."""
+    """Return mean log-ratios for display, a row a model, a column a sigma."""
     cells = judged.assign(cell=[written(row) for _, row in judged.iterrows()])
     table = cells.pivot(index="model", columns="sigma", values="cell")
-    table = table.loc[[model for model in runs.METHODS if model in table.index]]
-    return table.rename(index=style.MODEL_LABELS, columns="{:g}".format).rename_axis(columns="mean log-ratio at sigma")
+    table = table.loc[[name for name in runs.METHODS if name in table.index]]
+    table = table.rename(index=MODEL_LABELS, columns="{:g}".format)
+    return table.rename_axis(columns="mean log-ratio at sigma")
 
 
 judged = over_seeds("log_ratio")
@@ -369,16 +404,16 @@ verdict_table(judged)
 
 # %% tags=["remove-cell"]
 def levels(judged, model):
-    """Return the noise levels at which noise raises and lowers a model's density, and where that is undecided."""
+    """Return at which sigma noise raises and lowers a model's density."""
     at = {"raises": [], "lowers": [], "undecided": []}
     for _, row in judged[judged["model"] == model].iterrows():
-        at[sentences.direction(row, *at)].append(f"{row['sigma']:g}")
+        at[direction(row, *at)].append(f"{row['sigma']:g}")
     return at
 
 
 for model in runs.METHODS:
-    for word, where in levels(judged, model).items():
-        glue(f"{model}_{word}", sentences.listed(where), display=False)
+    found = levels(judged, model).items()
+    tell({f"{model}_{word}": listed(where) for word, where in found})
 
 # %% [markdown]
 # | | noise raises the density at | lowers it at | undecided at |
@@ -396,21 +431,22 @@ for model in runs.METHODS:
 
 # %%
 small = SIGMAS[2]
-traces = tables.seed_table(tier, dataset, "test_trace").set_index("model")
-at_small = tables.seed_table(tier, dataset, f"log_ratio_{small:g}").set_index("model")
-norms = tables.seed_table(tier, dataset, "test_squared_norm").set_index("model")
-local = pd.DataFrame(
-    {
-        "mean Hessian trace": [sentences.interval_text(traces.loc[m], "{:.1f}") for m in runs.METHODS],
-        "σ²/2 times it": [f"{small**2 / 2 * traces.loc[m, 'value']:+.3f}" for m in runs.METHODS],
-        f"log-ratio at σ = {small:g}": [
-            sentences.interval_text(at_small.loc[m], "{:+.3f}") for m in runs.METHODS
-        ],
-        "trace of a true density": [f"{-norms.loc[m, 'value']:.1f}" for m in runs.METHODS],
-    },
-    index=pd.Index([style.MODEL_LABELS[m] for m in runs.METHODS], name="model"),
+traces, at_small, norms = (
+    tables.seed_table(tier, dataset, metric).set_index("model")
+    for metric in ("test_trace", f"log_ratio_{small:g}", "test_squared_norm")
 )
-local
+rows = {
+    MODEL_LABELS[model]: {
+        "mean Hessian trace": interval_text(traces.loc[model], "{:.1f}"),
+        "σ²/2 times it": f"{small**2 / 2 * traces.loc[model, 'value']:+.3f}",
+        f"log-ratio at σ = {small:g}": interval_text(
+            at_small.loc[model], "{:+.3f}"
+        ),
+        "trace of a true density": f"{-norms.loc[model, 'value']:.1f}",
+    }
+    for model in runs.METHODS
+}
+pd.DataFrame(rows).T.rename_axis("model")
 
 # %% [markdown]
 # The last column is the other side of {eq}`eq-ratios-slope`, minus the mean squared length of the gradient. If the
@@ -428,53 +464,57 @@ bands = {"all": SIGMAS, "small": SIGMAS[:half], "large": SIGMAS[half:]}
 
 def per_seed(model, band, column="log_ratio"):
     """Return a model's mean over some noise levels, seed by seed."""
-    rows = ratios[(ratios["model"] == model) & ratios["sigma"].isin(bands[band])]
-    return rows.assign(absolute=rows["log_ratio"].abs()).groupby("seed")[column].mean()
+    mine = (ratios["model"] == model) & ratios["sigma"].isin(bands[band])
+    rows = ratios[mine]
+    rows = rows.assign(absolute=rows["log_ratio"].abs())
+    return rows.groupby("seed")[column].mean()
 
 
 def difference_from_baseline(model, band, column="log_ratio"):
-    """Return the interval of a model's difference from the baseline, paired by seed."""
-    both = pd.concat(
-        [per_seed(model, band, column), per_seed("baseline", band, column)], axis=1, join="inner"
-    )
-    return paired_difference_interval(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
+    """Return the interval of a model less the baseline, paired by seed."""
+    pair = [per_seed(name, band, column) for name in (model, "baseline")]
+    both = pd.concat(pair, axis=1, join="inner")
+    return paired_difference_interval(*both.T.to_numpy().tolist())
 
 
 # %%
+anti, large = per_seed("anti_score_matching", "small"), ("large", "absolute")
 comparisons = {
     "baseline, all noise": seed_interval(per_seed("baseline", "all").tolist()),
-    "anti-score-matching, small noise": seed_interval(per_seed("anti_score_matching", "small").tolist()),
-    "anti-score-matching − baseline, small noise": difference_from_baseline("anti_score_matching", "small"),
-    "score-matching − baseline, |log-ratio|, large noise": difference_from_baseline(
-        "score_matching", "large", "absolute"
+    "anti-score-matching, small noise": seed_interval(anti.tolist()),
+    "anti-score-matching − baseline, small noise": difference_from_baseline(
+        "anti_score_matching", "small"
     ),
-    "gradient norm − baseline, |log-ratio|, large noise": difference_from_baseline(
-        "gradient_norm", "large", "absolute"
+    "score-matching − baseline, |log-ratio|, large noise": (
+        difference_from_baseline("score_matching", *large)
+    ),
+    "gradient norm − baseline, |log-ratio|, large noise": (
+        difference_from_baseline("gradient_norm", *large)
     ),
 }
-compared = pd.DataFrame({name: asdict(interval) for name, interval in comparisons.items()}).T
-compared.astype({"n": int}).style.format(precision=3, na_rep="–")
+compared = {name: asdict(interval) for name, interval in comparisons.items()}
+compared = pd.DataFrame(compared).T.astype({"n": int})
+compared.style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
-for key, interval in zip(
-    ("base", "anti", "anti_less_base", "score", "norm"), comparisons.values(), strict=True
-):
-    glue(f"{key}_text", sentences.interval_text(interval, "{:+.2f}"), display=False)
-raise_words = ("higher than", "lower than", "not clearly different from")
-glue("base_says", sentences.direction(comparisons["baseline, all noise"], *raise_words), display=False)
-glue(
-    "anti_says",
-    sentences.direction(comparisons["anti-score-matching, small noise"], *raise_words),
-    display=False,
+base, anti, anti_less_base, score, norm = comparisons.values()
+sides = ("higher than", "lower than", "not clearly different from")
+places = ("above", "below", "not clearly apart from")
+steadier = (
+    "moves more than",
+    "moves less than",
+    "does not move clearly more or less than",
 )
-above = sentences.direction(
-    comparisons["anti-score-matching − baseline, small noise"], "above", "below", "not clearly apart from"
+tell(
+    base_says=direction(base, *sides),
+    anti_says=direction(anti, *sides),
+    anti_than_base=direction(anti_less_base, *places),
+    score_says=direction(score, *steadier),
+    norm_says=direction(norm, *steadier),
 )
-glue("anti_than_base", above, display=False)
-steadier = ("moves more than", "moves less than", "does not move clearly more or less than")
-for key, name in (("score", "score-matching"), ("norm", "gradient norm")):
-    interval = comparisons[f"{name} − baseline, |log-ratio|, large noise"]
-    glue(f"{key}_says", sentences.direction(interval, *steadier), display=False)
+keys = ("base", "anti", "anti_less_base", "score", "norm")
+for key, interval in zip(keys, comparisons.values(), strict=True):
+    tell({f"{key}_text": interval_text(interval, "{:+.2f}")})
 
 # %% [markdown]
 # ## Is the record right?
@@ -485,34 +525,46 @@ for key, name in (("score", "score-matching"), ("norm", "gradient norm")):
 # %%
 level = 0.2
 count = int(baseline.table("density_ratio")["n"].iloc[0])
-x, y = data.to_float(images.x_test[:count]).to(device), images.y_test[:count].to(device)
+x = data.to_float(images.x_test[:count]).to(device)
+y = images.y_test[:count].to(device)
 model = baseline.model().to(device)
 recorded = baseline.metric(f"log_ratio_{level:g}")
-# The evaluation's own generator: 1000 times the seed, plus 3 for this experiment.
-again = density_ratio(
-    model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(1000 * seed + 3)
+# The evaluation's own noise: 1000 times the seed, plus 3 for this experiment.
+again, fresh = (
+    density_ratio(
+        model, x, y, sigmas=[level],
+        generator=torch.Generator(device).manual_seed(source),
+    )
+    for source in (1000 * seed + 3, 2000 + seed)
 )
-fresh = density_ratio(model, x, y, sigmas=[level], generator=torch.Generator(device).manual_seed(2000 + seed))
-both = pd.DataFrame(
-    {
-        "the record": recorded,
-        "again, same noise": asdict(mean_interval(again.per_sample_log_ratio[0])),
-        "again, fresh noise": asdict(mean_interval(fresh.per_sample_log_ratio[0])),
-    }
-).T
-both[["value", "low", "high", "n"]].astype({"n": int}).style.format(precision=4, na_rep="–")
+once, anew = (
+    asdict(mean_interval(found.per_sample_log_ratio[0]))
+    for found in (again, fresh)
+)
+both = pd.DataFrame({
+    "the record": recorded,
+    "again, same noise": once,
+    "again, fresh noise": anew,
+}).T[["value", "low", "high", "n"]]
+both.astype({"n": int}).style.format(precision=4, na_rep="–")
 
 # %% tags=["remove-cell"]
-glue("again_difference", f"{abs(float(again.log_ratio[0]) - recorded['value']):.0e}", display=False)
-glue("fresh_difference", abs(float(fresh.log_ratio[0]) - recorded["value"]), display=False)
-glue("record_width", (recorded["high"] - recorded["low"]) / 2, display=False)
 earlier = [
-    f"{m}, seed {r.record.seed}"
-    for m in runs.METHODS
-    for r in runs.find_all(tier, dataset, m)
-    if r.from_earlier_code
+    f"{model}, seed {run.record.seed}"
+    for model in runs.METHODS
+    for run in runs.find_all(tier, dataset, model)
+    if run.from_earlier_code
 ]
-glue("earlier", sentences.listed(earlier), display=False)
+same, new = (
+    abs(float(found.log_ratio[0]) - recorded["value"])
+    for found in (again, fresh)
+)
+tell(
+    again_difference=f"{same:.0e}",
+    fresh_difference=new,
+    record_width=(recorded["high"] - recorded["low"]) / 2,
+    earlier=listed(earlier),
+)
 
 # %% [markdown]
 # With the same noise the two numbers differ by {glue:text}`again_difference`; with fresh noise by
@@ -521,7 +573,7 @@ glue("earlier", sentences.listed(earlier), display=False)
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
-glue("cifar_runs", sentences.runs_in_words(*CIFAR, "density_ratio"), display=False)
+tell(cifar_runs=runs_in_words(*CIFAR, "density_ratio"))
 
 # %% [markdown]
 # ## On CIFAR-100
@@ -535,28 +587,32 @@ plt.show()
 
 # %% tags=["hide-input"]
 cifar_ratios = tables.run_rows(*CIFAR, "density_ratio")
-theirs = over_seeds("log_ratio", cifar_ratios) if len(cifar_ratios) else judged[:0]
+theirs = judged[:0]
+if len(cifar_ratios):
+    theirs = over_seeds("log_ratio", cifar_ratios)
 verdict_table(theirs)
 
 # %% tags=["remove-cell"]
 def sides(model):
-    """Say at which noise levels noise raises and lowers the density of a model for CIFAR-100."""
-    ways = {"raises": "raises it at", "lowers": "lowers it at", "undecided": "leaves it undecided at"}
-    found = levels(theirs, model).items()
-    return "; ".join(f"{ways[word]} {sentences.listed(at)}" for word, at in found if at) or "has not been measured"
+    """Say at which sigma noise raises and lowers the density for CIFAR-100."""
+    ways = ("raises it at", "lowers it at", "leaves it undecided at")
+    found = zip(ways, levels(theirs, model).values(), strict=True)
+    said = [f"{way} {listed(where)}" for way, where in found if where]
+    return "; ".join(said) or "has not been measured"
 
 
-for model in runs.METHODS:
-    glue(f"cifar_{model}", sides(model), display=False)
-above = []
+tell({f"cifar_{model}": sides(model) for model in runs.METHODS})
+above, trapped = [], "none"
 if len(theirs):
-    means = over_seeds("log_mean_ratio", cifar_ratios).set_index(["model", "sigma"])["value"]
-    logs = theirs.set_index(["model", "sigma"])["value"]
-    above = [s for s in SIGMAS if ("baseline", s) in logs.index and means["baseline", s] > 0]
-    glue("cifar_trapped", sum(bool(logs["baseline", s] < 0) for s in above), display=False)
-else:
-    glue("cifar_trapped", "none", display=False)
-glue("cifar_above", sentences.listed(f"{s:g}" for s in above), display=False)
+    means, logs = (
+        over_seeds(column, cifar_ratios).set_index(["model", "sigma"])["value"]
+        for column in ("log_mean_ratio", "log_ratio")
+    )
+    measured = [s for s in SIGMAS if ("baseline", s) in logs.index]
+    above = [s for s in measured if means["baseline", s] > 0]
+    trapped = sum(bool(logs["baseline", s] < 0) for s in above)
+above = listed(f"{sigma:g}" for sigma in above)
+tell(cifar_trapped=trapped, cifar_above=above)
 
 # %% [markdown]
 # What noise does to the density of a typical CIFAR image, by $\sigma$. The baseline: {glue:text}`cifar_baseline`.

@@ -25,31 +25,37 @@ tier = "quick"
 seed = 0
 device = "cpu"
 
-# %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
 # %% tags=["hide-input"]
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 
 from companion import data, live, metrics, runs, sampling
-from companion.book import figures, plots, style
-from companion.experiments import measurements, presets, provenance, settings
-from companion._support import choose
-from companion.book.sentences import counted, differences_in_words, direction, interval_text, listed, ranking, runs_in_words
-from companion.book.tables import beside_reported, labelled, model_table, paired_differences, reported, run_table, seed_table  # fmt: skip
+from companion.book import figures
+from companion.book.curves import bars_with_intervals, curve_with_band
+from companion.book.style import MODEL_LABELS
+from companion.experiments import presets
+from companion.experiments.measurements import SIZES
+from companion.experiments.provenance import PROJECT
+from companion.experiments.settings import JUDGE_SEED
+from companion.book.opening import begin, tell
+from companion.book.sentences import (
+    differences_in_words, ranking, runs_in_words,
+)
+from companion.book.tables import (
+    beside_reported, labelled, model_table, paired_differences, run_table,
+    seed_table,
+)
+from companion.book.words import counted, direction, interval_text, listed
+from companion.claims.paper import reported
 
-style.use_style()
-dataset = presets.DATASETS[choose("tier", tier, runs.TIERS)][0]
+begin(globals())
+dataset = presets.DATASETS[tier][0]
 images = data.load(dataset)
 models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
-judge = runs.find(tier, dataset, "judge", settings.JUDGE_SEED)
-sizes = measurements.SIZES[tier]
+judge = runs.find(tier, dataset, "judge", JUDGE_SEED)
+sizes = SIZES[tier]
 
 # %% [markdown]
 # ## The pictures
@@ -66,12 +72,15 @@ figures.samples(tier, dataset, seed)
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("sample_steps", sizes.sample_steps, display=False)
-glue("paper_steps", measurements.SIZES["paper"].sample_steps, display=False)
-glue("samples", sizes.samples, display=False)
-glue("judge_accuracy", interval_text(judge.metric("test_accuracy"), "{:.1f}", 100), display=False)
-glue("judge_network", judge.settings.network.replace("resnet", "ResNet-"), display=False)
-glue("chance", 100 / images.num_classes, display=False)
+accuracy = judge.metric("test_accuracy")
+tell(
+    sample_steps=sizes.sample_steps,
+    paper_steps=SIZES["paper"].sample_steps,
+    samples=sizes.samples,
+    judge_accuracy=interval_text(accuracy, "{:.1f}", 100),
+    judge_network=judge.settings.network.replace("resnet", "ResNet-"),
+    chance=100 / images.num_classes,
+)
 
 # %% [markdown]
 # Look for yourself in {numref}`fig-samples-grid` before you read on. Which rows would you know the classes in?
@@ -80,10 +89,11 @@ glue("chance", 100 / images.num_classes, display=False)
 # side by side. Both start from the same noise.
 
 # %% tags=["hide-input"]
+offered = ("baseline", "gradient_norm")
 live.sampling(
-    {style.MODEL_LABELS[name]: models[name].model() for name in ("baseline", "gradient_norm")},
+    {MODEL_LABELS[name]: models[name].model() for name in offered},
     images.x_test.shape[1:], images.class_names, target=5,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## The judge
@@ -102,48 +112,64 @@ live.sampling(
 
 # %%
 each = run_table(tier, dataset, "gan_test")
-table = beside_reported(seed_table(tier, dataset, "gan_test"), "cifar100.gan_test")
-shown = labelled(table).rename(columns={"value": "mean", "n": "seeds", "paper": "paper: CIFAR-100, ResNet-18"})
+table = seed_table(tier, dataset, "gan_test")
+table = beside_reported(table, "cifar100.gan_test")
+names = {"value": "mean", "n": "seeds", "paper": "paper: CIFAR-100, ResNet-18"}
+shown = labelled(table).rename(columns=names)
 percents = [column for column in shown if column != "seeds"]
 shown.style.format("{:.1%}", subset=percents, na_rep="–")
 
 # %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models. Small marks: one trained model each, with its Wilson interval over samples. Large marks: the mean over seeds with its 95 % $t$-interval. Hollow diamonds: the numbers of the paper's Table 1, for CIFAR-100 and ResNet-18; they show an order and cannot be compared in value. An interval that runs off the top exceeds 100 %."}, "image": {"alt": "For each of four models: small marks with intervals, a mean, and a hollow diamond for the paper's value."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-figures.gan_test(tier, dataset, 1 / images.num_classes).axes[0].set_title("How many samples the judge recognises")
+figure = figures.gan_test(tier, dataset, 1 / images.num_classes)
+figure.axes[0].set_title("How many samples the judge recognises")
 plt.show()
 
 # %% tags=["remove-cell"]
-gaps = paired_differences(tier, dataset, "gan_test")
-
-
 def order(values):
     """Write models from the highest value to the lowest."""
-    return ", ".join(style.MODEL_LABELS[name].lower() for name in sorted(values, key=values.get, reverse=True))
+    names = sorted(values, key=values.get, reverse=True)
+    return ", ".join(MODEL_LABELS[name].lower() for name in names)
 
 
-glue("our_order", order(dict(zip(table["model"], table["value"], strict=True))), display=False)
-glue("paper_order", order({k: v for k, v in reported("cifar100.gan_test").items() if k in runs.METHODS}), display=False)
+def differences(metric, form, scale=1):
+    """Return the differences from the baseline in words, by their verdict."""
+    told = {"higher": [], "lower": [], "not clearly different": []}
+    for row in paired_differences(tier, dataset, metric).to_dict("records"):
+        label = MODEL_LABELS[row["model"]]
+        text = interval_text(row, form, scale)
+        told[direction(row)].append(f"{label} {text}")
+    return [listed(words) for words in told.values()]
+
 
 # %% tags=["remove-cell"]
-verdicts = {"higher": [], "lower": [], "not clearly different": []}
-for row in gaps.to_dict("records"):
-    verdicts[direction(row)].append(f"{style.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.1f}', 100)}")
-for key, members in (("above", "higher"), ("below", "lower"), ("unclear", "not clearly different")):
-    glue(f"gan_{key}", listed(verdicts[members]), display=False)
 printed = reported("cifar100.gan_test")
-against = {"as in the paper": [], "opposite": [], "undecided": []}
-for row in gaps.to_dict("records"):
-    ours, theirs = row["sign"], 1 if printed[row["model"]] > printed["baseline"] else -1
-    against["undecided" if not ours else "as in the paper" if ours == theirs else "opposite"].append(row["model"])
-for key, members in zip(("same", "opposite", "open"), against.values(), strict=True):
-    glue(f"paper_{key}", listed(style.MODEL_LABELS[name] for name in members), display=False)
-seeds = int(table["n"].max())
-glue("seeds", counted(seeds, "seed"), display=False)
-aged = int(each["earlier"].sum())
-glue("earlier", f"Of these {len(each)} records, {aged or 'none'} are from earlier code.", display=False)
-for name, value in reported("cifar100.gan_test").items():
-    glue(f"paper_{name}", value, display=False)
-glue("baseline_gan", interval_text(table.iloc[0], "{:.1f}", 100), display=False)
+ours = dict(zip(table["model"], table["value"], strict=True))
+theirs = {name: printed[name] for name in printed if name in runs.METHODS}
+above, below, unclear = differences("gan_test", "{:+.1f}", 100)
+tell(
+    our_order=order(ours),
+    paper_order=order(theirs),
+    gan_above=above,
+    gan_below=below,
+    gan_unclear=unclear,
+    baseline_gan=interval_text(table.iloc[0], "{:.1f}", 100),
+)
+tell({f"paper_{name}": value for name, value in printed.items()})
+
+# %% tags=["remove-cell"]
+against = {"same": [], "opposite": [], "open": []}
+for row in paired_differences(tier, dataset, "gan_test").to_dict("records"):
+    name, sign = row["model"], row["sign"]
+    theirs = 1 if printed[name] > printed["baseline"] else -1
+    side = "same" if sign == theirs else "opposite" if sign else "open"
+    against[side].append(MODEL_LABELS[name])
+tell({f"paper_{side}": listed(names) for side, names in against.items()})
+aged = int(each["earlier"].sum()) or "none"
+tell(
+    seeds=counted(int(table["n"].max()), "seed"),
+    earlier=f"Of these {len(each)} records, {aged} are from earlier code.",
+)
 
 # %% [markdown]
 # From high to low, the means over seeds ({numref}`fig-samples-gan-test`) come in this order:
@@ -171,41 +197,56 @@ glue("baseline_gan", interval_text(table.iloc[0], "{:.1f}", 100), display=False)
 
 # %%
 measures = ("total_variation", "high_frequency_share")
-smoothness = {name: seed_table(tier, dataset, f"sample_{name}") for name in measures}
+smoothness = {
+    name: seed_table(tier, dataset, f"sample_{name}") for name in measures
+}
 real = metrics.sample_quality(data.to_float(images.x_test[:500]))
-start = torch.randn(100, *images.x_test.shape[1:], generator=torch.Generator().manual_seed(seed))
+source = torch.Generator().manual_seed(seed)
+start = torch.randn(100, *images.x_test.shape[1:], generator=source)
 noise = metrics.sample_quality((0.5 + 0.2 * start).clamp(0, 1))
 references = {
-    name: {"real images": float(real.value[k]), "the noise at the start": float(noise.value[k])}
+    name: {
+        "real images": float(real.value[k]),
+        "the noise at the start": float(noise.value[k]),
+    }
     for k, name in enumerate(measures)
 }
 
 # %% mystnb={"figure": {"name": "fig-samples-smoothness", "caption": "Two measures of noise in the samples; less is smoother. Bars: mean over seeds with the 95 % $t$-interval. Lines: the same measure for real test images and for the noise that the samples start from."}, "image": {"alt": "Two panels of four bars each, with horizontal lines for real images and for noise."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.6))
 for ax, name in zip(axes, measures, strict=True):
-    plots.bars_with_intervals(ax, smoothness[name])
-    top = max(smoothness[name][["value", "high"]].max(axis=None), *references[name].values())
+    bars_with_intervals(ax, smoothness[name])
+    ends = smoothness[name][["value", "high"]].max(axis=None)
+    top = max(ends, *references[name].values())
     for label, value in references[name].items():
         ax.axhline(value, color="#555555", linestyle="--", linewidth=1)
-        halo = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-        ax.text(3.45, value + 0.015 * top, label, ha="right", fontsize=8, color="#444444", zorder=5, bbox=halo)
+        halo = {"facecolor": "white", "edgecolor": "none"}
+        halo |= {"alpha": 0.85, "pad": 1}
+        small = {"ha": "right", "fontsize": 8, "color": "#444444", "zorder": 5}
+        ax.text(3.45, value + 0.015 * top, label, bbox=halo, **small)
     ax.set(title=name.replace("_", " ").capitalize(), ylim=(0, 1.12 * top))
     ax.tick_params(axis="x", labelsize=8)
 axes[0].set_ylabel("mean over samples")
 plt.show()
 
 # %%
-shown = pd.concat({name.replace("_", " "): labelled(frame) for name, frame in smoothness.items()}, axis=1)
-shown.loc[:, (slice(None), ["value", "low", "high"])].style.format("{:.3f}", na_rep="–")
+frames = {
+    name.replace("_", " "): labelled(frame)
+    for name, frame in smoothness.items()
+}
+shown = pd.concat(frames, axis=1)
+shown = shown.loc[:, (slice(None), ["value", "low", "high"])]
+shown.style.format("{:.3f}", na_rep="–")
 
 # %% tags=["remove-cell"]
 for name in measures:
-    words = {"higher": [], "lower": [], "not clearly different": []}
-    for row in paired_differences(tier, dataset, f"sample_{name}").to_dict("records"):
-        words[direction(row)].append(f"{style.MODEL_LABELS[row['model']]} {interval_text(row, '{:+.3f}')}")
-    for key, members in (("smoother", "lower"), ("rougher", "higher"), ("unclear", "not clearly different")):
-        glue(f"{name}_{key}", listed(words[members]), display=False)
-    glue(f"{name}_real", references[name]["real images"], display=False)
+    rougher, smoother, unclear = differences(f"sample_{name}", "{:+.3f}")
+    tell({
+        f"{name}_smoother": smoother,
+        f"{name}_rougher": rougher,
+        f"{name}_unclear": unclear,
+        f"{name}_real": references[name]["real images"],
+    })
 
 # %% [markdown]
 # Against the baseline, paired by seed ({numref}`fig-samples-smoothness`):
@@ -231,7 +272,9 @@ for name in measures:
 expert = judge.model().to(device)
 count = {"tiny": 4}.get(tier, 20)
 targets = torch.arange(count, device=device) % images.num_classes
-stages = sorted({1, 5, 10, 20, 50, 100, 200, 500, sizes.sample_steps} & set(range(1, sizes.sample_steps + 1)))
+last = sizes.sample_steps
+stages = (1, 5, 10, 20, 50, 100, 200, 500)
+stages = [*(stage for stage in stages if stage < last), last]
 judged, made = {}, {}
 for name in ("baseline", "score_matching"):
     tests = judged[name] = []
@@ -241,17 +284,19 @@ for name in ("baseline", "score_matching"):
             tests.append(metrics.gan_test(x, targets, expert))
 
     made[name] = sampling.activation_maximisation(
-        models[name].model().to(device), targets, steps=sizes.sample_steps, step_size=0.1, weight_decay=0.01,
-        shape=images.x_test.shape[1:], generator=torch.Generator(device).manual_seed(1000 * seed + 77),
-        callback=look,
-    )  # fmt: skip
+        models[name].model().to(device), targets,
+        steps=last, step_size=0.1, weight_decay=0.01,
+        shape=images.x_test.shape[1:], callback=look,
+        generator=torch.Generator(device).manual_seed(1000 * seed + 77),
+    )
 
 # %% mystnb={"figure": {"name": "fig-samples-live", "caption": "Samples judged on the way: the share in which the judge sees the class asked for, with Wilson intervals."}, "image": {"alt": "Two curves over the number of steps, on a logarithmic axis."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.4, 3.2))
 for name, tests in judged.items():
     frame = pd.concat([test.to_frame() for test in tests]).assign(steps=stages)
-    plots.curve_with_band(ax, frame, x="steps", y="accuracy", model=name)
-ax.set(xscale="log", ylim=(-0.03, 1.03), xlabel="steps", ylabel="share recognised", title="Is the climb over?")
+    curve_with_band(ax, frame, x="steps", y="accuracy", model=name)
+ax.set(xscale="log", ylim=(-0.03, 1.03), xlabel="steps")
+ax.set(ylabel="share recognised", title="Is the climb over?")
 ax.set_xticks(stages, [str(stage) for stage in stages])
 ax.minorticks_off()
 ax.legend(loc="best")
@@ -260,24 +305,29 @@ plt.show()
 # %%
 rows = {}
 for name, tests in judged.items():
-    itself = metrics.gan_test(made[name], targets, models[name].model().to(device))
-    live = {"value": tests[-1].accuracy, "low": tests[-1].low, "high": tests[-1].high}
-    rows[style.MODEL_LABELS[name]] = {
-        "judge, live": interval_text(live, "{:.0f}", 100),
-        "judge, in the record": interval_text(models[name].metric("gan_test"), "{:.0f}", 100),
-        "the network itself, live": f"{100 * itself.accuracy:.0f}",
+    run, last = models[name], tests[-1]
+    own = metrics.gan_test(made[name], targets, run.model().to(device))
+    live_score = {"value": last.accuracy, "low": last.low, "high": last.high}
+    recorded = run.metric("gan_test")
+    rows[MODEL_LABELS[name]] = {
+        "judge, live": interval_text(live_score, "{:.0f}", 100),
+        "judge, in the record": interval_text(recorded, "{:.0f}", 100),
+        "the network itself, live": f"{100 * own.accuracy:.0f}",
     }
 pd.DataFrame(rows).T
 
 # %% tags=["remove-cell"]
 for name, tests in judged.items():
-    record = models[name].metric("gan_test")
-    overlap = tests[-1].low <= record["high"] and record["low"] <= tests[-1].high
-    glue(f"{name}_overlap", "overlap" if overlap else "do not overlap", display=False)
-    change = metrics.paired_difference_interval(tests[-1].correct.double(), tests[-2].correct.double())
-    glue(f"{name}_last", interval_text(change, "{:+.0f}", 100), display=False)
-glue("live_samples", count, display=False)
-glue("last_stage", stages[-2], display=False)
+    record, last = models[name].metric("gan_test"), tests[-1]
+    overlap = last.low <= record["high"] and record["low"] <= last.high
+    change = metrics.paired_difference_interval(
+        last.correct.double(), tests[-2].correct.double()
+    )
+    tell({
+        f"{name}_overlap": "overlap" if overlap else "do not overlap",
+        f"{name}_last": interval_text(change, "{:+.0f}", 100),
+    })
+tell(live_samples=count, last_stage=stages[-2])
 
 # %% [markdown]
 # In percent of the samples. For the baseline the live interval and the recorded one {glue:text}`baseline_overlap`;
@@ -294,13 +344,19 @@ glue("last_stage", stages[-2], display=False)
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = model_table(*CIFAR, "gan_test")
-glue("cifar_runs", runs_in_words(*CIFAR, "samples"), display=False)
-glue("cifar_samples", f"{measurements.SIZES['small'].samples:,}", display=False)
-glue("cifar_steps", measurements.SIZES["small"].sample_steps, display=False)
-judges = runs.find_all(*CIFAR, "judge")
-glue("cifar_judge", interval_text(judges[0].metric("test_accuracy"), "{:.1f}", 100) if judges else "not yet known", display=False)
-glue("cifar_order", ranking(*CIFAR, "gan_test"), display=False)
-glue("cifar_told", differences_in_words(run_table(*CIFAR, "gan_test"), "{:+.1f}", 100), display=False)
+judges, judged_by = runs.find_all(*CIFAR, "judge"), "not yet known"
+if judges:
+    accuracy = judges[0].metric("test_accuracy")
+    judged_by = interval_text(accuracy, "{:.1f}", 100)
+each = run_table(*CIFAR, "gan_test")
+tell(
+    cifar_runs=runs_in_words(*CIFAR, "samples"),
+    cifar_samples=f"{SIZES['small'].samples:,}",
+    cifar_steps=SIZES["small"].sample_steps,
+    cifar_judge=judged_by,
+    cifar_order=ranking(*CIFAR, "gan_test"),
+    cifar_told=differences_in_words(each, "{:+.1f}", 100),
+)
 
 # %% [markdown]
 # ## On CIFAR-100
@@ -320,36 +376,52 @@ figures.gan_test(*CIFAR, 1 / 100)
 plt.show()
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        "GAN-test, %": [interval_text(row, "{:.1f}", 100) for _, row in theirs.iterrows()],
-        "interval over": [row["unit"].replace("images", "samples") if row["n"] else "" for _, row in theirs.iterrows()],
-        "the paper, %": [reported("cifar100.gan_test")[name] for name in theirs["model"]],
-        **{
-            name.replace("_", " "): [interval_text(row, "{:.3f}") for _, row in model_table(*CIFAR, f"sample_{name}").iterrows()]
-            for name in measures
-        },
-    },
-    index=pd.Index([style.MODEL_LABELS[name] for name in theirs["model"]], name="model"),
-)
+def texts(frame, form, scale=1):
+    """Write a frame's intervals."""
+    return [interval_text(row, form, scale) for _, row in frame.iterrows()]
+
+
+units = zip(theirs["n"], theirs["unit"], strict=True)
+columns = {
+    "GAN-test, %": texts(theirs, "{:.1f}", 100),
+    "interval over": [
+        unit.replace("images", "samples") if n else "" for n, unit in units
+    ],
+    "the paper, %": [printed[name] for name in theirs["model"]],
+}
+for name in measures:
+    found = model_table(*CIFAR, f"sample_{name}")
+    columns[name.replace("_", " ")] = texts(found, "{:.3f}")
+labels = [MODEL_LABELS[name] for name in theirs["model"]]
+pd.DataFrame(columns, index=pd.Index(labels, name="model"))
 
 # %% [markdown]
 # From high to low: {glue:text}`cifar_order`. In the paper: {glue:text}`paper_order`. {glue:text}`cifar_told`
 
 # %% tags=["remove-cell"]
-twice = pd.read_csv(provenance.PROJECT / "results" / "small" / "judges.csv")
-twice[["first", "second"]] = twice[["first", "second"]].div(twice["samples"], axis=0)
+twice = pd.read_csv(PROJECT / "results" / "small" / "judges.csv")
+shares = twice[["first", "second"]].div(twice["samples"], axis=0)
+twice[["first", "second"]] = shares
 for name, rows in twice.groupby("dataset"):
-    change = metrics.paired_difference_interval(rows["second"].tolist(), rows["first"].tolist())
-    glue(f"{name}_change", interval_text(change, "{:+.1f}", 100), display=False)
-    glue(f"{name}_networks", len(rows), display=False)
+    change = metrics.paired_difference_interval(
+        rows["second"].tolist(), rows["first"].tolist()
+    )
+    tell({
+        f"{name}_change": interval_text(change, "{:+.1f}", 100),
+        f"{name}_networks": len(rows),
+    })
     for place in ("first", "second"):
         found = rows.rename(columns={place: "value"})
-        glue(f"{name}_{place}_order", order(found.groupby("model")["value"].mean().to_dict()), display=False)
-        glue(f"{name}_{place}_told", differences_in_words(found, "{:+.1f}", 100), display=False)
-        glue(f"{name}_{place}_accuracy", 100 * rows[f"{place}_accuracy"].unique().item(), display=False)
+        means = found.groupby("model")["value"].mean().to_dict()
+        told = differences_in_words(found, "{:+.1f}", 100)
+        accuracy = rows[f"{place}_accuracy"].unique().item()
+        tell({
+            f"{name}_{place}_order": order(means),
+            f"{name}_{place}_told": told,
+            f"{name}_{place}_accuracy": 100 * accuracy,
+        })
 for place in ("first", "second"):
-    glue(f"{place}_width", twice[f"{place}_width"].unique().item(), display=False)
+    tell({f"{place}_width": twice[f"{place}_width"].unique().item()})
 
 # %% [markdown]
 # ## The same samples, another judge
@@ -365,12 +437,14 @@ for place in ("first", "second"):
 shelves = {"CIFAR-100": "cifar100", "CIFAR-10": "cifar10"}
 figure = figures.networks(
     {label: twice[twice["dataset"] == name] for label, name in shelves.items()},
-    {"first": "share recognised by the narrower judge"}, {"second": "by the wider judge"},
-)  # fmt: skip
+    {"first": "share recognised by the narrower judge"},
+    {"second": "by the wider judge"},
+)
 figure.set_size_inches(5.6, 5.9)
 ax = figure.axes[0]
 ax.plot([0, 1], [0, 1], color="#8C8C8C", linestyle="--", linewidth=1)
-ax.set(xscale="linear", xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", title="What another judge would have said")
+ax.set(xscale="linear", xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
+ax.set_title("What another judge would have said")
 plt.show()
 
 # %% [markdown]

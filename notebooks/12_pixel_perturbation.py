@@ -27,30 +27,31 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 from dataclasses import asdict
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch import nn
 
 from companion import data, runs
-from companion.book import figures, plots, sentences, style, tables
+from companion.book import figures, plots, tables
+from companion.book.curves import curve_with_band
+from companion.book.sentences import differences_in_words, runs_in_words
+from companion.book.style import MODEL_COLOURS, MODEL_LABELS
+from companion.book.words import counted, direction, interval_text, listed
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
-from companion.metrics import mean_interval, paired_difference_interval, pixel_perturbation, seed_interval
+from companion.metrics import (
+    mean_interval,
+    paired_difference_interval,
+    pixel_perturbation,
+    seed_interval,
+)
 
-choose("tier", tier, runs.TIERS)
-style.use_style()
-set_matplotlib_formats("png")
+begin(globals())
 dataset = presets.DATASETS[tier][0]
 
 # %% [markdown]
@@ -76,35 +77,45 @@ dataset = presets.DATASETS[tier][0]
 # %%
 images = data.load(dataset)
 few = {"tiny": 20}.get(tier, 100)
-x, y = data.to_float(images.x_test[:few]).to(device), images.y_test[:few].to(device)
-models = {name: runs.find(tier, dataset, name, seed).model().to(device) for name in runs.METHODS}
+x = data.to_float(images.x_test[:few]).to(device)
+y = images.y_test[:few].to(device)
+models = {
+    name: runs.find(tier, dataset, name, seed).model().to(device)
+    for name in runs.METHODS
+}
 maps = {name: logit_gradient(model, x, y) for name, model in models.items()}
 
 
 def as_shown(model, saliency, fraction):
-    """Return the images, (B, C, H, W), that the perturbation test shows to a model."""
+    """Return the images, (B, C, H, W), that the test shows to a model."""
     seen = []
-    hook = model.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    hook = model.register_forward_pre_hook(lambda _, z: seen.append(z[0]))
     pixel_perturbation(model, x, y, saliency, fractions=[fraction])
     hook.remove()
     return seen[-1]
 
 
-halved = {name: as_shown(model, maps[name], 0.5) for name, model in models.items()}
+halved = {
+    name: as_shown(model, maps[name], 0.5) for name, model in models.items()
+}
 
 # %% mystnb={"figure": {"name": "fig-perturbation-digits", "caption": "The first eight test images, and the same with the half of the pixels removed that each network's own gradient calls least relevant. Below each, what that network now reads; in orange where it is wrong."}, "image": {"alt": "Five rows of eight digits. In the lower four, pixels chosen by each network have been replaced by grey; how much of the stroke is left differs from row to row."}} tags=["hide-input"]
 rows = {"original": x, **halved}
 figure, axes = plt.subplots(5, 8, figsize=(8.8, 6.6))
 for row, (name, pictures) in zip(axes, rows.items(), strict=True):
     plots.show_images(row, pictures[:8])
-    row[0].set_ylabel(style.MODEL_LABELS.get(name, name).replace("-score", "-\nscore"), fontsize=9)
+    label = MODEL_LABELS.get(name, name).replace("-score", "-\nscore")
+    row[0].set_ylabel(label, fontsize=9)
     if name in models:
         with torch.no_grad():
-            answers = models[name](pictures[:8]).argmax(dim=1)
-        for ax, answer, label in zip(row, answers.tolist(), y.tolist(), strict=False):
-            colour = "#222222" if answer == label else "#D55E00"
-            ax.set_xlabel(images.class_names[answer], fontsize=9, color=colour, labelpad=2)
-figure.suptitle("Half of the pixels removed, by each network's own choice", x=0.02, ha="left")
+            answers = models[name](pictures[:8]).argmax(dim=1).tolist()
+        for ax, answer, label in zip(row, answers, y.tolist(), strict=False):
+            ax.set_xlabel(
+                images.class_names[answer], fontsize=9, labelpad=2,
+                color="#222222" if answer == label else "#D55E00",
+            )
+heading = "Half of the pixels removed, by each network's own choice"
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% [markdown]
@@ -114,20 +125,16 @@ plt.show()
 # %%
 ink = (x > 0).any(dim=1)
 removed = {name: (picture != x).any(dim=1) for name, picture in halved.items()}
-spared = {
-    name: mean_interval(1 - (gone & ink).flatten(1).sum(dim=1) / ink.flatten(1).sum(dim=1))
-    for name, gone in removed.items()
-}
-table = pd.DataFrame({name: asdict(interval) for name, interval in spared.items()}).T.reset_index(
-    names="model"
-)
-tables.labelled(table).rename(columns={"value": "ink left"}).style.format("{:.1%}").format(
-    "{:.0f}", subset=["n"]
-)
+rows = []
+for name, gone in removed.items():
+    lost = (gone & ink).flatten(1).sum(dim=1) / ink.flatten(1).sum(dim=1)
+    rows.append({"model": name, **asdict(mean_interval(1 - lost))})
+table = tables.labelled(pd.DataFrame(rows))
+table = table.rename(columns={"value": "ink left"})
+table.style.format("{:.1%}").format("{:.0f}", subset=["n"])
 
 # %% tags=["remove-cell"]
-glue("ink_share", float(ink.float().mean()), display=False)
-glue("few", few, display=False)
+tell(ink_share=float(ink.float().mean()), few=few)
 
 # %% [markdown]
 # Ink is {glue:text}`ink_share:.0%` of the pixels of these {glue:text}`few` images. A random choice of half the
@@ -149,7 +156,8 @@ glue("few", few, display=False)
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
 keys = ["experiment", "attribution", "model"]
-summary = tables.over_seeds(curves, [*keys, "fraction"], "value").set_index(keys)
+summary = tables.over_seeds(curves, [*keys, "fraction"], "value")
+summary = summary.set_index(keys)
 
 # %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline. Where a band runs off its panel, the interval goes past 0 or 100 %."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
@@ -157,20 +165,33 @@ figures.pixel_perturbation(tier, dataset)
 plt.show()
 
 # %% tags=["remove-cell"]
-clean = tables.seed_table(tier, dataset, "test_accuracy").set_index("model")["value"]
-counted = curves.groupby("model")["seed"].nunique()
-seeds = int(counted.min())
-glue("seeds", sentences.counted(seeds, "seed"), display=False)
-several = f"The unit here is a training, not an image: the interval is Student's over {seeds} seeds, and with so few it can well run past 100 %."
-alone = "With one seed there is no interval over trainings; those of the table are over its images, and say nothing of the next training."
-glue("unit", several if seeds > 1 else alone, display=False)
-glue("seeds_tell", f"With {seeds} seeds only large differences can be told" if seeds > 1 else "With one seed nothing can be told", display=False)
-glue("n_images", int(curves["n"].min()), display=False)
-glue("clean_lowest", float(clean.min()), display=False)
-glue("clean_highest", float(clean.max()), display=False)
-ends = summary.xs("gradient", level="attribution").loc["own"]
-glue("end_low", float(ends.loc[ends["fraction"] == 1, "value"].min()), display=False)
-glue("end_high", float(ends.loc[ends["fraction"] == 1, "value"].max()), display=False)
+clean = tables.seed_table(tier, dataset, "test_accuracy")
+clean = clean.set_index("model")["value"]
+seeds = int(curves.groupby("model")["seed"].nunique().min())
+unit = (
+    "With one seed there is no interval over trainings; those of the table are "
+    "over its images, and say nothing of the next training."
+)
+seeds_tell = "With one seed nothing can be told"
+if seeds > 1:
+    unit = (
+        "The unit here is a training, not an image: the interval is Student's "
+        f"over {seeds} seeds, and with so few it can well run past 100 %."
+    )
+    seeds_tell = f"With {seeds} seeds only large differences can be told"
+tell(
+    seeds=counted(seeds, "seed"),
+    unit=unit,
+    seeds_tell=seeds_tell,
+    n_images=int(curves["n"].min()),
+    clean_lowest=float(clean.min()),
+    clean_highest=float(clean.max()),
+)
+
+# %% tags=["remove-cell"]
+own = summary.xs("gradient", level="attribution").loc["own"]
+ends = own.loc[own["fraction"] == 1, "value"]
+tell(end_low=float(ends.min()), end_high=float(ends.max()))
 
 # %% [markdown]
 # Accuracy on clean images is between {glue:text}`clean_lowest:.1%` and {glue:text}`clean_highest:.1%`, and that
@@ -192,12 +213,15 @@ looks = {
     "random": {"color": "#8C8C8C", "label": "random"},
 }
 for ax, model in zip(axes, runs.METHODS, strict=True):
-    for (attribution, look), dashes in zip(looks.items(), ("-", "--", ":"), strict=True):
+    colour = {"color": MODEL_COLOURS[model]}
+    for (attribution, look), dashes in zip(
+        looks.items(), ("-", "--", ":"), strict=True
+    ):
         frame = summary.loc[("own", attribution, model)]
-        plots.curve_with_band(ax, frame, **({"color": style.MODEL_COLOURS[model]} | look)).set_linestyle(
-            dashes
-        )
-    ax.set(title=style.MODEL_LABELS[model], xlabel="fraction removed", ylim=(0, 1.04))
+        line = curve_with_band(ax, frame, **(colour | look))
+        line.set_linestyle(dashes)
+    ax.set(xlabel="fraction removed", ylim=(0, 1.04))
+    ax.set_title(MODEL_LABELS[model])
 axes[0].set_ylabel("accuracy")
 axes[0].legend(loc="lower left")
 plt.show()
@@ -222,18 +246,24 @@ metrics = {
 # %%
 def areas_of(tier, dataset):
     """Return the areas by model and seed, of every measure."""
-    found = {
-        title: tables.run_table(tier, dataset, metric).set_index(["model", "seed"])["value"]
-        for title, metric in metrics.items()
-    }
-    return found | {"gain over random": (found["own"] - found["random order"]).dropna()}
+    found = {}
+    for title, metric in metrics.items():
+        table = tables.run_table(tier, dataset, metric)
+        found[title] = table.set_index(["model", "seed"])["value"]
+    gain = found["own"] - found["random order"]
+    return found | {"gain over random": gain.dropna()}
 
 
 def area_table(tier, dataset, gain):
-    """Return the areas for display, in percent, a row a model: over seeds, or over one run's images."""
-    gains = [seed_interval(gain.loc[m].tolist()) if m in gain.index.unique("model") else {} for m in runs.METHODS]
-    table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100).rename_axis("area, in %")
-    return table.assign(**{"gain over random": [sentences.interval_text(row, "{:.1f}", scale=100) for row in gains]})
+    """Return the areas for display, in percent, a row a model."""
+    texts = []
+    for model in runs.METHODS:
+        values = gain[gain.index.get_level_values("model") == model].tolist()
+        known = seed_interval(values) if values else {}
+        texts.append(interval_text(known, "{:.1f}", scale=100))
+    table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100)
+    table["gain over random"] = texts
+    return table.rename_axis("area, in %")
 
 
 areas = areas_of(tier, dataset)
@@ -250,31 +280,39 @@ others = [m for m in runs.METHODS if m != "baseline"]
 differences = {}
 for title in judged:
     for model in others:
-        pair = pd.concat([areas[title].loc[model], areas[title].loc["baseline"]], axis=1, join="inner")
-        differences[title, model] = paired_difference_interval(
-            pair.iloc[:, 0].tolist(), pair.iloc[:, 1].tolist()
-        )
+        pair = [areas[title].loc[name] for name in (model, "baseline")]
+        both = pd.concat(pair, axis=1, join="inner").to_numpy().T
+        differences[title, model] = paired_difference_interval(*both.tolist())
 
 # %% mystnb={"figure": {"name": "fig-perturbation-differences", "caption": "Difference in area from the baseline, in percentage points, paired by seed, with 95 % t-intervals. Right of the dotted line: better than the baseline. An interval that holds 0 decides nothing."}, "image": {"alt": "Four panels with three horizontal intervals each, for score-matching, anti-score-matching and gradient norm, around a dotted line at zero."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), sharex=True, sharey=True)
 for ax, title in zip(axes, judged, strict=True):
     ax.axvline(0.0, color="#8C8C8C", linestyle=":")
     for height, model in enumerate(reversed(others)):
-        interval = differences[title, model]
-        reach = [[100 * (interval.value - interval.low)], [100 * (interval.high - interval.value)]]
-        ax.errorbar(100 * interval.value, height, xerr=reach, marker="o", color=style.MODEL_COLOURS[model])
-    ax.set(title=title, xlabel="difference, points", ylim=(-0.5, len(others) - 0.5))
-    ax.set_yticks(range(len(others)), [style.MODEL_LABELS[m] for m in reversed(others)])
+        interval, colour = differences[title, model], MODEL_COLOURS[model]
+        value = interval.value
+        below, above = value - interval.low, interval.high - value
+        reach = [[100 * below], [100 * above]]
+        ax.errorbar(100 * value, height, xerr=reach, marker="o", color=colour)
+    ax.set(xlabel="difference, points", ylim=(-0.5, len(others) - 0.5))
+    ax.set_title(title)
+    labels = [MODEL_LABELS[model] for model in reversed(others)]
+    ax.set_yticks(range(len(others)), labels)
 plt.show()
 
 # %% tags=["remove-cell"]
-for title, key in zip(judged, ("own", "relative", "gain", "common"), strict=True):
-    for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
-        names = [style.MODEL_LABELS[m].lower() for m in others if differences[title, m].sign() == sign]
-        glue(f"{key}_{word}", sentences.listed(names), display=False)
-    for model in others if key != "relative" else ():
-        text = sentences.interval_text(differences[title, model], "{:+.1f}", scale=100)
-        glue(f"{key}_{model}", text, display=False)
+keys = ("own", "relative", "gain", "common")
+for title, key in zip(judged, keys, strict=True):
+    sides = {"above": [], "below": [], "undecided": []}
+    for model in others:
+        interval = differences[title, model]
+        side = direction(interval, *sides)
+        sides[side].append(MODEL_LABELS[model].lower())
+        if key != "relative":
+            text = interval_text(interval, "{:+.1f}", scale=100)
+            tell({f"{key}_{model}": text})
+    for side, names in sides.items():
+        tell({f"{key}_{side}": listed(names)})
 
 # %% [markdown]
 # | compared with the baseline | better | worse | undecided |
@@ -298,24 +336,28 @@ for title, key in zip(judged, ("own", "relative", "gain", "common"), strict=True
 # %%
 fractions = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 filled = {
-    (name, fill): pixel_perturbation(model, x, y, maps[name], fractions=fractions, replacement=fill)
+    (name, fill): pixel_perturbation(
+        model, x, y, maps[name], fractions=fractions, replacement=fill
+    )
     for name, model in models.items()
     for fill in ("mean", "grey")
 }
-order = {
-    fill: " > ".join(
-        style.MODEL_LABELS[m].lower()
-        for m in sorted(models, key=lambda m: -float(filled[m, fill].area().mean()))
-    )
-    for fill in ("mean", "grey")
-}
+
+
+def in_order(fill):
+    """Write the models from the largest area to the smallest."""
+    areas = {m: float(filled[m, fill].area().mean()) for m in models}
+    names = sorted(models, key=areas.get, reverse=True)
+    return " > ".join(MODEL_LABELS[name].lower() for name in names)
 
 # %% mystnb={"figure": {"name": "fig-perturbation-replacement", "caption": "Own gradients, own network, on a few digits and one seed: left with the image's mean in place of a removed pixel, right with grey. Bands are 95 % intervals over images."}, "image": {"alt": "Two panels of falling curves for four models: mean replacement on the left, grey replacement on the right."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.4), sharey=True)
-for ax, (fill, title) in zip(axes, {"mean": "the image's mean", "grey": "grey, 0.5"}.items(), strict=True):
+titles = {"mean": "the image's mean", "grey": "grey, 0.5"}
+for ax, (fill, title) in zip(axes, titles.items(), strict=True):
     for name in models:
-        plots.curve_with_band(ax, filled[name, fill].to_frame(), model=name)
-    ax.set(title=f"removed pixels become {title}", xlabel="fraction of pixels removed", ylim=(0, 1.04))
+        curve_with_band(ax, filled[name, fill].to_frame(), model=name)
+    ax.set(xlabel="fraction of pixels removed", ylim=(0, 1.04))
+    ax.set_title(f"removed pixels become {title}")
 axes[0].set_ylabel("accuracy")
 axes[0].legend(loc="lower left")
 plt.show()
@@ -329,7 +371,7 @@ plt.show()
 
 # %%
 def colour_reader(network):
-    """Return a network that reads pictures of three equal channels; one that reads colour already as it is."""
+    """Return a network that reads three channels; one of digits, their mean."""
     average = nn.Conv2d(3, 1, 1, bias=False).requires_grad_(False).to(device)
     average.weight.fill_(1 / 3)
     return nn.Sequential(average, network) if x.shape[1] == 1 else network
@@ -337,53 +379,73 @@ def colour_reader(network):
 
 # %%
 reader, colour = colour_reader(models["baseline"]), x.expand(-1, 3, -1, -1)
+gradient = logit_gradient(reader, colour, y)
 pixels = x[0, 0].numel()
 one_fewer = [max(round(f * pixels) - 1, 0) / pixels for f in fractions]
-gradient = logit_gradient(reader, colour, y)
 as_here = filled["baseline", "mean"]
 variants = {
     "as in this chapter": as_here,
     "grey for the mean": filled["baseline", "grey"],
-    "k − 1 pixels": pixel_perturbation(models["baseline"], x, y, maps["baseline"], fractions=one_fewer),
+    "k − 1 pixels": pixel_perturbation(
+        models["baseline"], x, y, maps["baseline"], fractions=one_fewer
+    ),
     "spread over channels": pixel_perturbation(
-        reader, colour, y, gradient, fractions=fractions, relevance="channel_std"
+        reader, colour, y, gradient,
+        fractions=fractions, relevance="channel_std",
     ),
 }
 
 # %%
 half = fractions.index(0.5)
 changes = {
-    name: mean_interval(curve.per_sample[half] - as_here.per_sample[half]) for name, curve in variants.items()
+    name: mean_interval(curve.per_sample[half] - as_here.per_sample[half])
+    for name, curve in variants.items()
 }
-table = pd.DataFrame({name: asdict(interval) for name, interval in changes.items()}).T.drop(columns="n")
-table.columns = ["change in accuracy", "low", "high"]
-table.insert(0, "accuracy, half removed", [float(curve.value[half]) for curve in variants.values()])
-table.style.format("{:+.1%}").format("{:.1%}", subset=["accuracy, half removed"])
+table = pd.DataFrame([
+    {
+        "accuracy, half removed": float(curve.value[half]),
+        "change in accuracy": changes[name].value,
+        "low": changes[name].low,
+        "high": changes[name].high,
+    }
+    for name, curve in variants.items()
+], index=list(variants))
+table.style.format("{:+.1%}").format("{:.1%}", subset=[table.columns[0]])
 
 # %% tags=["remove-cell"]
-glue("pixels", pixels, display=False)
-glue("order_mean", order["mean"], display=False)
-glue("order_grey", order["grey"], display=False)
-glue("mean_pixel", float(x.mean()), display=False)
 spread, size = gradient.std(dim=1, correction=0), gradient.abs().sum(dim=1)
-glue("largest_spread", f"{float(spread.max()):.0e}" if spread.any() else "0", display=False)
-rounding = "all that is left to rank by is rounding, and the order of the rows"
-grey_picture = (
-    "A digit has one channel, where the spread is zero for every pixel and ranks nothing; our pixel_perturbation refuses it. "
-    "So we let the network look at a colour picture of a digit, whose three channels it averages first. All three channels then have "
-    "the same gradient, which is the case in which the spread calls a pixel irrelevant however large its gradient is."
+told = {"colour": "These pictures have it."}
+told["spread_left"] = "a pixel whose gradient is strong in all colours alike "
+told["spread_left"] += "ranks low"
+if x.shape[1] == 1:
+    told["colour"] = (
+        "A digit has one channel, where the spread is zero for every pixel and "
+        "ranks nothing; our pixel_perturbation refuses it. So we let the "
+        "network look at a colour picture of a digit, whose three channels it "
+        "averages first. All three channels then have the same gradient, which "
+        "is the case in which the spread calls a pixel irrelevant however "
+        "large its gradient is."
+    )
+    told["spread_left"] = (
+        "all that is left to rank by is rounding, and the order of the rows"
+    )
+tell(
+    told,
+    largest_spread=f"{float(spread.max()):.0e}" if spread.any() else "0",
+    largest_size=float(size.max()),
 )
-glue("colour", grey_picture if x.shape[1] == 1 else "These pictures have it.", display=False)
-glue("spread_left", rounding if x.shape[1] == 1 else "a pixel whose gradient is strong in all colours alike ranks low", display=False)
-glue("largest_size", float(size.max()), display=False)
-for key, name in (
-    ("grey", "grey for the mean"),
-    ("fewer", "k − 1 pixels"),
-    ("spread", "spread over channels"),
-):
-    glue(f"{key}_change", 100 * changes[name].value, display=False)
-    says = sentences.direction(changes[name], "higher", "lower", "not clearly different")
-    glue(f"{key}_says", says, display=False)
+
+# %% tags=["remove-cell"]
+tell(
+    pixels=pixels,
+    order_mean=in_order("mean"),
+    order_grey=in_order("grey"),
+    mean_pixel=float(x.mean()),
+)
+_, *changed = changes.values()
+for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
+    says = direction(change, "higher", "lower", "not clearly different")
+    tell({f"{key}_change": 100 * change.value, f"{key}_says": says})
 
 # %% [markdown]
 # With half of the pixels removed, the baseline's accuracy on these digits changes by {glue:text}`grey_change:+.0f`
@@ -397,18 +459,21 @@ for key, name in (
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = areas_of(*CIFAR)
-glue("cifar_runs", sentences.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
+tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
 
 
 def by_area(title):
-    """Name the models from the largest area to the smallest, by their mean over seeds."""
+    """Name the models from the largest area to the smallest."""
     means = theirs[title].groupby("model").mean().sort_values(ascending=False)
-    return ", ".join(style.MODEL_LABELS[m].lower() for m in means.index) or "not measured yet"
+    names = [MODEL_LABELS[model].lower() for model in means.index]
+    return ", ".join(names) or "not measured yet"
 
 
-for title, key in (("own", "own"), ("gain over random", "gain"), ("common", "common")):
-    glue(f"cifar_{key}", by_area(title), display=False)
-    glue(f"cifar_{key}_told", sentences.differences_in_words(theirs[title].reset_index(), "{:+.1f}", 100), display=False)
+titles = {"own": "own", "gain over random": "gain", "common": "common"}
+for title, key in titles.items():
+    found = theirs[title].reset_index()
+    told = differences_in_words(found, "{:+.1f}", 100)
+    tell({f"cifar_{key}": by_area(title), f"cifar_{key}_told": told})
 
 # %% [markdown]
 # ## On CIFAR-100

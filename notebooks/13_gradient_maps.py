@@ -27,32 +27,30 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 from dataclasses import asdict
 
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 from torch.nn.functional import cosine_similarity
 
 from companion import data, runs
-from companion.book import figures, plots, sentences, style, tables
+from companion.book import figures, plots, tables
+from companion.book.sentences import (
+    differences_in_words, ranking, runs_in_words,
+)
+from companion.book.style import MODEL_LABELS
+from companion.book.words import counted, interval_text, listed
 from companion.experiments import presets
-from companion._support import choose, flat_sum
+from companion._support import flat_sum
+from companion.book.opening import begin, tell
 from companion.fooling import shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
 from companion.metrics import gradient_map_quality, mean_interval
 from companion.metrics.image_quality import sobel_magnitude
 
-choose("tier", tier, runs.TIERS)
-style.use_style()
-set_matplotlib_formats("png")
+begin(globals())
 dataset = presets.DATASETS[tier][0]
 
 # %% [markdown]
@@ -66,25 +64,28 @@ dataset = presets.DATASETS[tier][0]
 # %%
 images = data.load(dataset)
 few = {"tiny": 20}.get(tier, 100)
-x, y = data.to_float(images.x_test[:few]).to(device), images.y_test[:few].to(device)
+x = data.to_float(images.x_test[:few]).to(device)
+y = images.y_test[:few].to(device)
 trained = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
 kept = {name: run.pictures()["gradients"] for name, run in trained.items()}
 models = {name: run.model().to(device) for name, run in trained.items()}
 maps = {name: logit_gradient(model, x, y) for name, model in models.items()}
-apart = max(
-    float((maps[m][: len(kept[m])].cpu() - kept[m]).abs().max() / kept[m].abs().max()) for m in models
-)
+apart = 0.0
+for name, pictures in kept.items():
+    change = maps[name][: len(pictures)].cpu() - pictures
+    apart = max(apart, float(change.abs().max() / pictures.abs().max()))
 
 # %% mystnb={"figure": {"name": "fig-maps-models", "caption": "The first eight test images, and the signed logit-gradients of four networks for them. Each map has its own scale of colour; white is zero."}, "image": {"alt": "Five rows of eight pictures: handwritten digits, then a row of orange and blue gradient maps for the baseline, for score-matching, for anti-score-matching and for gradient norm."}} tags=["hide-input"]
-figures.gradient_maps(tier, dataset, seed).suptitle("The same digits, through the gradients of four networks", x=0.02, ha="left")
+heading = "The same digits, through the gradients of four networks"
+figure = figures.gradient_maps(tier, dataset, seed)
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("apart", f"{apart:.0e}", display=False)
-glue("few", few, display=False)
-sizes = {m: float(flat_sum(gradients.square()).mean().sqrt()) for m, gradients in maps.items()}
-for name, value in sizes.items():
-    glue(f"size_{name}", value, display=False)
+tell(apart=f"{apart:.0e}", few=few)
+for name, gradients in maps.items():
+    size = flat_sum(gradients.square()).mean().sqrt()
+    tell({f"size_{name}": float(size)})
 
 # %% [markdown]
 # Take your time over {numref}`fig-maps-models`, and decide which row you find clearest, and which one noisiest.
@@ -106,15 +107,22 @@ for name, value in sizes.items():
 # image's edges (by Sobel's filter).
 
 # %%
-noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x)
-known = {"white noise": noise, "the image itself": x, "the image's edges": sobel_magnitude(x)[:, None].to(x)}
-rows = {}
-for name, picture in known.items():
-    smooth, edges = gradient_map_quality(picture, x).per_sample
-    rows[name] = {
-        "smoothness": sentences.interval_text(mean_interval(smooth)),
-        "edge correlation": sentences.interval_text(mean_interval(edges)),
+def qualities(gradients):
+    """Return the smoothness and the edge correlation of maps in words."""
+    smooth, edges = gradient_map_quality(gradients, x).per_sample
+    return {
+        "smoothness": interval_text(mean_interval(smooth)),
+        "edge correlation": interval_text(mean_interval(edges)),
     }
+
+
+source = torch.Generator().manual_seed(seed)
+known = {
+    "white noise": torch.randn(x.shape, generator=source).to(x),
+    "the image itself": x,
+    "the image's edges": sobel_magnitude(x)[:, None].to(x),
+}
+rows = {name: qualities(picture) for name, picture in known.items()}
 pd.DataFrame(rows).T.rename_axis("map")
 
 # %% [markdown]
@@ -128,34 +136,37 @@ figures.map_qualities(tier, dataset)
 plt.show()
 
 # %%
-over_runs = {title: tables.seed_table(tier, dataset, metric) for title, metric in measures.items()}
-paired = {title: tables.paired_differences(tier, dataset, metric) for title, metric in measures.items()}
-cells = {
-    (title, column): [sentences.interval_text(row, form) for _, row in frame.iterrows()]
-    for title in measures
+metrics = measures.items()
+over_runs, paired = (
+    {title: found(tier, dataset, metric) for title, metric in metrics}
+    for found in (tables.seed_table, tables.paired_differences)
+)
+cells = {}
+for title in measures:
     for column, frame, form in (
         ("mean over seeds", over_runs[title].iloc[1:], "{:.3f}"),
         ("minus the baseline", paired[title], "{:+.3f}"),
-    )
-}
-pd.DataFrame(
-    cells, index=pd.Index([style.MODEL_LABELS[m] for m in paired["smoothness"]["model"]], name="model")
-)
+    ):
+        rows = frame.to_dict("records")
+        cells[title, column] = [interval_text(row, form) for row in rows]
+labels = [MODEL_LABELS[name] for name in paired["smoothness"]["model"]]
+pd.DataFrame(cells, index=pd.Index(labels, name="model"))
 
 # %% tags=["remove-cell"]
 seeds = int(over_runs["smoothness"]["n"].min())
-glue("seeds", sentences.counted(seeds, "seed"), display=False)
-glue("n_images", int(trained["baseline"].metric("map_spatial_smoothness")["n"]), display=False)
-for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
+quality = trained["baseline"].metric("map_spatial_smoothness")
+tell(seeds=counted(seeds, "seed"), n_images=int(quality["n"]))
+for title, key in zip(measures, ("smooth", "edges"), strict=True):
     base = over_runs[title].set_index("model").loc["baseline"]
-    glue(f"{key}_baseline", sentences.interval_text(base, "{:.3f}"), display=False)
-    for sign, word in ((1, "above"), (-1, "below"), (0, "undecided")):
-        names = [
-            style.MODEL_LABELS[r["model"]].lower() for _, r in paired[title].iterrows() if r["sign"] == sign
-        ]
-        glue(f"{key}_{word}", sentences.listed(names), display=False)
-    for _, row in paired[title].iterrows():
-        glue(f"{key}_{row['model']}", sentences.interval_text(row, "{:+.3f}"), display=False)
+    tell({f"{key}_baseline": interval_text(base, "{:.3f}")})
+    words = {1: "above", -1: "below", 0: "undecided"}
+    sides = {word: [] for word in words.values()}
+    for row in paired[title].to_dict("records"):
+        name = row["model"]
+        sides[words[row["sign"]]].append(MODEL_LABELS[name].lower())
+        tell({f"{key}_{name}": interval_text(row, "{:+.3f}")})
+    for word, names in sides.items():
+        tell({f"{key}_{word}": listed(names)})
 
 # %% [markdown]
 # The baseline has a smoothness of {glue:text}`smooth_baseline` and an edge correlation of
@@ -181,20 +192,16 @@ for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
 
 # %%
 strength = 5 * float(maps["baseline"].abs().amax())
-flattered = shift_logits(models["baseline"], lambda z: strength / 2 * flat_sum(z.square())).eval()
-candidates = {
-    **{style.MODEL_LABELS[m]: maps[m] for m in models},
-    "Baseline + g": logit_gradient(flattered, x, y),
-}
-rows = {}
-for name, gradients in candidates.items():
-    smooth, edges = gradient_map_quality(gradients, x).per_sample
-    rows[name] = {
-        "smoothness": sentences.interval_text(mean_interval(smooth)),
-        "edge correlation": sentences.interval_text(mean_interval(edges)),
-    }
+flattered = shift_logits(
+    models["baseline"], lambda z: strength / 2 * flat_sum(z.square())
+).eval()
+candidates = {MODEL_LABELS[name]: maps[name] for name in models}
+candidates["Baseline + g"] = logit_gradient(flattered, x, y)
+rows = {name: qualities(gradients) for name, gradients in candidates.items()}
 with torch.no_grad():
-    changed = int((flattered(x).argmax(dim=1) != models["baseline"](x).argmax(dim=1)).sum())
+    before, after = (
+        f(x).argmax(dim=1) for f in (models["baseline"], flattered)
+    )
 pd.DataFrame(rows).T.rename_axis(f"seed {seed}, {few} images")
 
 # %% mystnb={"figure": {"name": "fig-maps-flattered", "caption": "Gradient maps of the baseline, above, and of the baseline with g added to its logits, below. The two networks give the same answers."}, "image": {"alt": "Two rows of eight gradient maps. The lower row shows clean orange digits."}} tags=["hide-input"]
@@ -203,11 +210,12 @@ figure, axes = plt.subplots(2, 8, figsize=(8.8, 2.6))
 for row, name in zip(axes, ("Baseline", "Baseline + g"), strict=True):
     plots.signed_maps(row, candidates[name][:8])
     row[0].set_ylabel(name, fontsize=9)
-figure.suptitle("The same predictions, and a map that shows the digit", x=0.02, ha="left")
+heading = "The same predictions, and a map that shows the digit"
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-glue("changed", changed, display=False)
+tell(changed=int((after != before).sum()))
 
 # %% [markdown]
 # Predictions that changed on the {glue:text}`few` images: {glue:text}`changed`. The lower row of {numref}`fig-maps-flattered` is as
@@ -223,20 +231,26 @@ glue("changed", changed, display=False)
 # %%
 with torch.no_grad():
     logits = {name: model(x) for name, model in models.items()}
-runner_up = {name: values.scatter(1, y[:, None], -torch.inf).argmax(dim=1) for name, values in logits.items()}
-hardest = int(logits["baseline"].softmax(dim=1).gather(1, y[:, None]).argmin())
-other = runner_up["baseline"]
-true_and_other = {name: (maps[name], logit_gradient(model, x, other)) for name, model in models.items()}
+plain = logits["baseline"]
+hardest = int(plain.softmax(dim=1).gather(1, y[:, None]).argmin())
+other = plain.scatter(1, y[:, None], -torch.inf).argmax(dim=1)
+true_and_other = {
+    name: (maps[name], logit_gradient(model, x, other))
+    for name, model in models.items()
+}
 
 # %% mystnb={"figure": {"name": "fig-maps-classes", "caption": "One image, four networks. From left to right: the gradient of the true class's logit, that of another class, and their difference, which is the gradient of the log-odds between the two. Each row has one scale of colour."}, "image": {"alt": "Four rows of a digit and three gradient maps: true class, other class, and their difference."}} tags=["hide-input"]
 figure, axes = plt.subplots(4, 4, figsize=(6.0, 6.2))
 label, rival = (images.class_names[int(c[hardest])] for c in (y, other))
-for row, (name, (mine, theirs)) in zip(axes, true_and_other.items(), strict=True):
+for row, (name, pair) in zip(axes, true_and_other.items(), strict=True):
     plots.show_images(row[0], x[[hardest]])
-    pair = torch.stack([mine[hardest], theirs[hardest], mine[hardest] - theirs[hardest]])
-    plots.signed_maps(row[1:], pair, limit="shared")
-    row[0].set_ylabel(style.MODEL_LABELS[name].replace("-score", "-\nscore"), fontsize=9)
-for ax, title in zip(axes[0], ("image", f"for {label}", f"for {rival}", "difference"), strict=True):
+    mine, theirs = (gradients[hardest] for gradients in pair)
+    three = torch.stack([mine, theirs, mine - theirs])
+    plots.signed_maps(row[1:], three, limit="shared")
+    written = MODEL_LABELS[name].replace("-score", "-\nscore")
+    row[0].set_ylabel(written, fontsize=9)
+titles = ("image", f"for {label}", f"for {rival}", "difference")
+for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, loc="center", fontsize=10)
 figure.suptitle("One image, asked about two classes", x=0.02, ha="left")
 plt.show()
@@ -246,17 +260,20 @@ cosines = {
     name: mean_interval(cosine_similarity(mine.flatten(1), theirs.flatten(1)))
     for name, (mine, theirs) in true_and_other.items()
 }
-frame = pd.DataFrame({name: asdict(interval) for name, interval in cosines.items()}).T.reset_index(
-    names="model"
-)
-tables.labelled(frame).rename(columns={"value": "cosine, true and other class"}).astype({"n": int}).style.format(precision=3, na_rep="–")
+rows = [{"model": name, **asdict(end)} for name, end in cosines.items()]
+table = tables.labelled(pd.DataFrame(rows)).astype({"n": int})
+table = table.rename(columns={"value": "cosine, true and other class"})
+table.style.format(precision=3, na_rep="–")
 
 # %% tags=["remove-cell"]
-low, high = min(cosines, key=lambda m: cosines[m].value), max(cosines, key=lambda m: cosines[m].value)
-glue("most_alike", style.MODEL_LABELS[high].lower(), display=False)
-glue("least_alike", style.MODEL_LABELS[low].lower(), display=False)
-glue("highest_cosine", cosines[high].value, display=False)
-glue("lowest_cosine", cosines[low].value, display=False)
+values = {name: interval.value for name, interval in cosines.items()}
+low, high = min(values, key=values.get), max(values, key=values.get)
+tell(
+    most_alike=MODEL_LABELS[high].lower(),
+    least_alike=MODEL_LABELS[low].lower(),
+    highest_cosine=values[high],
+    lowest_cosine=values[low],
+)
 
 # %% [markdown]
 # A cosine of 1 would mean the same map for both classes, and −1 one the negative of the other. It is highest for
@@ -277,20 +294,27 @@ glue("lowest_cosine", cosines[low].value, display=False)
 # We draw it for the baseline and for the score-matched network: on the first test image, and on the hardest one.
 
 # %%
-deciding = {name: log_probability_gradient(model, x, y) for name, model in models.items()}
+deciding = {
+    name: log_probability_gradient(model, x, y)
+    for name, model in models.items()
+}
 common = {name: maps[name] - deciding[name] for name in models}
 
 # %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The two terms of the gradient map, for two networks and two images. Each row has one scale of colour. p: the probability that the network gives to the true class."}, "image": {"alt": "Four rows of an image and three maps: the gradient map, the term that decides, and the common term."}} tags=["hide-input"]
 figure, axes = plt.subplots(4, 4, figsize=(6.4, 6.4))
-wanted = [(name, index) for index in (0, hardest) for name in ("baseline", "score_matching")]
+wanted = [
+    (name, index)
+    for index in (0, hardest)
+    for name in ("baseline", "score_matching")
+]
 for row, (name, index) in zip(axes, wanted, strict=True):
     plots.show_images(row[0], x[[index]])
-    plots.signed_maps(
-        row[1:], torch.stack([part[name][index] for part in (maps, deciding, common)]), limit="shared"
-    )
+    terms = [part[name][index] for part in (maps, deciding, common)]
+    plots.signed_maps(row[1:], torch.stack(terms), limit="shared")
     p = float(logits[name].softmax(dim=1)[index, y[index]])
-    row[0].set_ylabel(f"{style.MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
-for ax, title in zip(axes[0], ("image", "map", "decides", "common"), strict=True):
+    row[0].set_ylabel(f"{MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
+titles = ("image", "map", "decides", "common")
+for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, loc="center", fontsize=10)
 figure.suptitle("One map, two terms", x=0.02, ha="left")
 plt.show()
@@ -300,34 +324,33 @@ plt.show()
 # each term fares on the two measures.
 
 # %%
+quantities = {"map": maps, "decides": deciding, "common": common}
+decides = ("share of squared length", "decides")
 rows = {}
 for name in models:
     share = flat_sum(deciding[name].square()) / flat_sum(maps[name].square())
-    parts = {
+    found = {
         part: gradient_map_quality(gradients[name], x).value
-        for part, gradients in (("map", maps), ("decides", deciding), ("common", common))
+        for part, gradients in quantities.items()
     }
-    rows[style.MODEL_LABELS[name]] = {
-        ("share of squared length", "decides"): float(share.median()),
-        **{("smoothness", part): float(value[0]) for part, value in parts.items()},
-        **{("edge correlation", part): float(value[1]) for part, value in parts.items()},
-    }
+    row = rows[MODEL_LABELS[name]] = {decides: float(share.median())}
+    for k, measure in enumerate(("smoothness", "edge correlation")):
+        row |= {(measure, part): float(v[k]) for part, v in found.items()}
 terms = pd.DataFrame(rows).T
-terms.style.format("{:.2f}").format("{:.1e}", subset=[("share of squared length", "decides")])
+terms.style.format("{:.2f}").format("{:.1e}", subset=[decides])
 
 # %% tags=["remove-cell"]
-shares = terms["share of squared length", "decides"]
-glue("share_low", f"{shares.min():.0e}", display=False)
-glue("share_high", f"{shares.max():.0e}", display=False)
-gap = {
-    part: terms["smoothness", part].max() - terms["smoothness", part].min() for part in ("decides", "common")
-}
-glue("gap_decides", float(gap["decides"]), display=False)
-glue("gap_common", float(gap["common"]), display=False)
-near = (terms["smoothness", "map"] - terms["smoothness", "common"]).abs().max()
-glue("near_common", float(near), display=False)
-glue("common_rules", int((shares < 0.5).sum()), display=False)
-glue("networks", len(shares), display=False)
+shares, smooth = terms[decides], terms["smoothness"]
+near = (smooth["map"] - smooth["common"]).abs().max()
+tell(
+    share_low=f"{shares.min():.0e}",
+    share_high=f"{shares.max():.0e}",
+    gap_decides=float(smooth["decides"].max() - smooth["decides"].min()),
+    gap_common=float(smooth["common"].max() - smooth["common"].min()),
+    near_common=float(near),
+    common_rules=int((shares < 0.5).sum()),
+    networks=len(shares),
+)
 
 # %% [markdown]
 # In the median image the deciding term has between {glue:text}`share_low` and {glue:text}`share_high` of the map's
@@ -341,12 +364,12 @@ glue("networks", len(shares), display=False)
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
-glue("cifar_runs", sentences.runs_in_words(*CIFAR, "pixel_perturbation"), display=False)
-
-for title, key in (("smoothness", "smooth"), ("edge correlation", "edges")):
-    glue(f"cifar_{key}", sentences.ranking(*CIFAR, measures[title]), display=False)
-    told = sentences.differences_in_words(tables.run_table(*CIFAR, measures[title]), "{:+.3f}")
-    glue(f"cifar_{key}_told", told, display=False)
+tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
+for metric, key in zip(measures.values(), ("smooth", "edges"), strict=True):
+    each = tables.run_table(*CIFAR, metric)
+    told = differences_in_words(each, "{:+.3f}")
+    ranked = ranking(*CIFAR, metric)
+    tell({f"cifar_{key}": ranked, f"cifar_{key}_told": told})
 
 # %% [markdown]
 # ## On CIFAR-100

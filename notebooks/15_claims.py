@@ -44,21 +44,16 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import pandas as pd
 from IPython.display import HTML, Markdown
 from matplotlib import pyplot as plt
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 
-from companion.book import figures, sentences, style, tables
+from companion.book import figures, tables
+from companion.book.seeds import rank_correlation
+from companion.book.words import interval_text, listed
+from companion.book.opening import begin, tell
 
-style.use_style()
-set_matplotlib_formats("svg")
+begin(globals(), figures="svg")
 
 # %% [markdown]
 # ## The table
@@ -89,12 +84,15 @@ HTML(claims.html_page(every, seed=seed))
 # %% tags=["remove-cell"]
 table = claims.at_tier(every, tier)
 counts = claims.counts(table)
-for verdict, count in counts.items():
-    glue("claims_" + verdict.replace(" ", "_"), count, display=False)
-for kind in ("exact", "order", "number"):
-    glue(f"claims_kind_{kind}", int((table["kind"] == kind).sum()), display=False)
-glue("claims_total", len(table), display=False)
-glue("claims_tier", tier, display=False)
+tell({
+    "claims_" + verdict.replace(" ", "_"): count
+    for verdict, count in counts.items()
+})
+tell({
+    f"claims_kind_{kind}": int((table["kind"] == kind).sum())
+    for kind in ("exact", "order", "number")
+})
+tell(claims_total=len(table), claims_tier=tier)
 
 # %% [markdown]
 # In numbers, at the tier {glue:text}`claims_tier`: of {glue:text}`claims_kind_exact` exact
@@ -143,7 +141,10 @@ Markdown(claims.markdown(claims.not_yet_run()))
 # gradient is all that counts.
 
 # %%
-PREDICTORS = {"test_objective": "objective of eq. 2", "test_squared_norm": "squared gradient norm"}
+PREDICTORS = {
+    "test_objective": "objective of eq. 2",
+    "test_squared_norm": "squared gradient norm",
+}
 MEASURED = {
     "perturbation_own_gradient": "own gradients",
     "perturbation_common_gradient": "common reader",
@@ -154,36 +155,46 @@ MEASURED = {
 }
 QUALITIES = {"gain": "gain over random", **MEASURED}
 
-
+# %%
 def networks_of(tier, dataset):
     """Return predictors and qualities of every network, one row each."""
     frame = tables.run_metrics(tier, dataset, [*PREDICTORS, *MEASURED])
-    return frame.assign(gain=frame["perturbation_own_gradient"] - frame["perturbation_own_random"])
+    own = frame["perturbation_own_gradient"]
+    return frame.assign(gain=own - frame["perturbation_own_random"])
 
 
-shelves = {"digits": ("quick", "mnist5k"), "CIFAR-100": ("small", "cifar100"), "CIFAR-10": ("small", "cifar10")}
+shelves = {
+    "digits": ("quick", "mnist5k"),
+    "CIFAR-100": ("small", "cifar100"),
+    "CIFAR-10": ("small", "cifar10"),
+}
 frames = {name: networks_of(*shelf) for name, shelf in shelves.items()}
 digits = frames["digits"]
 
 # %% mystnb={"figure": {"name": "fig-claims-why", "caption": "Every network a mark. Above: the gain over random, which is the area that a network's own gradients win in pixel perturbation over a random order. Below: the edge correlation of its maps. Left, against the objective of eq. 2, on an axis that is linear around 0 and logarithmic beyond; right, against the squared gradient norm."}, "image": {"alt": "Four scatter plots with a mark for each network: gain over random above and edge correlation below, against the objective of eq. 2 on the left and the squared gradient norm on the right."}} tags=["hide-input"]
-shown = {"gain": "gain over random", "map_edge_correlation": "edge correlation"}
-figures.networks({name: frame for name, frame in frames.items() if len(frame)}, PREDICTORS, shown)
+shown = {"gain": QUALITIES["gain"], "map_edge_correlation": "edge correlation"}
+measured = {name: frame for name, frame in frames.items() if len(frame)}
+figures.networks(measured, PREDICTORS, shown)
 plt.show()
 
 # %% tags=["hide-input"]
-ranked = {x: {y: tables.rank_correlation(digits[x], digits[y]) for y in QUALITIES} for x in PREDICTORS}
+ranked = {
+    x: {y: rank_correlation(digits[x], digits[y]) for y in QUALITIES}
+    for x in PREDICTORS
+}
 
 
 def without_one_kind(x, y):
-    """Return the lowest and the highest correlation when one kind of network is left out."""
-    rest = [digits[digits["model"] != model] for model in digits["model"].unique()]
-    found = [tables.rank_correlation(frame[x], frame[y]).value for frame in rest]
+    """Return the extreme correlations when one kind of network is left out."""
+    models = digits["model"]
+    rest = [digits[models != model] for model in models.unique()]
+    found = [rank_correlation(one[x], one[y]).value for one in rest]
     return f"{min(found):.2f} to {max(found):.2f}"
 
 
 rows = {
     (label, quality): {
-        "rank correlation": sentences.interval_text(ranked[x][y], "{:.2f}"),
+        "rank correlation": interval_text(ranked[x][y], "{:.2f}"),
         "without one kind of network": without_one_kind(x, y),
     }
     for x, label in PREDICTORS.items()
@@ -194,37 +205,64 @@ pd.DataFrame(rows).T.rename_axis(["predictor", "of"])
 # %% tags=["remove-cell"]
 CONTROL = "perturbation_own_random"
 for x, key in zip(PREDICTORS, ("objective", "norm"), strict=True):
+    found = ranked[x]
     for word, side in (("better", -1), ("worse", 1)):
-        names = [QUALITIES[y] for y, found in ranked[x].items() if found.sign() == side and y != CONTROL]
-        glue(f"why_{key}_{word}", sentences.listed(names or ["nothing"]), display=False)
-    glue(f"why_{key}_control", sentences.interval_text(ranked[x][CONTROL], "{:.2f}"), display=False)
-    glue(f"why_{key}_own", sentences.interval_text(ranked[x]["perturbation_own_gradient"], "{:.2f}"), display=False)
-glue("why_networks", len(digits), display=False)
+        names = [
+            QUALITIES[y]
+            for y, correlation in found.items()
+            if correlation.sign() == side and y != CONTROL
+        ]
+        tell({f"why_{key}_{word}": listed(names or ["nothing"])})
+    control, own = found[CONTROL], found["perturbation_own_gradient"]
+    tell({
+        f"why_{key}_control": interval_text(control, "{:.2f}"),
+        f"why_{key}_own": interval_text(own, "{:.2f}"),
+    })
+tell(why_networks=len(digits))
 
 
+# %% tags=["remove-cell"]
 def beyond(name, metric):
-    """Return a data set's runs of the two penalties whose metric lies above that of their seed's baseline, interval by interval."""
-    frame = tables.run_table(*shelves[name], metric).set_index(["model", "seed"])
-    pairs = [(m, s) for m, s in frame.index if m in ("score_matching", "gradient_norm") and ("baseline", s) in frame.index]
-    return pairs, {(m, s) for m, s in pairs if frame.loc[(m, s), "low"] > frame.loc[("baseline", s), "high"]}
+    """Return the two penalties' runs, and those above their seed's baseline.
+
+    One is above where the two intervals are apart.
+    """
+    frame = tables.run_table(*shelves[name], metric)
+    frame = frame.set_index(["model", "seed"])
+    pairs = [
+        (model, seed)
+        for model, seed in frame.index
+        if model in ("score_matching", "gradient_norm")
+        and ("baseline", seed) in frame.index
+    ]
+    low, high = frame["low"], frame["high"]
+    return pairs, {(m, s) for m, s in pairs if low[m, s] > high["baseline", s]}
 
 
 # %% tags=["remove-cell"]
 def photographs(name):
-    """Say which networks on a data set have a higher objective than their baseline, and what they are better at."""
+    """Say which networks are farther from the data, and better all the same."""
     pairs, farther = beyond(name, "test_objective")
     if not pairs:
         return "not measured yet."
-    words = f"of {len(pairs)} networks with one of the two penalties, {len(farther) or 'none'} lie{'s' * (len(farther) == 1)} clearly higher than the baseline of the same seed"
+    lie = f"{len(farther) or 'none'} lie{'s' * (len(farther) == 1)}"
+    words = f"of {len(pairs)} networks with one of the two penalties, {lie} "
+    words += "clearly higher than the baseline of the same seed"
     if not farther:
         return f"{words}."
-    better = {label: len(farther & beyond(name, y)[1]) for y, label in MEASURED.items() if y != CONTROL}
-    tally = "; ".join(f"{label}, {count}" for label, count in better.items())
-    return f"{words}: by eq. 2, farther from the data. So many of them are clearly better than that baseline: {tally}."
+    tally = "; ".join(
+        f"{label}, {len(farther & beyond(name, metric)[1])}"
+        for metric, label in MEASURED.items()
+        if metric != CONTROL
+    )
+    return (
+        f"{words}: by eq. 2, farther from the data. So many of them are "
+        f"clearly better than that baseline: {tally}."
+    )
 
 
-glue("why_cifar100", photographs("CIFAR-100"), display=False)
-glue("why_cifar10", photographs("CIFAR-10"), display=False)
+cifar100, cifar10 = photographs("CIFAR-100"), photographs("CIFAR-10")
+tell(why_cifar100=cifar100, why_cifar10=cifar10)
 
 # %% [markdown]
 # The table has Spearman's rank correlation over the networks on digits, with a 95 % bootstrap interval. If the paper is

@@ -26,24 +26,17 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
-from companion.book.opening import refuse_unknown
-
-refuse_unknown(globals(), ("tier", "seed", "device"))
-
-# %% tags=["remove-cell"]
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
 
-from companion import runs
-from companion.book import figures, sentences, style, tables
+from companion.book import figures, tables
+from companion.book.sentences import ranking, runs_in_words, trace_in_words
+from companion.book.training_figures import density_in_training
 from companion.experiments import presets
-from companion._support import choose
+from companion.book.opening import begin, tell
 
-choose("tier", tier, runs.TIERS)
-style.use_style()
-set_matplotlib_formats("svg")
+begin(globals(), figures="svg")
 shown = tier if "cifar10" in presets.DATASETS[tier] else "small"
 HERE, THERE = (shown, "cifar10"), (shown, "cifar100")
 
@@ -58,14 +51,19 @@ for key, metric in {
     "smooth": "map_spatial_smoothness",
     "edges": "map_edge_correlation",
 }.items():
-    here, there = sentences.ranking(*HERE, metric), sentences.ranking(*THERE, metric)
-    glue(f"{key}_here", here, display=False)
-    glue(f"{key}_there", "the same" if here == there else there, display=False)
+    here, there = (ranking(*shelf, metric) for shelf in (HERE, THERE))
+    tell({
+        f"{key}_here": here,
+        f"{key}_there": "the same" if here == there else there,
+    })
 settings = presets.preset(*HERE, "baseline")
-glue("network", f"{settings.network.replace('resnet', 'ResNet-')} of width {settings.width}", display=False)
-glue("epochs", settings.epochs, display=False)
-glue("trace", sentences.trace_in_words(*HERE), display=False)
-glue("runs", sentences.runs_in_words(*HERE, "density_ratio"), display=False)
+network = settings.network.replace("resnet", "ResNet-")
+tell(
+    network=f"{network} of width {settings.width}",
+    epochs=settings.epochs,
+    trace=trace_in_words(*HERE),
+    runs=runs_in_words(*HERE, "density_ratio"),
+)
 
 # %% [markdown]
 # ## The networks
@@ -74,14 +72,24 @@ glue("runs", sentences.runs_in_words(*HERE, "density_ratio"), display=False)
 # epochs with the same constants; nothing was tuned on CIFAR-10. Trained and evaluated: {glue:text}`runs`.
 
 # %% mystnb={"figure": {"name": "fig-cifar10-training", "caption": "CIFAR-10: squared gradient norm and Hessian trace through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model."}} tags=["hide-input"]
-figures.density_in_training(*HERE)
+density_in_training(*HERE)
 plt.show()
 
 # %% tags=["hide-input"]
 shares = {"test accuracy, %": "test_accuracy", "GAN-test, %": "gan_test"}
-density = {"trace": "test_trace", "squared gradient norm": "test_squared_norm", "objective of eq. 2": "test_objective"}
-parts = [tables.interval_table(*HERE, shares, "{:.1f}", 100), tables.interval_table(*HERE, density, "{:.1f}")]
-pd.concat(parts, axis=1)[["test accuracy, %", *density, "GAN-test, %"]]
+density = {
+    "trace": "test_trace",
+    "squared gradient norm": "test_squared_norm",
+    "objective of eq. 2": "test_objective",
+}
+table = pd.concat(
+    [
+        tables.interval_table(*HERE, shares, "{:.1f}", 100),
+        tables.interval_table(*HERE, density, "{:.1f}"),
+    ],
+    axis=1,
+)
+table[["test accuracy, %", *density, "GAN-test, %"]]
 
 # %% [markdown]
 # Accuracy, from high to low: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`. With one seed, the

@@ -1,16 +1,62 @@
-"""The parameters of a chapter: papermill takes any name, and only warns of one that the chapter lacks."""
+"""A chapter's opening, and the computed words that its prose quotes."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping
 
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+
+from companion._support import choose
+from companion.book import style
+from companion.experiments.settings import TIERS
+
 INJECTED = "# Parameters"
 """The first line of the cell that papermill puts after a chapter's own parameters."""
+PARAMETERS = ("tier", "seed", "device")
+"""The parameters that every chapter has."""
+
+
+def begin(
+    namespace: Mapping[str, object],
+    *,
+    known: Collection[str] = PARAMETERS,
+    figures: str = "png",
+    dpi: int | None = None,
+) -> None:
+    """Open a chapter: refuse parameters that it does not have, and draw in the book's style from here on.
+
+    Args:
+        namespace: the chapter's variables, `globals()`.
+        known: the parameters that the chapter has.
+        figures: the figures' format, `svg` for lines and `png` for pictures.
+        dpi: the resolution of a `png`; None for that of the style.
+
+    Raises:
+        ValueError: a parameter that the chapter does not have, or a tier that does not exist; the message
+            lists those there are.
+    """
+    refuse_unknown(namespace, known)
+    choose("tier", str(namespace["tier"]), TIERS)
+    style.use_style()
+    set_matplotlib_formats(figures, **({} if dpi is None else {"dpi": dpi}))
+
+
+def tell(*words: Mapping[str, object], **more: object) -> None:
+    """Keep computed words for the prose, which quotes them by name; nothing is displayed.
+
+    Args:
+        words: values by name, for names that are computed, too.
+        more: values by name: `tell(images=len(x), error=f"{error:.1e}")`.
+    """
+    for named in (*words, more):
+        for name, value in named.items():
+            glue(name, value, display=False)
 
 
 def refuse_unknown(namespace: Mapping[str, object], known: Collection[str]) -> None:
-    r"""Stop a chapter that was given a parameter it does not have. It is called first, with `globals()`.
+    r"""Stop a chapter that was given a parameter it does not have: papermill takes any, and only warns.
 
     The given names are read from the cell that papermill injects, in IPython's list `In` of executed cells:
     the namespace itself also holds IPython's own names and, when cells are executed again, the chapter's.

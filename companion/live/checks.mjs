@@ -108,7 +108,8 @@ export function asPyTorch(view, rival, { code, images, pictures }) {
     swap: `lambda x: model(x)[:, ${rival}] - model(x)[:, ${view.y}]`,
   }[view.g];
   return [
-    "from companion import data, fooling, gradients, live, pictures, runs",
+    "from companion import data, fooling, gradients, live, runs",
+    "from companion.book import stencils",
     `model = ${code.model}`,
     `x = ${x}.double()`,
     `fooled = fooling.shift_logits(model, ${g})`,

@@ -252,9 +252,9 @@ def _pictures(height: int, width: int) -> list[dict[str, Any]]:
     made = []
     size = min(height, width) if height == width else 0
     for name, label, code, smallest, make in (
-        ("smiley", "smiling face", f"pictures.smiley({size})", 8, stencils.smiley),
-        ("word", "HI", f'pictures.word("HI", {size})', 11, lambda size: stencils.word("HI", size)),
-        ("checkerboard", "checkerboard", f"pictures.checkerboard({size})", 4, stencils.checkerboard),
+        ("smiley", "smiling face", f"stencils.smiley({size})", 8, stencils.smiley),
+        ("word", "HI", f'stencils.word("HI", {size})', 11, lambda size: stencils.word("HI", size)),
+        ("checkerboard", "checkerboard", f"stencils.checkerboard({size})", 4, stencils.checkerboard),
     ):
         if size >= smallest:
             made.append({"name": name, "label": label, "code": code, "array": pack_array(make(size))})

@@ -1,0 +1,1 @@
+"""What the book's chapters are written with."""
