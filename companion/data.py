@@ -1,7 +1,7 @@
 """The images: MNIST-5k, CIFAR-10 and CIFAR-100, with fixed stratified splits; and a known density.
 
 Images stay uint8 until `to_float`; normalisation belongs inside a model, so x is in [0, 1] everywhere.
-`gaussian_mixture` makes data whose density and score are known in closed form (`companion.mixture`).
+`gaussian_mixture` makes data of a known density.
 """
 
 from __future__ import annotations
@@ -33,15 +33,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a data set where its images are not.
-
-    Attributes:
-        title: how it is written.
-        channels: of its images.
-        num_classes: C.
-        first_classes: the names of the first ten classes.
-        in_paper: whether the paper used it.
-    """
+    """What is known of a data set without its images; `first_classes` are the names of ten of its classes."""
 
     title: str
     channels: int
@@ -51,9 +43,8 @@ class Facts:
 
 
 DATASETS = {
-    "mnist5k": Facts(
-        title="MNIST-5k", channels=1, num_classes=10, first_classes=tuple("0123456789"), in_paper=False
-    ),
+    "mnist5k": Facts(title="MNIST-5k", channels=1, num_classes=10, in_paper=False,
+                     first_classes=tuple("0123456789")),
     "cifar10": Facts(
         title="CIFAR-10", channels=3, num_classes=10, in_paper=True,
         first_classes=(
@@ -161,8 +152,7 @@ def load(name: str, *, root: str | Path | None = None) -> ImageData:
         raise DataError(f"{source}: class_names must hold {num_classes} names; got {len(names)}")
     train, validation = stratified_split(y_train, (45_000, 5_000))
     return ImageData(
-        name=name,
-        x_train=_channels_first(x_train[train]), y_train=torch.from_numpy(y_train[train]),
+        name=name, x_train=_channels_first(x_train[train]), y_train=torch.from_numpy(y_train[train]),
         x_validation=_channels_first(x_train[validation]), y_validation=torch.from_numpy(y_train[validation]),
         x_test=_channels_first(x_test), y_test=torch.from_numpy(y_test),
         class_names=names,

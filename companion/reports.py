@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from companion import data
-from companion.experiments import files, provenance, shelf
+from companion.experiments import files, provenance, registry, shelf
 from companion.experiments.records import VERSIONED
 from companion.experiments.settings import TIERS
 
@@ -57,8 +57,8 @@ def records(options: argparse.Namespace) -> int:
     standings = [run.standing for run in runs]
     for run, standing in zip(runs, standings, strict=True):
         print(f"{standing:28} {run.settings.run_id}")
-    print(provenance.registry().in_words(standings))
-    if provenance.EARLIER not in standings:
+    print(registry.read().in_words(standings))
+    if registry.EARLIER not in standings:
         return 0
     print("companion behaviour says on what the code has changed its answer, and what to make anew")
     return 1
@@ -68,15 +68,15 @@ def behaviour(options: argparse.Namespace) -> int:
     """Compare what today's code computes with what the records' code did; with --accept, keep the answer."""
     from companion.experiments import behaviour as compared
 
-    before = provenance.registry()
+    before = registry.read()
     after, deviations = compared.accept(before)
     for one in deviations:
         mark = "same" if one.is_rounding else "moved"
         print(f"{mark:5} {one.worst:8.1e} of {one.allowed:.0e} allowed  {' '.join(one.case)}: {one.quantity}")
     moved = [one for one in deviations if not one.is_rounding]
     if options.accept and after != before:
-        provenance.write(after, provenance.REGISTRY)
-        print(f"written: {provenance.REGISTRY}")
+        registry.write(after, registry.PATH)
+        print(f"written: {registry.PATH}")
     if not moved:
         return 0
     print(

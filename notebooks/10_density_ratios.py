@@ -39,6 +39,7 @@ from torch import Tensor, nn
 
 from companion import data, runs
 from companion.book import figures, plots, tables
+from companion.book.seeds import over_seeds as average_over_seeds
 from companion.book.sentences import runs_in_words
 from companion.book.style import MODEL_LABELS
 from companion.book.words import counted, direction, interval_text, listed
@@ -337,7 +338,7 @@ ratios = tables.run_rows(tier, dataset, "density_ratio")
 def over_seeds(column, rows=ratios):
     """Return means over seeds and their 95 % intervals, by model and sigma."""
     error = f"{column}_standard_error" if "log" in column else None
-    return tables.over_seeds(rows, ["model", "sigma"], column, error)
+    return average_over_seeds(rows, ["model", "sigma"], column, error)
 
 
 # %% mystnb={"figure": {"name": "fig-ratios-models", "caption": "Density ratios of the four models under noise: mean over seeds, with 95 % t-intervals over seeds as bands. In the first three panels the dotted line at 0 is a ratio of 1. The last panel, on a logarithmic axis, says how many images carry the mean of the first."}, "image": {"alt": "Four panels with four curves each over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]

@@ -38,6 +38,7 @@ from torch import nn
 from companion import data, runs
 from companion.book import figures, plots, tables
 from companion.book.curves import curve_with_band
+from companion.book.seeds import over_seeds
 from companion.book.sentences import differences_in_words, runs_in_words
 from companion.book.style import MODEL_COLOURS, MODEL_LABELS
 from companion.book.words import counted, direction, interval_text, listed
@@ -156,7 +157,7 @@ tell(ink_share=float(ink.float().mean()), few=few)
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
 keys = ["experiment", "attribution", "model"]
-summary = tables.over_seeds(curves, [*keys, "fraction"], "value")
+summary = over_seeds(curves, [*keys, "fraction"], "value")
 summary = summary.set_index(keys)
 
 # %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline. Where a band runs off its panel, the interval goes past 0 or 100 %."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
-from companion.experiments import provenance, shelf
+from companion.experiments import registry, shelf
 from companion.experiments.settings import Settings
 from pipeline import project, worker
 
@@ -18,7 +18,7 @@ plan = project.plan()
 def define(settings: Settings) -> None:
     """Add the task of one run."""
     folder = shelf.directory(settings)
-    code = provenance.registry().codes_of("evaluate", settings)
+    code = registry.read().codes_of("evaluate", settings)
     needed = [folder / "weights.safetensors", *project.needed_to_evaluate(settings, plan)]
 
     @mark.try_first

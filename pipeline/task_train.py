@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, mark, task
 
-from companion.experiments import provenance, shelf
+from companion.experiments import registry, shelf
 from companion.experiments.settings import Settings
 from pipeline import project, worker
 
@@ -17,7 +17,7 @@ from pipeline import project, worker
 def define(settings: Settings) -> None:
     """Add the task of one run."""
     folder = shelf.directory(settings)
-    code = provenance.registry().codes_of("train", settings)
+    code = registry.read().codes_of("train", settings)
     decides = json.dumps({"settings": asdict(settings), "code": code}, sort_keys=True)
 
     @mark.try_first

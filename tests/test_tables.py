@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from companion.book import sentences, tables
+from companion.book import seeds, sentences, tables, words
+from companion.claims import paper
 from companion.experiments import presets, provenance, records, shelf
 
 
@@ -51,15 +52,15 @@ def test_seed_table_of_one_seed_has_no_interval_and_of_none_no_value(project: Pa
     assert table["value"].isna().tolist() == [False, True]
     assert table["low"].isna().all()
     assert table["n"].tolist() == [1, 0]
-    assert "no interval" in sentences.interval_text(table.iloc[0])
-    assert sentences.interval_text(table.iloc[1]) == "not measured"
-    assert sentences.direction(table.iloc[0]) == "not clearly different"
+    assert "no interval" in words.interval_text(table.iloc[0])
+    assert words.interval_text(table.iloc[1]) == "not measured"
+    assert words.direction(table.iloc[0]) == "not clearly different"
 
 
 def test_what_rounds_to_nought_is_written_without_a_minus() -> None:
     row = {"value": -0.001, "low": -0.3, "high": -0.0}
-    assert sentences.interval_text(row) == "0.00 (-0.30 to 0.00)"
-    assert sentences.interval_text(row, "{:+.1f}", 100) == "-0.1 (-30.0 to +0.0)"
+    assert words.interval_text(row) == "0.00 (-0.30 to 0.00)"
+    assert words.interval_text(row, "{:+.1f}", 100) == "-0.1 (-30.0 to +0.0)"
 
 
 def test_run_table_keeps_the_records_own_interval_and_reads_null_as_nan(project: Path) -> None:
@@ -105,7 +106,7 @@ def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_key
     write_run(project, "gradient_norm", 0, 0.0)  # It was not evaluated.
     rows = tables.run_rows("quick", "mnist5k", "curve")
     assert rows.columns.tolist() == ["model", "seed", "sigma", "ratio", "kind"]
-    found = tables.over_seeds(rows, ["model", "sigma"], "ratio")
+    found = seeds.over_seeds(rows, ["model", "sigma"], "ratio")
     assert found["model"].tolist() == ["baseline"] * 2
     assert found["sigma"].tolist() == [0.2, 0.1]
     assert found["value"].tolist() == [20.0, 2.0]
@@ -113,19 +114,19 @@ def test_rows_of_all_runs_are_averaged_over_seeds_at_each_combination_of_the_key
     assert found["high"].tolist()[1] == pytest.approx(2 + 12.706, abs=1e-3)
     assert sentences.runs_in_words("quick", "mnist5k", "curve") == "2 seeds of baseline"
     with pytest.raises(ValueError, match="'ratio', 'kind'"):
-        tables.over_seeds(rows, ["model", "noise"], "ratio")
+        seeds.over_seeds(rows, ["model", "noise"], "ratio")
 
 
 def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(project: Path) -> None:
-    for name, seeds in (("baseline", (0,)), ("gradient_norm", (0, 1))):
-        for seed in seeds:
+    for name, drawn in (("baseline", (0,)), ("gradient_norm", (0, 1))):
+        for seed in drawn:
             table = pd.DataFrame({"sigma": [0.1], "ratio": [1.0 + seed], "error": [0.5]})
             table.to_csv(write_run(project, name, seed, 0.4) / "curve.csv", index=False)
     assert (
         sentences.runs_in_words("quick", "mnist5k", "curve") == "1 seed of baseline; 2 seeds of gradient norm"
     )
     rows = tables.run_rows("quick", "mnist5k", "curve")
-    one, two = tables.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
+    one, two = seeds.over_seeds(rows, ["model", "sigma"], "ratio", "error").to_dict("records")
     assert one["high"] == pytest.approx(1 + 1.96 * 0.5, abs=1e-3)
     assert two["high"] == pytest.approx(1.5 + 12.706 * 0.5, abs=1e-3)
     table = tables.model_table("quick", "mnist5k", "score", ["baseline", "gradient_norm", "score_matching"])
@@ -135,13 +136,13 @@ def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(project
 
 
 def test_an_interval_decides_a_direction_only_if_it_excludes_nought() -> None:
-    words = [sentences.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
+    words = [words.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
     assert words == ["higher", "not clearly different", "lower"]
 
 
 def test_an_unknown_section_or_tier_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"cifar100\.gan_test"):
-        tables.reported("table1")
+        paper.reported("table1")
     with pytest.raises(ValueError, match="'tiny', 'quick', 'small', 'paper'"):
         tables.seed_table("huge", "mnist5k", "gan_test")
 
@@ -153,7 +154,7 @@ def test_the_papers_table_1_is_read_as_printed() -> None:
         "gradient_norm": 80.07,
         "score_matching": 72.75,
     }
-    assert tables.reported("cifar100.gan_test") == printed
+    assert paper.reported("cifar100.gan_test") == printed
     beside = tables.beside_reported(pd.DataFrame({"model": ["score_matching", "judge"]}), "cifar100.gan_test")
     assert beside["paper"].iloc[0] == pytest.approx(0.7275)
     assert math.isnan(beside["paper"].iloc[1])
@@ -172,20 +173,20 @@ def test_rank_correlation_is_that_of_pandas_with_ties_and_its_interval_that_of_a
     first = source.integers(0, 8, 25)
     second = first + source.integers(0, 8, 25)
     frame = pd.DataFrame({"first": first, "second": second})
-    found = tables.rank_correlation(first.tolist(), second.tolist())
+    found = seeds.rank_correlation(first.tolist(), second.tolist())
     assert found.value == pytest.approx(frame.corr("spearman").iloc[0, 1], abs=1e-12)
     again = [frame.sample(25, replace=True, random_state=k).corr("spearman").iloc[0, 1] for k in range(500)]
     assert np.quantile(again, [0.025, 0.975]) == pytest.approx([found.low, found.high], abs=0.05)
-    assert tables.rank_correlation([3, 2, 1], [0.1, 0.2, 0.3]).value == -1
+    assert seeds.rank_correlation([3, 2, 1], [0.1, 0.2, 0.3]).value == -1
 
 
 def test_rank_correlation_of_too_few_or_of_equal_numbers_is_nan() -> None:
     for pair in (([], []), ([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3])):
-        assert math.isnan(tables.rank_correlation(*pair).value)
+        assert math.isnan(seeds.rank_correlation(*pair).value)
     with pytest.raises(ValueError, match="finite"):
-        tables.rank_correlation([1, math.nan, 3], [1, 2, 3])
+        seeds.rank_correlation([1, math.nan, 3], [1, 2, 3])
     with pytest.raises(ValueError, match="3 and 2"):
-        tables.rank_correlation([1, 2, 3], [1, 2])
+        seeds.rank_correlation([1, 2, 3], [1, 2])
 
 
 def test_the_trace_in_words_has_the_batches_mean_of_the_last_epoch_and_the_way_from_the_baseline() -> None:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion import data
-from companion.book import curves, plots, style, tables
+from companion.book import curves, plots, seeds, style, tables
 from companion.book.axes import legend_below, say_not_run
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
@@ -131,7 +131,7 @@ def pixel_perturbation(tier: str, dataset: str) -> Figure:
         read_by = rows.set_index(["experiment", "attribution"]).sort_index()
         _curves(ax, read_by.loc[(experiment, "gradient")], "fraction", column, error)
         chance = read_by.loc[("common", "random")]
-        chance = tables.over_seeds(chance.loc[chance["model"] == "baseline"], ["fraction"], column, error)
+        chance = seeds.over_seeds(chance.loc[chance["model"] == "baseline"], ["fraction"], column, error)
         curves.curve_with_band(ax, chance, model="random", label="Random order")
     if len(rows):
         axes[0].legend(loc="lower left" if dataset == "mnist5k" else "upper right")
@@ -217,7 +217,7 @@ def _curves(ax: Axes, rows: pd.DataFrame, x: str, value: str, error: str | None)
     if rows.empty:
         say_not_run(ax)
         return
-    frame = tables.over_seeds(rows, ["model", x], value, error)
+    frame = seeds.over_seeds(rows, ["model", x], value, error)
     for model in METHODS:
         mine = frame.loc[frame["model"] == model]
         if len(mine):

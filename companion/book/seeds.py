@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 
-from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
+from companion._support import choose
+from companion.metrics.intervals import Interval, normal_quantile, paired_difference_interval, seed_interval
 
 
 def rank_correlation(
@@ -44,6 +45,41 @@ def rank_correlation(
     found = _spearman(x[drawn], y[drawn])
     low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
     return Interval(value=float(_spearman(x, y)), low=float(low), high=float(high), n=len(x))
+
+
+def over_seeds(
+    frame: pd.DataFrame, keys: Sequence[str], value: str, error: str | None = None
+) -> pd.DataFrame:
+    """Average rows over seeds: one row for each combination of the keys, with its interval.
+
+    Args:
+        frame: rows with a column `seed`, as from `run_rows`; each combination has one row a seed.
+        keys: the columns that stay, such as model and sigma.
+        value: the column that is averaged.
+        error: a column of standard errors, over images: the interval where there is one seed alone.
+
+    Returns:
+        The keys, value, low, high (Student's 95 % interval over seeds) and n (seeds); it fits
+        `curves.curve_with_band` after a choice of the model.
+
+    Raises:
+        ValueError: a column that the frame lacks.
+
+    Example:
+        >>> rows = pd.DataFrame({"model": "baseline", "seed": [0, 1], "sigma": 0.1, "ratio": [1.0, 3.0]})
+        >>> over_seeds(rows, ["model", "sigma"], "ratio")[["value", "n"]].values.tolist()
+        [[2.0, 2.0]]
+    """
+    for column in (*keys, value, *([error] if error else [])):
+        choose("column", column, tuple(frame.columns))
+    found = []
+    for _, rows in frame.groupby(list(keys), sort=False):
+        interval = mean_over_seeds(rows[value])
+        if error and len(rows) == 1:
+            reach = normal_quantile(0.95) * rows[error].item()
+            interval = replace(interval, low=interval.value - reach, high=interval.value + reach)
+        found.append({**rows.iloc[0][list(keys)], **asdict(interval)})
+    return pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n"])
 
 
 def by_seed(found: pd.DataFrame, name: str) -> dict[int, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -22,7 +22,6 @@ from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
 from companion.experiments.settings import TIERS
-from companion.metrics.intervals import normal_quantile
 
 
 def run_table(tier: str, dataset: str, metric: str, names: Collection[str] = METHODS) -> pd.DataFrame:
@@ -183,41 +182,6 @@ def run_rows(tier: str, dataset: str, table: str, names: Collection[str] = METHO
     ]
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["model", "seed"])
     return found.loc[:, ["model", "seed", *found.columns.drop(["model", "seed"])]]
-
-
-def over_seeds(
-    frame: pd.DataFrame, keys: Sequence[str], value: str, error: str | None = None
-) -> pd.DataFrame:
-    """Average rows over seeds: one row for each combination of the keys, with its interval.
-
-    Args:
-        frame: rows with a column `seed`, as from `run_rows`; each combination has one row a seed.
-        keys: the columns that stay, such as model and sigma.
-        value: the column that is averaged.
-        error: a column of standard errors, over images: the interval where there is one seed alone.
-
-    Returns:
-        The keys, value, low, high (Student's 95 % interval over seeds) and n (seeds); it fits
-        `plots.curve_with_band` after a choice of the model.
-
-    Raises:
-        ValueError: a column that the frame lacks.
-
-    Example:
-        >>> rows = pd.DataFrame({"model": "baseline", "seed": [0, 1], "sigma": 0.1, "ratio": [1.0, 3.0]})
-        >>> over_seeds(rows, ["model", "sigma"], "ratio")[["value", "n"]].values.tolist()
-        [[2.0, 2.0]]
-    """
-    for column in (*keys, value, *([error] if error else [])):
-        choose("column", column, tuple(frame.columns))
-    found = []
-    for _, rows in frame.groupby(list(keys), sort=False):
-        interval = mean_over_seeds(rows[value])
-        if error and len(rows) == 1:
-            reach = normal_quantile(0.95) * rows[error].item()
-            interval = replace(interval, low=interval.value - reach, high=interval.value + reach)
-        found.append({**rows.iloc[0][list(keys)], **asdict(interval)})
-    return pd.DataFrame(found, columns=[*keys, "value", "low", "high", "n"])
 
 
 def run_metrics(

@@ -23,8 +23,9 @@ from companion.experiments import presets, provenance, series, shelf
 from companion.experiments.cases import COUNT, measure, penalty_of
 from companion.experiments.methods import METHODS
 from companion.experiments.presets import preset
-from companion.experiments.provenance import KINDS, Registry
+from companion.experiments.provenance import KINDS
 from companion.experiments.records import Run
+from companion.experiments.registry import Registry
 from companion.experiments.settings import Settings
 from companion.trace.taylor import VARIANTS
 
@@ -39,6 +40,7 @@ OPTIONS = {
     "norm": losses.NORMS,
     "batch_norm": losses.BATCH_NORMS,
     "squared": losses.SQUARES,
+    "clamp": losses.CLAMPS,
 }
 """The options of the losses. All combinations are cases, whether a record has them or not."""
 Case = tuple[str, str]
@@ -85,7 +87,7 @@ def _all_penalties() -> Iterator[Settings]:
     for method, row in METHODS.items():
         names = [name for name in OPTIONS if row.loss is not None and hasattr(row.loss, name)]
         for values in product(*(OPTIONS[name] for name in names)):
-            penalty = penalty_of(dict(zip(names, values, strict=True)))
+            penalty = penalty_of(method, dict(zip(names, values, strict=True)))
             with suppress(ValueError):  # Options that exclude each other.
                 yield preset("quick", "mnist5k", method, penalty=penalty)
 

@@ -57,7 +57,7 @@ def _step(method: str, **options: str) -> dict[str, float]:
     if kind is None:
         logits, penalty = model(x), torch.zeros(6)
     else:
-        terms = kind(**penalty_of(options)).terms(model, x, y, generator=_generator(3))
+        terms = kind(**penalty_of(method, options)).terms(model, x, y, generator=_generator(3))
         logits, penalty = terms.logits, terms.penalty
         for name in ("penalty", "trace", "squared_gradient_norm", "stability"):
             value = getattr(terms, name)
@@ -73,10 +73,10 @@ def _step(method: str, **options: str) -> dict[str, float]:
     )
 
 
-def penalty_of(options: Mapping[str, str]) -> dict[str, Any]:
+def penalty_of(method: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the keyword arguments of a loss with these options: all else is the same in each case."""
     probes = {"num_probes": 2} if options.get("squared") == "unbiased" else {}
-    stable = {"mu": 0.1} if "squared" in options else {}
+    stable = {"mu": 0.1} if method == "score_matching" else {}
     return {**options, **probes, **stable}
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from companion import models
 from companion._support import choose
-from companion.experiments import checks, provenance
+from companion.experiments import checks, provenance, registry
 from companion.experiments.files import sha256, write_atomically
 from companion.experiments.settings import Settings, build_network
 from companion.metrics.intervals import Interval
@@ -115,17 +115,17 @@ class Run:
 
     @property
     def standing(self) -> str:
-        """By which code it was made, one of `provenance.STANDINGS`.
+        """By which code it was made, one of `registry.STANDINGS`.
 
         Raises:
             RegistryError: `results/behaviour.json` is damaged.
         """
-        return provenance.registry().standing(self.record.source_hash, self.settings)
+        return registry.read().standing(self.record.source_hash, self.settings)
 
     @property
     def from_earlier_code(self) -> bool:
         """Whether today's code computes something else than the code that made it."""
-        return self.standing == provenance.EARLIER
+        return self.standing == registry.EARLIER
 
     def history(self) -> pd.DataFrame:
         """Return the training curves, one row a whole epoch; none if the run diverged in its first."""

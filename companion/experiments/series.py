@@ -1,4 +1,4 @@
-"""The runs around the book's networks: Table 2's sweep, chapter 06's collapse, the search on validation data.
+"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, the search on validation data.
 
 The names are also the names of their folders.
 """
@@ -38,7 +38,12 @@ COLLAPSE: Mapping[str, Mapping[str, Any]] = {
 COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 4}}
 """The size of chapter 06's runs, where it is not the tier's own."""
 
-
+CLAMPS: Mapping[str, Mapping[str, Any]] = {
+    "clamp-central": {"penalty": {"variant": "central"}},
+    "clamp-two-sided-forward": {"penalty": {"clamp": "two_sided"}},
+    "clamp-two-sided": {"penalty": {"variant": "central", "clamp": "two_sided"}},
+}
+"""What chapter 07's runs change in anti-score-matching's preset: the estimate, the clamp, and both."""
 SEARCH_RUNS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"epochs": 2},
     "small": {"epochs": 3, "train_size": 15_000, "learning_rate": 0.2},
@@ -108,7 +113,7 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
     if name in (*METHODS, "judge"):
         settings = preset(tier, dataset, name, seed)
         return f"Make it with: {command(settings)}{' --evaluate' if settings.is_evaluated else ''}"
-    known = sweep(tier, dataset) + (collapse() if tier == "quick" else [])
+    known = sweep(tier, dataset) + (collapse() + clamps() if tier == "quick" else [])
     if tier in SEARCH:
         known += [settings for settings in search(tier) if settings.dataset == dataset]
     for settings in known:
@@ -132,19 +137,26 @@ def collapse() -> list[Settings]:
     return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS["quick"]["mnist5k"]]
 
 
+def clamps() -> list[Settings]:
+    """Return chapter 07's runs with other clamps, three seeds of each."""
+    return [varied(name, seed=seed) for name in CLAMPS for seed in SEEDS["quick"]["mnist5k"]]
+
+
 def varied(name: str, tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> Settings:
-    """Return a run of `SWEEP` or `COLLAPSE`: score-matching's preset, changed, at the size that it has there.
+    """Return a run of `SWEEP`, `COLLAPSE` or `CLAMPS`: its method's preset, changed, at its size there.
 
     Raises:
         ValueError: an unknown name, tier or data set; the known ones are listed.
     """
-    base = preset(tier, dataset, "score_matching", seed)
-    changes = {**COLLAPSE, **SWEEP}[choose("run", name, (*COLLAPSE, *SWEEP))]
-    role, sizes = ("sweep", SWEEP_SIZES) if name in SWEEP else ("collapse", COLLAPSE_SIZES)
-    size = sizes.get(tier, {})
-    return replace(
-        base, name=name, role=role, **{**size, **changes, "penalty": {**base.penalty, **changes["penalty"]}}
-    )
+    choose("run", name, (*COLLAPSE, *SWEEP, *CLAMPS))
+    method, role, changes, sizes = {
+        **dict.fromkeys(SWEEP, ("score_matching", "sweep", SWEEP, SWEEP_SIZES)),
+        **dict.fromkeys(COLLAPSE, ("score_matching", "collapse", COLLAPSE, COLLAPSE_SIZES)),
+        **dict.fromkeys(CLAMPS, ("anti_score_matching", "clamp", CLAMPS, {})),
+    }[name]
+    base = preset(tier, dataset, method, seed)
+    values = {**sizes.get(tier, {}), **changes[name]}
+    return replace(base, name=name, role=role, **{**values, "penalty": {**base.penalty, **values["penalty"]}})
 
 
 def committed_plan(tier: str = "quick") -> list[Settings]:
@@ -156,7 +168,7 @@ def committed_plan(tier: str = "quick") -> list[Settings]:
     if tier in SEARCH:
         plan += search(tier)
     if tier == "quick":
-        plan += sweep() + collapse()
+        plan += sweep() + collapse() + clamps()
     return plan
 
 

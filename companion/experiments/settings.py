@@ -19,9 +19,9 @@ TIERS = ("tiny", "quick", "small", "paper")
 """`tiny` is the tests' size: the same code on a few images, for no result at all."""
 NETWORKS = {"resnet9": "ResNet-9", "resnet18": "ResNet-18", "resnet34": "ResNet-34"}
 """How networks are written."""
-ROLES = ("model", "judge", "candidate", "sweep", "collapse")
+ROLES = ("model", "judge", "candidate", "sweep", "collapse", "clamp")
 """What a run is for: one of the compared models, the GAN-test's judge, a candidate of the search, a cell of
-Table 2's sweep, or one of chapter 06's runs."""
+Table 2's sweep, one of chapter 06's runs, or one of chapter 07's with other clamps."""
 LARGEST_SEED = 2**32 - 1
 JUDGE_SEED = 1000
 """The GAN-test's judge shares its seed, and with it the order of its batches, with no other run."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from companion._support import choose
-from companion.experiments import provenance, series
+from companion.experiments import provenance, registry, series
 from companion.experiments.files import sha256
 from companion.experiments.records import EVALUATION_FILES, Record, RecordError, Run
 from companion.experiments.settings import TIERS, Settings
@@ -97,8 +97,8 @@ def is_current(run: Run, kind: str) -> bool:
         kind: one of `provenance.KINDS`.
     """
     hashes = run.record.source_hash
-    known = provenance.registry()
-    return kind in hashes and known.standing({kind: hashes[kind]}, run.settings) != provenance.EARLIER
+    known = registry.read()
+    return kind in hashes and known.standing({kind: hashes[kind]}, run.settings) != registry.EARLIER
 
 
 def committed() -> list[Run]:

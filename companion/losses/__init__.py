@@ -17,12 +17,13 @@ Warning:
 """
 
 from companion.losses.anti_score_matching import AntiScoreMatching
-from companion.losses.base import BATCH_NORMS, NORMS, SQUARES, Penalty, Terms
+from companion.losses.base import BATCH_NORMS, CLAMPS, NORMS, SQUARES, Penalty, Terms
 from companion.losses.gradient_norm import GradientNorm
 from companion.losses.score_matching import ScoreMatching
 
 __all__ = [
     "BATCH_NORMS",
+    "CLAMPS",
     "NORMS",
     "SQUARES",
     "AntiScoreMatching",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from companion._support import choose
-from companion.losses.base import Penalty, Terms, check_common
+from companion.losses.base import CLAMPS, Penalty, Terms, check_common
 from companion.losses.perturbed_pass import perturbed_pass
 from companion.trace.taylor import VARIANTS
 
@@ -18,9 +18,17 @@ from companion.trace.taylor import VARIANTS
 class AntiScoreMatching(Penalty):
     r"""Anti-score-matching, $-\lambda \min(h, \tau)$ (section 5).
 
-    The Hessian's trace is maximised, up to a threshold; there is no gradient-norm term. The clamp acts on the
-    noisy h: where 2 |grad f| / sigma is comparable with tau, it cuts the upper part of the noise off and
-    biases the penalty.
+    The Hessian's trace is maximised, up to a threshold; there is no gradient-norm term.
+
+    Up to a constant this is the hinge $\lambda \max(\tau - h, 0)$: it pushes up each sample whose noisy h is
+    below tau, and nothing pulls back what is above. Where $h = t + s z$ with a standard normal z (for the
+    forward estimate $s = 2 \|\nabla f_i\| / \sigma$), $E \min(h, \tau)$ rises in t with the slope
+    $\Phi((\tau - t) / s)$ and falls in s with the slope $\varphi((\tau - t) / s)$. The push halves at t = tau
+    and never ends; chapter 7 shows where the trace goes.
+
+    The two-sided clamp folds h at tau: $-\lambda \min(h, 2\tau - h) = \lambda |h - \tau| - \lambda \tau$. Its
+    push, $2 \Phi((\tau - t) / s) - 1$, is nought at t = tau for every symmetric noise and turns round beyond,
+    so that it holds the trace at tau. It falls in s twice as fast: with the central estimate, s is smallest.
 
     Warning:
         With batch_norm="separate", as in the authors' code, a first trial had the opposite of the intended
@@ -32,6 +40,7 @@ class AntiScoreMatching(Penalty):
         sigma: standard deviation of v, above 0.
         num_probes: probes a sample, at least 1; h is their mean.
         variant: how h is estimated, as in `trace.taylor`: "forward" (eq. 8), "control" or "central".
+        clamp: "one_sided", the paper's, or "two_sided".
         batch_norm: "joint", "of_x" or "separate"; see the module's page.
         allow_low_precision: go on where a finite difference loses its digits.
 
@@ -51,6 +60,7 @@ class AntiScoreMatching(Penalty):
     sigma: float = 0.01
     num_probes: int = 1
     variant: str = "forward"
+    clamp: str = "one_sided"
     batch_norm: str = "joint"
     allow_low_precision: bool = False
 
@@ -58,6 +68,7 @@ class AntiScoreMatching(Penalty):
         """Check every setting."""
         check_common(self.weight, self.sigma, self.num_probes, self.batch_norm)
         choose("variant", self.variant, VARIANTS)
+        choose("clamp", self.clamp, CLAMPS)
         if not math.isfinite(self.tau):
             raise ValueError(f"tau must be a finite number; got {self.tau}")
 
@@ -83,5 +94,9 @@ class AntiScoreMatching(Penalty):
             allow_low_precision=self.allow_low_precision,
         )
         trace = d.trace_samples(self.variant).mean(dim=0)
-        # clamp keeps NaN, which stops a diverging run; a comparison would hide it.
-        return Terms(penalty=-self.weight * trace.clamp(max=self.tau), logits=d.logits, trace=trace)
+        # clamp and minimum keep NaN, which stops a diverging run; a comparison would hide it.
+        if self.clamp == "two_sided":
+            clamped = torch.minimum(trace, 2 * self.tau - trace)
+        else:
+            clamped = trace.clamp(max=self.tau)
+        return Terms(penalty=-self.weight * clamped, logits=d.logits, trace=trace)

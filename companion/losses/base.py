@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from companion._support import at_least, choose, positive
 
+CLAMPS = ("one_sided", "two_sided")
 BATCH_NORMS = ("of_x", "joint", "separate")
 NORMS = ("exact", "pair")
 SQUARES = ("biased", "unbiased")

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from companion import metrics
-from companion.experiments import behaviour, cases, provenance, shelf, training
-from companion.experiments.provenance import registry
+from companion.experiments import behaviour, cases, provenance, registry, shelf, training
 from companion.losses import batch_norm, perturbed_pass, score_matching
 from companion.trace.taylor import from_differences
 
@@ -29,7 +28,7 @@ LOOP = "loop network=resnet9 schedule=one_cycle augment=False precision=float32 
 
 
 def test_todays_code_computes_what_the_records_code_did_and_is_registered() -> None:
-    before = registry()
+    before = registry.read()
     after, deviations = behaviour.accept(before, again=True)
     moved = [one for one in deviations if not one.is_rounding]
     assert not moved
@@ -42,7 +41,7 @@ def test_no_committed_record_is_of_earlier_code() -> None:
 
 
 def test_every_case_of_a_committed_run_has_a_reference() -> None:
-    found = registry()
+    found = registry.read()
     for run in shelf.committed():
         for kind in run.record.source_hash:
             for name in provenance.cases(kind, run.settings):
@@ -61,7 +60,9 @@ def mutant(function: Callable[..., Any], old: str, new: str) -> Any:  # noqa: AN
 
 def deviation(kind: str, name: str) -> behaviour.Deviation:
     """Compare today's code, as it is now, with the recorded code on one case."""
-    return behaviour.compare((kind, name), registry().reference[kind].get(name), cases.measure(kind, name))
+    return behaviour.compare(
+        (kind, name), registry.read().reference[kind].get(name), cases.measure(kind, name)
+    )
 
 
 def of_wrong_rows(patch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from companion.experiments import presets, provenance
-from companion.experiments.provenance import EARLIER, SAME, THIS, Registry, RegistryError
+from companion.experiments import presets, provenance, registry
+from companion.experiments.registry import EARLIER, SAME, THIS, Registry, RegistryError
 
 FIXTURE = '''"""A docstring."""
 from __future__ import annotations
@@ -136,7 +136,7 @@ def test_a_record_is_of_this_code_of_code_that_computes_the_same_or_of_earlier_c
 
 def test_without_a_registry_only_this_code_is_known(tmp_path: Path) -> None:
     settings = presets.preset("quick", "mnist5k", "baseline")
-    found = provenance.registry(tmp_path / "behaviour.json")
+    found = registry.read(tmp_path / "behaviour.json")
     assert found.standing({"train": provenance.source_hash("train", settings)}, settings) == THIS
     assert found.standing({"train": "another"}, settings) == EARLIER
 
@@ -172,12 +172,12 @@ def test_a_damaged_registry_is_refused_with_its_name_and_a_command(
     path = tmp_path / "behaviour.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RegistryError, match=sentence) as refused:
-        provenance.registry(path)
+        registry.read(path)
     assert f"{path} cannot be read" in str(refused.value)
     assert "git checkout -- behaviour.json" in str(refused.value)
 
 
 def test_a_registry_is_written_as_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "behaviour.json"
-    provenance.write(provenance.registry(), path)
-    assert path.read_bytes() == provenance.REGISTRY.read_bytes()
+    registry.write(registry.read(), path)
+    assert path.read_bytes() == registry.PATH.read_bytes()

@@ -1,1 +1,1 @@
-"""A stand-in for the experiments. `imports` and `provenance` are the real ones."""
+"""A stand-in for the experiments. `imports`, `provenance` and `registry` are the real ones."""
