@@ -15,8 +15,8 @@ book: .venv/made  ## train, evaluate, execute the chapters, build the book (TIER
 test: .venv/made  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
-lint: .venv/made  ## ruff and pyright
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+lint: .venv/made  ## ruff, pyright, and what may import what
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
 
 serve: .venv/made  ## serve the book on 127.0.0.1
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

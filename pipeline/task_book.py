@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import nbformat
-from pytask import Product
+from pytask import Product, PythonNode
 
+from companion.experiments import registry, shelf
 from pipeline import paths, project, worker
 
 PAGES = [paths.EXECUTED / f"{path.stem}.ipynb" for path in project.notebook_sources()]
@@ -22,8 +23,22 @@ def hand_written() -> list[Path]:
     return sorted(files)
 
 
-def task_status(pages: tuple[Path, ...] = tuple(PAGES), status: Annotated[Path, Product] = STATUS) -> None:
-    """Write the page that lists every chapter's run time and the versions it ran with."""
+def evidence() -> str:
+    """Say which networks this build trains, and by which code the committed ones are."""
+    made = ", ".join(f"`{settings.run_id}`" for settings in project.plan())
+    committed = registry.read().in_words([run.standing for run in shelf.committed()])
+    return (
+        f"Trained and measured on this machine: {made or 'no network'}. All others are committed ones, "
+        f"{committed}; {{ref}}`what that means <reproduce-code>`."
+    )
+
+
+def task_status(
+    said: Annotated[str, PythonNode(value=evidence(), hash=True)],
+    pages: tuple[Path, ...] = tuple(PAGES),
+    status: Annotated[Path, Product] = STATUS,
+) -> None:
+    """Write the page that lists networks, every chapter's run time and the versions it ran with."""
     rows, versions = [], {}
     for page in pages:
         notebook = nbformat.read(page, as_version=4)
@@ -33,6 +48,8 @@ def task_status(pages: tuple[Path, ...] = tuple(PAGES), status: Annotated[Path, 
     names = sorted(versions)
     lines = [
         "# How this book was made",
+        "",
+        said,
         "",
         "Every chapter was executed by papermill, with the parameters named here.",
         "",

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from companion import cli
+from companion.experiments.checkpoint import CHECKPOINT
 from companion.experiments import provenance, records, shelf, training
 
 
@@ -179,9 +180,9 @@ def test_training_again_that_was_stopped_goes_on(project: Path, capsys: pytest.C
     assert cli.main([*TINY, *SMALL]) == 0
     assert cli.main([*TINY, *SMALL, "--again", "--time-budget", "0"]) == 3
     folder = project / "_runs" / "tiny" / "mnist5k" / "small-seed0"
-    assert (folder / training.CHECKPOINT).exists()
+    assert (folder / CHECKPOINT).exists()
     assert cli.main([*TINY, *SMALL]) == 0
-    assert not (folder / training.CHECKPOINT).exists()
+    assert not (folder / CHECKPOINT).exists()
     assert "is there and finished" not in capsys.readouterr().out
 
 

@@ -12,12 +12,12 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from companion import data
-from companion.book import figures, style, tables
+from companion.book import axes, figures, style, tables, training_figures
 from companion.experiments import methods, provenance, search
 
 RECORDED: tuple[Callable[[str, str], Figure], ...] = (
-    figures.learning,
-    figures.density_in_training,
+    training_figures.learning,
+    training_figures.density_in_training,
     figures.density_ratios,
     figures.pixel_perturbation,
     figures.map_qualities,
@@ -47,14 +47,14 @@ def test_a_figure_says_so_where_nothing_was_run(
     monkeypatch.setattr(provenance, "PROJECT", tmp_path)
     monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
     figure = draw("paper", "cifar100")
-    assert figures.NOT_RUN in said(figure)
+    assert axes.NOT_RUN in said(figure)
     figure.canvas.draw()
 
 
 @pytest.mark.parametrize("draw", RECORDED, ids=lambda draw: draw.__name__)
 def test_a_figure_of_committed_records_says_nothing_of_the_kind(draw: Callable[[str, str], Figure]) -> None:
     figure = draw("quick", "mnist5k")
-    assert figures.NOT_RUN not in said(figure)
+    assert axes.NOT_RUN not in said(figure)
 
 
 def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_hollow() -> None:
@@ -76,12 +76,12 @@ def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_h
 def test_a_column_of_samples_bears_the_name_of_its_class_also_without_the_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert figures.FIRST_CLASSES["mnist5k"] == data.load("mnist5k").class_names
+    assert data.DATASETS["mnist5k"].first_classes == data.load("mnist5k").class_names
     monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
     for tier, dataset, name in (("quick", "mnist5k", "3"), ("small", "cifar100", "bear")):
         first, *rest = figures.samples(tier, dataset).axes
         assert name in [ax.get_title() for ax in (first, *rest)]
-        assert first.get_title() == figures.FIRST_CLASSES[dataset][0]
+        assert first.get_title() == data.DATASETS[dataset].first_classes[0]
 
 
 def test_the_curves_are_the_records_numbers() -> None:
@@ -127,7 +127,7 @@ def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_number_but_for_cifa
 
 def test_the_search_has_a_point_for_each_finished_candidate_and_a_ring_around_the_chosen_one() -> None:
     found = search.by_rule(search.candidates("quick"))
-    for ax, method in zip(figures.search(found).axes, methods.METHODS[1:], strict=True):
+    for ax, method in zip(training_figures.search(found).axes, list(methods.METHODS)[1:], strict=True):
         rows = found[(found["method"] == method) & found["objective"].notna()]
         points, ring = (line for line in ax.lines if line.get_linestyle() == "None")
         assert np.array_equal(points.get_xdata(), rows["of"] - rows["right"])

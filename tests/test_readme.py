@@ -45,9 +45,7 @@ def test_a_printed_companion_command_is_one(words: list[str]) -> None:
     options = cli.parser().parse_args(words[1:])
     if options.command == "train":
         settings = cli.chosen_settings(options)
-        assert settings.name not in methods.METHODS or settings in project.plan(
-            settings.tier, seed=settings.seed
-        )
+        assert settings.name not in methods.METHODS or settings in plan(settings.tier, seed=settings.seed)
     if options.command == "evaluate":
         assert set(options.directory) <= {Path("_runs") / s.run_id for s in series.committed_plan("quick")}
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from companion import cli, data, trace
-from companion.experiments import presets, provenance, records, series, shelf, training
+from companion.experiments import checkpoint, presets, provenance, records, series, shelf, training
 from companion.experiments.records import RecordError
 from companion.experiments.settings import Settings
 
@@ -80,7 +80,7 @@ def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(
     assert run.record.status == "finished"
     assert run.settings == settings
     assert not run.from_earlier_code
-    assert not (run.directory / training.CHECKPOINT).exists()
+    assert not (run.directory / checkpoint.CHECKPOINT).exists()
 
 
 def test_diverging_run_stops_says_when_and_keeps_its_history(
@@ -128,7 +128,7 @@ def test_a_run_that_diverges_after_a_resume_keeps_the_last_whole_epochs_weights(
 def test_a_checkpoint_with_other_contents_is_refused_and_kept(
     settings: Settings, tmp_path: Path, content: object
 ) -> None:
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / checkpoint.CHECKPOINT
     torch.save(content, path)
     before = path.read_bytes()
     with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged.*delete it"):
@@ -140,7 +140,7 @@ def test_a_checkpoint_with_other_contents_is_refused_and_kept(
 def test_a_checkpoint_with_a_foreign_part_is_refused(settings: Settings, tmp_path: Path, part: str) -> None:
     with pytest.raises(training.OutOfTime):
         training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / checkpoint.CHECKPOINT
     saved = torch.load(path, weights_only=True)
     torch.save(saved | {part: {"foreign": torch.zeros(1)}}, path)
     with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged"):
@@ -180,7 +180,7 @@ def test_a_time_budget_ends_before_it_is_used_up(
 def test_damaged_checkpoint_is_refused_and_kept(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(training.OutOfTime):
         training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / checkpoint.CHECKPOINT
     half = path.read_bytes()[: path.stat().st_size // 2]
     path.write_bytes(half)
     with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged.*delete it"):

@@ -121,7 +121,7 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
     else:
         values |= {
             "method": method,
-            "penalty": PRESETS.get(tier, PRESETS["quick"]).get(method, PAPER[method]),
+            "penalty": PRESETS.get(tier, PRESETS["quick"]).get(method, METHODS[method].paper),
         }
     return Settings.from_dict({**values, **changes})
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from companion import claims, cli
-from companion.claims import check
 from companion.claims.evidence import networks
 from companion.experiments import provenance
 from companion.experiments.methods import METHODS
 from tests.claims.conftest import Maker
 
+# The package has functions of the same names.
+table, check = (import_module(f"companion.claims.{name}") for name in ("table", "check"))
 JUDGED = ("perturbation-is-density-ratio", "accuracy-baseline", "perturbation-own", "cifar10", "advice")
 OWN = ("perturbation_own_gradient", "relative_perturbation_own_gradient", "test_accuracy")
 Writer = Callable[..., Path]
@@ -25,8 +27,8 @@ Writer = Callable[..., Path]
 def write_page(make_run: Maker, monkeypatch: pytest.MonkeyPatch) -> Writer:
     """Return a function that puts the page of some quickly judged claims where a build puts it."""
     some = tuple(claim for claim in claims.claims() if claim["id"] in JUDGED)
-    for module in ("table", "check"):
-        monkeypatch.setattr(f"companion.claims.{module}.claims", lambda: some)
+    for module in (table, check):
+        monkeypatch.setattr(module, "claims", lambda: some)
     for tier, dataset in (("quick", "mnist5k"), ("small", "cifar100")):
         for place, name in enumerate(METHODS):
             for seed in range(3 if tier == "quick" else 1):

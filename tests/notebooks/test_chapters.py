@@ -54,12 +54,23 @@ def test_chapter_has_its_parameters_and_short_cells(path: Path) -> None:
 
 
 @chapters
-def test_chapter_refuses_all_but_its_own_parameters_before_anything_else(path: Path) -> None:
+def test_chapter_code_is_at_most_80_columns_wide(path: Path) -> None:
+    code = notebooks.code_of(notebooks.read_source(path))
+    assert [line for cell in code for line in cell.splitlines() if len(line) > 80] == []
+
+
+@chapters
+def test_chapter_opens_with_a_call_that_knows_its_parameters(path: Path) -> None:
     notebook = notebooks.read_source(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     own = next(n for n, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
-    guard = ast.parse(code[own + 1].source).body[-1]
-    assert ast.unparse(guard) == f"refuse_unknown(globals(), {tuple(notebooks.known_parameters(notebook))})"
+    body = ast.parse(code[own + 1].source).body
+    first = next(node for node in body if not isinstance(node, ast.Import | ast.ImportFrom))
+    assert isinstance(first, ast.Expr)
+    assert isinstance(first.value, ast.Call)
+    assert ast.unparse(first).startswith("begin(globals()")
+    given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in first.value.keywords}
+    assert given.get("known", opening.PARAMETERS) == tuple(notebooks.known_parameters(notebook))
 
 
 def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_are_listed(
@@ -80,12 +91,6 @@ def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_a
     assert "this chapter has no parameter 'sed'; it has tier, seed, device" in done.stderr
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert [cell.execution_count for cell in executed.cells if cell.get("execution_count")][-1] == 3
-
-
-def test_chapter_cells_executed_again_by_hand_are_not_taken_for_parameters() -> None:
-    cells = ["", "seed = 0", "# Parameters\nseed = 1", "model = 1", "# Parameters of the figure\nwidth = 3"]
-    opening.refuse_unknown({"In": cells, "model": 1, "_": 2, "exit": 3}, ("seed",))
-    opening.refuse_unknown({"model": 1}, ("seed",))
 
 
 @chapters
