@@ -31,24 +31,25 @@ export function mount({
   let results = null;
   let stop = () => {};
 
-  // Computes in place of what was computed before. If changes come faster than results, those between are left out.
+  // Computes in place of what was computed before, which is taken no further. What waits for its turn is left out if
+  // all is computed anew after it: changes may come faster than results.
   function run(computation) {
-    stop();
-    let isStopped = false;
-    let wake = () => {};
-    stop = () => {
+    stop(computation);
+    let [isStopped, isOutdated, wake] = [false, false, () => {}];
+    stop = (next) => {
       isStopped = true;
+      isOutdated = next === compute;
       wake();
     };
     return alone(async () => {
-      if (isStopped) return;
+      if (isOutdated) return;
       const current = { ...view };
       let wait = patience;
       for await (const found of computation(current)) {
         if (found) draw((results = found), current);
         await new Promise((resolve) => {
           wake = resolve;
-          setTimeout(resolve, wait);
+          setTimeout(resolve, isStopped ? 0 : wait);
         });
         if (isStopped) return;
         wait = 0;

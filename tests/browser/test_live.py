@@ -342,6 +342,18 @@ def test_a_step_of_the_climb_is_activation_maximisations(reader: Reader) -> None
     assert before[0]["x"] == before[1]["x"]
 
 
+def test_every_click_on_step_is_a_step_of_the_class_chosen_before_it(reader: Reader) -> None:
+    reader.open().figure("sampling")
+    steps = "for (let k = 0; k < 3; k++) button.click()"
+    last = reader.ask(
+        "sampling",
+        "(() => { f.set({ y: 5 }); const button = [...place.querySelectorAll('button')]"
+        f".find((one) => one.textContent === 'Step'); {steps}; return f.alone(() => f.results()[0]); }})()",
+    )
+    assert len(last["curve"]) == 4
+    assert last["curve"][-1]["logit"] == last["logits"][5]
+
+
 def test_sampling_runs_pauses_and_starts_again(reader: Reader) -> None:
     place = reader.open().figure("sampling")
     reader.ask("sampling", "f.set({ method: 'langevin', temperature: 0.01 })")
