@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from companion import cli
+from companion.experiments import provenance, records, registry, shelf, training
 from companion.experiments.checkpoint import CHECKPOINT
-from companion.experiments import provenance, records, shelf, training
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +155,8 @@ def test_a_finished_run_is_left_alone_and_said_to_be_there(
     assert "tiny/mnist5k/small-seed0 is there and finished" in capsys.readouterr().out
     assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
 
-    monkeypatch.setattr(provenance, "source_hash", lambda *_: "of later code")
+    for module in (provenance, registry):
+        monkeypatch.setattr(module, "source_hash", lambda *_: "of later code")
     assert cli.main([*TINY, *SMALL]) == 0
     assert "is of earlier code, or not whole: it is trained anew" in capsys.readouterr().out
     assert shelf.load(folder).record.source_hash == {"train": "of later code"}

@@ -41,7 +41,7 @@ def test_every_model_has_its_own_colour_marker_and_label() -> None:
 
 def test_model_colours_have_a_contrast_of_3_to_white() -> None:
     # WCAG 1.4.11 asks 3:1 of graphics; the figures' paper is white.
-    for colour in style.MODEL_COLOURS.values():
+    for colour in (style.model_style(name)["color"] for name in style.MODEL_LABELS):
         assert 1.05 / (relative_luminance(colour) + 0.05) >= 3
 
 
@@ -96,7 +96,7 @@ def test_band_spans_low_to_high_in_the_line_colour() -> None:
     frame = pd.DataFrame({"fraction": [0.0, 1.0], "value": [0.9, 0.4], "low": [0.8, 0.3], "high": [1.0, 0.5]})
     (ax,) = axes()
     line = curves.curve_with_band(ax, frame, model="gradient_norm")
-    assert to_hex(line.get_color()) == style.MODEL_COLOURS["gradient_norm"].lower()
+    assert to_hex(line.get_color()) == METHODS["gradient_norm"].colour.lower()
     (band,) = ax.collections
     corners = band.get_paths()[0].vertices
     assert (corners[:, 1].min(), corners[:, 1].max()) == (0.3, 1.0)

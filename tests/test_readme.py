@@ -12,7 +12,8 @@ import pytest
 
 from companion import cli
 from companion.experiments import methods, presets, series, shelf
-from pipeline import notebooks, project
+from companion.experiments.plan import plan
+from pipeline import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "book/reproduce.md", "CONTRIBUTING.md")
@@ -88,7 +89,7 @@ def test_a_printed_python_block_runs(page: str, number: int, capsys: pytest.Capt
 
 
 def test_every_python_block_is_among_those_that_run_but_the_one_for_slurm() -> None:
-    assert [len(list(blocks(page, "python"))) for page in PAGES] == [1, 4, 0]
+    assert [len(list(blocks(page, "python"))) for page in PAGES] == [1, 4, 2]
     slurm = list(blocks("book/reproduce.md", "python"))[3]
     assert "SLURMCluster(" in slurm
     compile(slurm, "book/reproduce.md", "exec")

@@ -136,8 +136,8 @@ def test_a_single_seed_takes_its_interval_over_images_and_several_do_not(project
 
 
 def test_an_interval_decides_a_direction_only_if_it_excludes_nought() -> None:
-    words = [words.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
-    assert words == ["higher", "not clearly different", "lower"]
+    said = [words.direction({"low": low, "high": low + 1.0}) for low in (0.5, -0.5, -1.5)]
+    assert said == ["higher", "not clearly different", "lower"]
 
 
 def test_an_unknown_section_or_tier_lists_the_known_ones() -> None:

@@ -99,6 +99,7 @@ def test_diverging_run_stops_says_when_and_keeps_its_history(
     monkeypatch.setattr(training, "training_step", explode)
     run = training.train(settings, directory=tmp_path / "run", progress=False)
     assert run.record.status.startswith("diverged in epoch 2, step 2: loss nan")
+    assert run.record.diverged == {"epoch": 2, "step": 2}
     assert len(run.history()) == 1
     assert all(value.isfinite().all() for value in run.model().state_dict().values())
 

@@ -44,6 +44,7 @@ def curve_with_band(
         The line.
 
     Example:
+        >>> from matplotlib import pyplot as plt
         >>> frame = pd.DataFrame({"fraction": [0, 1], "value": [1, 0], "low": [0.9, 0], "high": [1, 0.1]})
         >>> _, ax = plt.subplots()
         >>> curve_with_band(ax, frame, model="baseline").get_label()
@@ -76,6 +77,7 @@ def heat_map(
         The image.
 
     Example:
+        >>> from matplotlib import pyplot as plt
         >>> _, ax = plt.subplots()
         >>> _ = heat_map(ax, pd.DataFrame([[0.1, 0.9]]), form="{:.1f}")
         >>> [text.get_text() for text in ax.texts]
@@ -128,6 +130,7 @@ def bars_with_intervals(
         The bars.
 
     Example:
+        >>> from matplotlib import pyplot as plt
         >>> frame = pd.DataFrame({"model": ["baseline"], "value": [0.6], "low": [0.5], "high": [0.7]})
         >>> _, ax = plt.subplots()
         >>> len(bars_with_intervals(ax, frame))
@@ -163,6 +166,7 @@ def training_curves(
         seed: column of the seeds; not needed where there is only one.
 
     Example:
+        >>> from matplotlib import pyplot as plt
         >>> frame = pd.DataFrame({"seed": [1, 1, 2, 2], "epoch": [1, 2, 1, 2], "loss": 1.0})
         >>> frame["method"] = "baseline"
         >>> _, ax = plt.subplots()

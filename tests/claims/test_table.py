@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 import torch
 
 from companion import claims
-from companion.claims import table
 from companion.claims.evidence import networks, numbers, orders
-from companion.claims.evidence.records import NAMES, Shelf, compare, metric
+from companion.claims.evidence.records import Shelf, compare, metric
 from companion.experiments import measurements, records, series, shelf
+from companion.experiments.methods import METHODS
 from companion.metrics.intervals import wilson
 from tests.claims.conftest import Maker
 
+table = import_module("companion.claims.table")  # The package has a function of the same name.
 SHELF = Shelf(tier="quick", dataset="mnist5k")
 BETTER = {"baseline": 0.6, "score_matching": 0.8, "gradient_norm": 0.9, "anti_score_matching": 0.3}
 
@@ -32,7 +34,7 @@ def judged(name: str, shelf: Shelf = SHELF) -> dict[str, Any]:
 
 def make_four(make_run: Maker, metrics: dict[str, dict[str, float]], seeds: int = 3) -> None:
     """Write records whose seeds differ a little, by the same amount in each model but for a hundredth."""
-    for name in NAMES:
+    for name in METHODS:
         for seed in range(seeds):
             jitter = 0.01 * seed + 0.0001 * (seed % 2) * len(name)
             make_run(name, seed, {key: values[name] + jitter for key, values in metrics.items()})
@@ -209,7 +211,7 @@ def test_newcombe_of_equal_proportions_contains_zero_and_is_antisymmetric() -> N
 
 def test_a_claim_about_cifar10_is_judged_on_it_and_at_no_tier_without_it(make_run: Maker) -> None:
     names = [*OWN, "perturbation_common_gradient", "map_spatial_smoothness", "map_edge_correlation"]
-    for method in NAMES:
+    for method in METHODS:
         for seed in range(3):
             values = {name: BETTER[method] + 0.001 * seed * (1 + len(method) % 3) for name in names}
             make_run(method, seed, values, tier="small", dataset="cifar10")
@@ -296,7 +298,7 @@ def test_tiers_side_by_side_have_a_row_each_and_what_no_tier_decides_has_one(mak
 
 def test_one_seed_has_the_interval_of_its_images_and_says_so_and_an_order_none(make_run: Maker) -> None:
     make_run("baseline", 0, {"test_accuracy": 0.78}, tier="paper", dataset="cifar100")
-    for name in NAMES:
+    for name in METHODS:
         make_run(name, 0, {"gan_test": BETTER[name]}, tier="small", dataset="cifar10")
     number = judged("accuracy-baseline", Shelf(tier="paper", dataset="cifar100"))
     assert number["decides"] == "test accuracy 78.0 % (76.0 to 80.0)"
