@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from companion import data
 from companion.book import axes, figures, style, tables, training_figures
+from companion.claims.paper import reported
 from companion.experiments import methods, provenance, search
 
 RECORDED: tuple[Callable[[str, str], Figure], ...] = (
@@ -64,7 +65,7 @@ def test_networks_are_drawn_at_their_metrics_and_those_of_another_data_set_are_h
     trace, norm = figure.axes
     assert (trace.get_xscale(), norm.get_xscale(), norm.get_xlabel()) == ("symlog", "log", "norm")
     mine = frame[frame["model"] == "gradient_norm"]
-    drawn = [line for line in norm.lines if line.get_color() == style.MODEL_COLOURS["gradient_norm"]]
+    drawn = [line for line in norm.lines if line.get_color() == methods.METHODS["gradient_norm"].colour]
     assert [line.get_fillstyle() for line in drawn] == ["full", "none"]
     for line in drawn:
         assert np.allclose(np.column_stack(line.get_data()), mine[["test_squared_norm", "gan_test"]])
@@ -117,7 +118,7 @@ def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_number_but_for_cifa
     lines = figures.gan_test("quick", "mnist5k", 0.1).axes[0].lines
     marks = [line for line in lines if line.get_marker() in ("o", "s", "D") and len(line.get_ydata()) == 1]
     heights = sorted(float(line.get_ydata()[0]) for line in marks)
-    printed = [value / 100 for value in tables.reported("cifar100.gan_test").values()]
+    printed = [value / 100 for value in reported("cifar100.gan_test").values()]
     means = tables.seed_table("quick", "mnist5k", "gan_test")["value"].tolist()
     assert heights == pytest.approx(sorted([*scores["value"], *printed, *means]))
     assert not [

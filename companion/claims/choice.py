@@ -36,7 +36,12 @@ ADVICE: tuple[tuple[str, tuple[str, ...]], ...] = (
 def _of_record(
     name: str, scale: Callable[[Interval], Interval] = lambda interval: interval
 ) -> Callable[[Run], Interval]:
-    return lambda run: scale(run.interval(name))
+    def read(run: Run) -> Interval:
+        if name not in run.record.metrics:
+            raise NotYetRun(name)
+        return scale(run.interval(name))
+
+    return read
 
 
 QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
@@ -92,7 +97,7 @@ def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list
     for run in found:
         try:
             intervals.append(read(run))
-        except (KeyError, NotYetRun):
+        except NotYetRun:
             continue
     return intervals
 

@@ -31,6 +31,7 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         dataset: str = "mnist5k",
         history: Mapping[str, list[float]] | None = None,
         status: str = "finished",
+        diverged: Mapping[str, int] | None = None,
         committed: bool = False,
     ) -> Path:
         method = name if name in methods.METHODS else "score_matching"
@@ -40,7 +41,8 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         folder = shelf.committed_directory(settings) if committed else shelf.directory(settings)
         record = records.Record(
             tier=tier, dataset=dataset, method=method, name=name, seed=seed,
-            settings=asdict(settings), status=status, commit="unknown", source_hash={}, versions={},
+            settings=asdict(settings), status=status, diverged=diverged,
+            commit="unknown", source_hash={}, versions={},
             device="by hand", seconds={"train": 10.0 + seed}, weights_sha256="", metrics={
                 key: {"value": value, "low": value - 0.02, "high": value + 0.02, "n": 1000}
                 for key, value in (metrics or {}).items()
