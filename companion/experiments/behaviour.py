@@ -29,11 +29,12 @@ from companion.experiments.registry import Registry
 from companion.experiments.settings import Settings
 from companion.trace.taylor import VARIANTS
 
-ALLOWED = {"step": 1e-7, "loop": 1e-3, "divergence": 1e-3, "evaluate": 1e-4}
-"""The largest deviations that count as rounding: of float64, of float32 over some training, of float32.
+ALLOWED = {"step": 1e-4, "loop": 1e-3, "divergence": 0.05, "evaluate": 2e-3}
+"""The largest deviations that count as rounding: of float64 (where 2/sigma^2 magnifies it, and a square once
+more), of float32 over some training, of weights after steps that are far too long, of float32.
 
-Measured on one processor with one thread and two, and with kernels for older ones, the largest were
-STEP, LOOP and EVALUATE.
+With kernels for processors without vector units, which is what other hardware does, the same code deviates by
+4e-6, 5e-5, 2e-3 and 9e-5 at most. The mutants of the tests deviate by more than ten times what is allowed.
 """
 OPTIONS = {
     "variant": VARIANTS,
