@@ -17,6 +17,9 @@ MODEL_LABELS: dict[str, str] = {name: method.title for name, method in METHODS.i
     "random": _RANDOM["label"]
 }
 """How the methods, and a random order beside them, are written in figures and tables."""
+MODEL_COLOURS: dict[str, str] = {name: method.colour for name, method in METHODS.items()} | {
+    "random": _RANDOM["color"]
+}
 # An odd number of colours, so that the middle one is white exactly.
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#00304D", "#0072B2", "#9CCBE6", "#FFFFFF", "#F2B48C", "#D55E00", "#592700"], N=257

@@ -29,12 +29,12 @@ from companion.experiments.registry import Registry
 from companion.experiments.settings import Settings
 from companion.trace.taylor import VARIANTS
 
-ALLOWED = {"step": 1e-4, "loop": 1e-3, "divergence": 0.05, "evaluate": 2e-3}
+ALLOWED = {"step": 1e-4, "loop": 4e-3, "divergence": 0.05, "evaluate": 2e-3}
 """The largest deviations that count as rounding: of float64 (where 2/sigma^2 magnifies it, and a square once
 more), of float32 over some training, of weights after steps that are far too long, of float32.
 
-With kernels for processors without vector units, which is what other hardware does, the same code deviates by
-4e-6, 5e-5, 2e-3 and 9e-5 at most. The mutants of the tests deviate by more than ten times what is allowed.
+With two threads, and with kernels for processors without AVX-512 or without any vector units, which is what
+other hardware does, the same code deviates by 4e-6, 6e-4, 4e-3 and 1e-4 at most.
 """
 OPTIONS = {
     "variant": VARIANTS,
