@@ -48,6 +48,8 @@ from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
 begin(globals())
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
 model = runs.find(tier, dataset, "baseline", seed).model().to(device).double()
 images = data.load(dataset)

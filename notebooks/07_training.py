@@ -23,6 +23,11 @@ seed = 0
 device = "cpu"
 
 # %% tags=["remove-cell"]
+from companion.book.opening import begin, tell
+
+begin(globals(), figures="svg")
+
+# %% tags=["remove-cell"]
 import inspect
 import math
 from dataclasses import asdict, replace
@@ -34,6 +39,7 @@ from IPython.display import Markdown
 from matplotlib import pyplot as plt
 from pandas.io.formats.style import Styler
 
+# %% tags=["remove-cell"]
 from companion import data, runs, trace
 from companion.book import tables, training_figures
 from companion.book.axes import logarithmic
@@ -48,11 +54,9 @@ from companion.claims.paper import reported
 from companion.experiments import presets, search, series, training
 from companion.experiments.series import SEARCH_RUNS
 from companion._support import flat_sum
-from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
 from companion.metrics import paired_difference_interval
 
-begin(globals(), figures="svg")
 dataset = presets.DATASETS[tier][0]
 
 # %% [markdown]
@@ -919,6 +923,8 @@ tell({
     "clamp_back": f"{largest * pull:+,.0f} ± {largest * doubt:,.0f}",
     "clamp_batch": common.batch_size,
 })
+
+# %% tags=["remove-cell"]
 if pull < -2 * doubt:
     balance = (
         "The cross-entropy takes back in a step far less than one digit gives. "
@@ -981,7 +987,7 @@ ENDS = {
 }
 
 
-def at_the_end(label: str) -> dict[str, str]:
+def clamp_at_the_end(label: str) -> dict[str, str]:
     """Return a clamp's validation measurements, means over seeds."""
     last = pd.DataFrame([one.history().iloc[-1] for one in tried[label]])
     if last.empty:
@@ -994,7 +1000,7 @@ def at_the_end(label: str) -> dict[str, str]:
     return said
 
 
-pd.DataFrame({label: at_the_end(label) for label in KINDS}).T
+pd.DataFrame({label: clamp_at_the_end(label) for label in KINDS}).T
 
 # %% tags=["remove-cell"]
 def held(label: str) -> str:
@@ -1008,6 +1014,7 @@ def held(label: str) -> str:
     return f"{side} it: its traces end at {between} times τ"
 
 
+# %% tags=["remove-cell"]
 def norm_of(label: str) -> str:
     """Return a clamp's squared gradient norm at the end, mean over seeds."""
     ends = [one.history().iloc[-1] for one in tried[label]]

@@ -47,13 +47,12 @@ from companion.experiments import presets
 from companion.book.opening import begin, tell
 from companion.experiments.measurements import SIGMAS
 from companion.metrics import (
-    density_ratio,
-    mean_interval,
-    paired_difference_interval,
-    seed_interval,
+    density_ratio, mean_interval, paired_difference_interval, seed_interval,
 )
 
 begin(globals())
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
 generator = torch.Generator().manual_seed(seed)
 

@@ -51,6 +51,8 @@ from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
 
 begin(globals())
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
 images = data.load(dataset)
 models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}

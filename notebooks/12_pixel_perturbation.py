@@ -46,13 +46,13 @@ from companion.experiments import presets
 from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
 from companion.metrics import (
-    mean_interval,
-    paired_difference_interval,
-    pixel_perturbation,
+    mean_interval, paired_difference_interval, pixel_perturbation,
     seed_interval,
 )
 
 begin(globals())
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
 
 # %% [markdown]
