@@ -182,7 +182,8 @@ def test_a_refactor_keeps_every_record_and_a_mutant_ages_those_that_rest_on_it(c
             encoding="utf-8",
         )
     measurements = package / "experiments" / "measurements.py"
-    edit(measurements, "quality", "found_quality")
+    text = measurements.read_text(encoding="utf-8")
+    measurements.write_text(re.sub(r"\bquality\b", "found_quality", text), encoding="utf-8")
     edit(
         measurements,
         "        for name, samples in values.items():\n            interval = mean_interval(samples)",
