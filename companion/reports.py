@@ -69,13 +69,13 @@ def behaviour(options: argparse.Namespace) -> int:
     from companion.experiments import behaviour as compared
 
     before = registry.read()
-    after, deviations = compared.accept(before)
+    after, deviations = compared.accept(before, again=not options.accept)
     for one in deviations:
         mark = "same" if one.is_rounding else "moved"
         print(f"{mark:5} {one.worst:8.1e} of {one.allowed:.0e} allowed  {' '.join(one.case)}: {one.quantity}")
     moved = [one for one in deviations if not one.is_rounding]
     if options.accept and after != before:
-        registry.write(after, registry.PATH)
+        files.write_atomically(registry.PATH, registry.written(after).encode())
         print(f"written: {registry.PATH}")
     if not moved:
         return 0

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from companion.experiments.imports import PACKAGE, files_used
+from companion.experiments.imports import files_used
 
 if TYPE_CHECKING:
     from companion.experiments.settings import Settings
@@ -47,14 +47,12 @@ def source_hash(kind: str, settings: Settings, root: Path = ROOT) -> str:
         root: the folder that holds the package.
     """
     loss = settings.loss() if kind == "train" else None
-    changed = max(path.stat().st_mtime_ns for path in (root / PACKAGE).rglob("*.py"))
-    return _source_hash(
-        kind, None if loss is None else (type(loss).__module__, type(loss).__name__), root, changed
-    )
+    return _source_hash(kind, None if loss is None else (type(loss).__module__, type(loss).__name__), root)
 
 
 @cache
-def _source_hash(kind: str, loss: tuple[str, str] | None, root: Path, _changed: int) -> str:
+def _source_hash(kind: str, loss: tuple[str, str] | None, root: Path) -> str:
+    """Read the code once: what a process runs does not change under it."""
     used = set(files_used([KINDS[kind]], root, leave_out=LOSSES))
     if loss is not None:
         module, name = loss

@@ -68,10 +68,6 @@ class Registry:
                 return row["recorded"]
         return code
 
-    def knows(self, kind: str, code: str) -> bool:
-        """Say whether some code was ever compared with the reference."""
-        return any((row["kind"], row["equals"]) == (kind, self.text(code)) for row in self.codes)
-
     def standing(self, hashes: Mapping[str, str], settings: Settings) -> str:
         """Return which of `STANDINGS` a record has.
 
@@ -166,8 +162,8 @@ def _check(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{row['equals'][:12]} is said to equal another code, but deviates too much")
 
 
-def write(found: Registry, path: Path) -> None:
-    """Write `behaviour.json`, a line for each case and each row, so that a difference can be read."""
+def written(found: Registry) -> str:
+    """Return the text of `behaviour.json`: a line a case, a line a row, so that a difference can be read."""
 
     def lines(values: Iterable[str]) -> str:
         return ",\n".join(f"  {value}" for value in values)
@@ -176,10 +172,7 @@ def write(found: Registry, path: Path) -> None:
         return lines(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(values.items()))
 
     reference = ",\n".join(f' "{kind}": {{\n{pairs(found.reference[kind])}\n }}' for kind in KINDS)
-    text = (
+    return (
         f'{{\n"same_text": {{\n{pairs(found.same_text)}\n}},\n"reference": {{\n{reference}\n}},\n'
         f'"codes": [\n{lines(map(json.dumps, found.codes))}\n]\n}}\n'
     )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -37,13 +37,18 @@ COLLAPSE: Mapping[str, Mapping[str, Any]] = {
 """What chapter 06's runs change in it: with and without the stability term and input noise."""
 COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 4}}
 """The size of chapter 06's runs, where it is not the tier's own."""
-
 CLAMPS: Mapping[str, Mapping[str, Any]] = {
     "clamp-central": {"penalty": {"variant": "central"}},
     "clamp-two-sided-forward": {"penalty": {"clamp": "two_sided"}},
     "clamp-two-sided": {"penalty": {"variant": "central", "clamp": "two_sided"}},
 }
 """What chapter 07's runs change in anti-score-matching's preset: the estimate, the clamp, and both."""
+_VARIED: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], ...] = (
+    ("sweep", "score_matching", SWEEP, SWEEP_SIZES),
+    ("collapse", "score_matching", COLLAPSE, COLLAPSE_SIZES),
+    ("clamp", "anti_score_matching", CLAMPS, {}),
+)
+"""The role of each series' runs, whose preset they change, how, and their sizes."""
 SEARCH_RUNS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"epochs": 2},
     "small": {"epochs": 3, "train_size": 15_000, "learning_rate": 0.2},
@@ -149,11 +154,7 @@ def varied(name: str, tier: str = "quick", dataset: str = "mnist5k", seed: int =
         ValueError: an unknown name, tier or data set; the known ones are listed.
     """
     choose("run", name, (*COLLAPSE, *SWEEP, *CLAMPS))
-    method, role, changes, sizes = {
-        **dict.fromkeys(SWEEP, ("score_matching", "sweep", SWEEP, SWEEP_SIZES)),
-        **dict.fromkeys(COLLAPSE, ("score_matching", "collapse", COLLAPSE, COLLAPSE_SIZES)),
-        **dict.fromkeys(CLAMPS, ("anti_score_matching", "clamp", CLAMPS, {})),
-    }[name]
+    role, method, changes, sizes = next(row for row in _VARIED if name in row[2])
     base = preset(tier, dataset, method, seed)
     values = {**sizes.get(tier, {}), **changes[name]}
     return replace(base, name=name, role=role, **{**values, "penalty": {**base.penalty, **values["penalty"]}})

@@ -153,7 +153,7 @@ def train(
             state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
             checkpoint.write(path, settings, state)
             saved_at = time.monotonic()
-    return _finish(settings, folder, state, (status, diverged), images, where)
+    return _finish(settings, folder, state, status, diverged, images, where)
 
 
 def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor) -> dict[str, float]:
@@ -246,7 +246,8 @@ def _finish(
     settings: Settings,
     folder: Path,
     state: checkpoint.State,
-    ended: tuple[str, dict[str, int] | None],
+    status: str,
+    diverged: dict[str, int] | None,
     images: data.ImageData,
     device: torch.device,
 ) -> Run:
@@ -276,8 +277,8 @@ def _finish(
         name=settings.name,
         seed=settings.seed,
         settings=asdict(settings),
-        status=ended[0],
-        diverged=ended[1],
+        status=status,
+        diverged=diverged,
         source_hash={"train": provenance.source_hash("train", settings)},
         seconds={"train": round(state.seconds, 1)},
         weights_sha256=weights_sha256,

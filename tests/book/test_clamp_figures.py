@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pytest
 import torch
-from matplotlib import pyplot as plt
 
-from companion.book import axes, clamp_figures, style
+from companion.book import axes, clamp_figures
 from companion.experiments.methods import METHODS
 
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2], "trace_validation": [-50.0, 3000.0], "squared_norm_validation": [4.0, 25.0]}
 )
-
-
-@pytest.fixture(autouse=True)
-def book_style() -> Iterator[None]:
-    """The book's style, for the test alone; no figure stays open."""
-    with mpl.rc_context():
-        style.use_style()
-        yield
-    plt.close("all")
 
 
 def test_the_trace_is_drawn_over_training_and_counted_in_spreads_above_tau() -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from pipeline import notebooks, project
-from pipeline.task_book import task_status
+from pipeline.task_book import evidence, task_status
 from tests import builds
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -49,7 +49,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         pages.mkdir()
         for source in project.notebook_sources():
             notebooks.merge(source, kept / f"{source.stem}.ipynb", pages / f"{source.stem}.ipynb")
-        task_status(tuple(sorted(pages.glob("*.ipynb"))), pages / "status.md")
+        task_status(evidence(), tuple(sorted(pages.glob("*.ipynb"))), pages / "status.md")
         return builds.build_html(root)
 
     return build

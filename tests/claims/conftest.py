@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from companion.experiments import files, methods, presets, provenance, records, shelf
+from companion.experiments.settings import ROLES
 
 Maker = Callable[..., Path]
 
@@ -35,8 +36,8 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
         committed: bool = False,
     ) -> Path:
         method = name if name in methods.METHODS else "score_matching"
-        roles = {"judge": "judge", "sweep": "sweep", "collapse": "collapse"}
-        role = roles.get(name.partition("-")[0], "model")
+        kind = name.partition("-")[0]
+        role = kind if kind in ROLES else "model"
         settings = presets.preset(tier, dataset, method, seed, name=name, role=role)
         folder = shelf.committed_directory(settings) if committed else shelf.directory(settings)
         record = records.Record(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from companion import data
@@ -25,15 +23,6 @@ RECORDED: tuple[Callable[[str, str], Figure], ...] = (
     figures.gradient_maps,
     figures.samples,
 )
-
-
-@pytest.fixture(autouse=True)
-def book_style() -> Iterator[None]:
-    """The book's style, for the test alone; no figure stays open."""
-    with mpl.rc_context():
-        style.use_style()
-        yield
-    plt.close("all")
 
 
 def said(figure: Figure) -> list[str]:
