@@ -852,8 +852,10 @@ tell(
 # **How many.** The number that is clamped is one noisy draw. Write $h = t + s z$ with the trace $t$ and a standard normal $z$. For the forward estimate of a quadratic, $s = 2 \lVert\nabla f_i\rVert / \sigma$. Then
 #
 # $$
-# \frac{\partial}{\partial t} \operatorname{E} \min(h, \tau) = \Phi\Big(\frac{\tau - t}{s}\Big), \qquad
-# \frac{\partial}{\partial s} \operatorname{E} \min(h, \tau) = -\varphi\Big(\frac{\tau - t}{s}\Big),
+# \begin{aligned}
+# \frac{\partial}{\partial t} \operatorname{E} \min(h, \tau) &= \Phi\Big(\frac{\tau - t}{s}\Big), \\
+# \frac{\partial}{\partial s} \operatorname{E} \min(h, \tau) &= -\varphi\Big(\frac{\tau - t}{s}\Big),
+# \end{aligned}
 # $$ (eq-training-clamp)
 #
 # with the normal distribution function $\Phi$ and its density $\varphi$. At $t = \tau$ half of the draws still push, however small the noise. That could carry a trace to a few $s$ above $\tau$. We look at one batch of a trained network with the page's seed, and ask for the share of draws below $\tau$, and below any other threshold.
@@ -952,8 +954,10 @@ tell(clamp_balance=balance)
 # **What holds it.** A clamp that also pulls back. Fold $h$ at $\tau$ instead of cutting it off:
 #
 # $$
-# -\lambda \min(h, 2\tau - h) = \lambda |h - \tau| - \lambda\tau, \qquad
-# \frac{\partial}{\partial t} \operatorname{E} \min(h, 2\tau - h) = 2\,\Phi\Big(\frac{\tau - t}{s}\Big) - 1 .
+# \begin{aligned}
+# -\lambda \min(h, 2\tau - h) &= \lambda |h - \tau| - \lambda\tau, \\
+# \frac{\partial}{\partial t} \operatorname{E} \min(h, 2\tau - h) &= 2\,\Phi\Big(\frac{\tau - t}{s}\Big) - 1 .
+# \end{aligned}
 # $$ (eq-training-two-sided)
 #
 # The push is nought at $t = \tau$, however large $s$ is, and turns round beyond. It is `clamp="two_sided"` in the package, and takes no further pass. In $s$ it falls with $-2\varphi$: the fold dislikes noise, and the forward estimate's noise is the gradient. So we train four kinds, three seeds each: both clamps, with both estimates.
@@ -1053,5 +1057,6 @@ tell(
 # - **The price.** Score-matching {glue:text}`costs_score_matching`. Anti-score-matching {glue:text}`costs_anti_score_matching`. Gradient norm {glue:text}`costs_gradient_norm`. In the paper all three lose accuracy.
 # - **On CIFAR-100.** Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. The objective of eq. 2 is {glue:text}`cifar_objective`
 # - **The stability term pulls the trace** towards $-1/(2c)$. {glue:text}`pulls`
+# - **The clamp** at $\tau$ is to hold anti-score-matching's trace. On digits the paper's {glue:text}`held_anti_score_matching`. Folded at $\tau$, and with the central estimate, it {glue:text}`held_clamp-two-sided`.
 # - **Appendix B's remark** is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace. The pair has less noise for one more forward pass, and takes the place of a second backward pass.
 # :::

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytask
 
-from pipeline import notebooks, paths, project, worker
+from pipeline import paths, project, worker
+from pipeline.chapter import Chapter
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
         try:
             request = project.request()
             for path in project.notebook_sources():
-                notebooks.check_parameters(notebooks.read_source(path), request.parameters, path.name)
+                Chapter.read(path).check_parameters(request.parameters)
             threads = worker.AT_ONCE
             if address := os.environ.get("COMPANION_DASK_ADDRESS"):
                 from pipeline import cluster  # Here, since Dask takes a while to import.

@@ -7,9 +7,6 @@ page.
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from importlib import metadata
@@ -20,8 +17,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from companion.experiments.imports import files_used
-from companion.experiments.provenance import hash_of
+from pipeline.chapter import Chapter
 
 LARGER = ("tier = 'small'", "tier = 'paper'")
 NOT_DIGITS = "**Where the text says digits, the images are CIFAR-100's here.** "
@@ -30,48 +26,11 @@ VERSIONED = ("torch", "torchvision", "numpy", "matplotlib", "mlxtend")
 
 
 def read_source(path: Path) -> NotebookNode:
-    """Read a chapter's source; its cells get names that do not change from one reading to the next.
-
-    Raises:
-        ValueError: it names no kernel, or has no cell tagged `parameters`, or more than one.
-    """
+    """Read a chapter's source; its cells get names that do not change from one reading to the next."""
     notebook = cast("NotebookNode", jupytext.read(path))
-    if "kernelspec" not in notebook.metadata:
-        raise ValueError(
-            f"{path} names no kernel, so papermill could not run it: begin it as the other chapters begin"
-        )
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        raise ValueError(
-            f"{path} has {len(tagged)} cells tagged 'parameters'; a chapter has exactly one: "
-            '# %% tags=["parameters"]'
-        )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     return notebook
-
-
-def code_of(notebook: NotebookNode) -> list[str]:
-    """Return the sources of the code cells."""
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def key(notebook: NotebookNode, parameters: Mapping[str, Any], root: Path) -> str:
-    """Return what decides a chapter's outputs, except the records it reads: cells, parameters, modules."""
-    code = code_of(notebook)
-    return json.dumps(
-        {
-            "cells": _sha256(json.dumps(code).encode()),
-            "parameters": dict(parameters),
-            "files": hash_of(files_used(code, root), root),
-        },
-        sort_keys=True,
-    )
-
-
-def reads_records(notebook: NotebookNode, root: Path) -> bool:
-    """Say whether a chapter can reach the records of trained networks."""
-    return root / "companion" / "experiments" / "shelf.py" in files_used(code_of(notebook), root)
 
 
 def execute(
@@ -86,8 +45,8 @@ def execute(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    notebook = read_source(source)
-    check_parameters(notebook, parameters, source.name)
+    chapter = Chapter.read(source)
+    chapter.check_parameters(parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # What is there was made by other code, and must not outlive a failure.
     partial = target.with_suffix(".partial.ipynb")
@@ -95,7 +54,7 @@ def execute(
     started = time.monotonic()
     try:
         papermill.execute_notebook(
-            notebook,
+            read_source(source),
             partial,
             parameters=dict(parameters),
             kernel_name="python3",
@@ -111,39 +70,13 @@ def execute(
         ) from None
     executed = nbformat.read(partial, as_version=4)
     executed.metadata["companion"] = {
-        "parameters": effective_parameters(notebook, parameters),
+        "parameters": chapter.effective_parameters(parameters),
         "seconds": round(time.monotonic() - started, 1),
         "versions": {name: metadata.version(name) for name in VERSIONED},
     }
     executed.metadata.pop("papermill", None)
     nbformat.write(executed, partial)
     partial.replace(target)
-
-
-def known_parameters(notebook: NotebookNode) -> dict[str, str]:
-    """Return the names that a chapter's `parameters` cell assigns, and the values written there."""
-    (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
-    return {
-        target.id: ast.unparse(node.value)
-        for node in ast.parse(cell.source).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def check_parameters(notebook: NotebookNode, parameters: Mapping[str, Any], name: str) -> None:
-    """Raise a ValueError for a parameter that the chapter does not have, listing those it has."""
-    known = known_parameters(notebook)
-    for parameter in parameters:
-        if parameter not in known:
-            raise ValueError(f"{name} has no parameter {parameter!r}; it has {', '.join(known)}")
-
-
-def effective_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> str:
-    """Return the parameters as Python writes them, those not given with the chapter's own values."""
-    known = known_parameters(notebook).items()
-    return ", ".join(f"{name} = {parameters.get(name, ast.literal_eval(own))!r}" for name, own in known)
 
 
 def merge(source: Path, executed: Path, target: Path) -> None:
@@ -162,7 +95,7 @@ def merge(source: Path, executed: Path, target: Path) -> None:
     cells = [cell for cell in done.cells if cell.cell_type == "code"]
     injected = [cell for cell in cells if "injected-parameters" in cell.metadata.get("tags", [])]
     cells = [cell for cell in cells if cell not in injected]
-    if [cell.source for cell in cells] != code_of(page):
+    if tuple(cell.source for cell in cells) != Chapter.read(source).code:
         raise ValueError(f"{executed} was made by other code than {source}; run the pipeline again")
     merged = []
     waiting = iter(cells)
@@ -197,7 +130,3 @@ def _add_provenance(page: NotebookNode, made: Mapping[str, Any], source: Path, t
         f"{{download}}`Executed notebook <{target.name}>` · {{download}}`source <../notebooks/{source.name}>`"
     )
     first.source = f"{title}\n\n:::{{div}} provenance\n{line}\n:::\n{rest}"
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

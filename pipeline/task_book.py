@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import nbformat
 from pytask import Product, PythonNode
 
 from companion.experiments import registry, shelf
@@ -39,6 +38,8 @@ def task_status(
     status: Annotated[Path, Product] = STATUS,
 ) -> None:
     """Write the page that lists networks, every chapter's run time and the versions it ran with."""
+    import nbformat  # Here, since it takes a second to import.
+
     rows, versions = [], {}
     for page in pages:
         notebook = nbformat.read(page, as_version=4)

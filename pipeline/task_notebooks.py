@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pytask import Product, PythonNode, task
 
-from pipeline import notebooks, paths, project, worker
+from pipeline import paths, project, worker
+from pipeline.chapter import Chapter
 
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
@@ -36,11 +37,10 @@ results = earlier_results()
 
 def define(source: Path) -> None:
     """Add the two tasks of one chapter."""
-    chapter = notebooks.read_source(source)
-    notebooks.check_parameters(chapter, request.parameters, source.name)
-    decides = notebooks.key(chapter, request.parameters, paths.ROOT)
+    chapter = Chapter.read(source)
+    decides = chapter.key(request.parameters, paths.ROOT)
     reads: object = PythonNode(value="nothing", hash=True)
-    if notebooks.reads_records(chapter, paths.ROOT):
+    if chapter.reads_records(paths.ROOT):
         decides, reads = decides + results, list(ours)
     kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
@@ -61,6 +61,8 @@ def define(source: Path) -> None:
         page: Annotated[Path, Product] = paths.EXECUTED / f"{source.stem}.ipynb",
     ) -> None:
         """Carry the chapter's present prose into its executed copy."""
+        from pipeline import notebooks  # Here, since jupytext takes a second to import.
+
         notebooks.merge(source, executed, page)
 
 

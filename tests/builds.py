@@ -126,3 +126,12 @@ def build_html(root: Path) -> Path:
     )
     assert done.returncode == 0, done.stdout
     return root / "_build" / "html"
+
+
+def page_names(html: Path) -> list[str]:
+    """Return the pages of a built book, without those that Sphinx adds."""
+    return sorted(
+        str(path.relative_to(html))
+        for folder in ("book", "_executed")
+        for path in (html / folder).glob("*.html")
+    )

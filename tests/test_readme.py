@@ -13,7 +13,7 @@ import pytest
 from companion import cli
 from companion.experiments import methods, presets, series, shelf
 from companion.experiments.plan import plan
-from pipeline import notebooks
+from pipeline.chapter import Chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "book/reproduce.md", "CONTRIBUTING.md")
@@ -71,8 +71,7 @@ def test_the_printed_chapter_exists_and_its_parameters_have_committed_networks()
     ]
     assert len(sources) == len(given) == 2
     for source, parameters in zip(sources, given, strict=True):
-        chapter = notebooks.read_source(ROOT / source)
-        notebooks.check_parameters(chapter, parameters, source)
+        Chapter.read(ROOT / source).check_parameters(parameters)
         for method in methods.METHODS:
             settings = presets.preset("quick", "mnist5k", method, int(parameters["seed"]))
             assert (shelf.committed_directory(settings) / "weights.safetensors").exists()

@@ -60,12 +60,16 @@ def _without_magics(code: str) -> str:
 
 
 def _source(path: Path) -> _Source:
-    return _read(path.read_text(encoding="utf-8"))
+    return _source_at(path, path.stat().st_mtime_ns)
 
 
 @cache
+def _source_at(path: Path, _changed: int) -> _Source:
+    """Read a module once: every chapter leads to the same ones."""
+    return _read(path.read_text(encoding="utf-8"))
+
+
 def _read(code: str) -> _Source:
-    """Read a source once: every chapter leads to the same modules."""
     source = _Source()
     inner: set[int] = set()
     for node in ast.walk(ast.parse(code)):
@@ -133,6 +137,7 @@ def _defining(dotted: tuple[str, ...], attributes: tuple[str, ...], root: Path) 
         yield path
 
 
+@cache
 def _file(dotted: tuple[str, ...], root: Path) -> Path | None:
     place = root.joinpath(*dotted)
     for path in (place.with_suffix(".py"), place / "__init__.py"):

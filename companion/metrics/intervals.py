@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 import torch
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 from companion._support import at_least
@@ -55,7 +55,7 @@ def normal_quantile(confidence: float) -> float:
         >>> round(normal_quantile(0.95), 4)
         1.96
     """
-    return float(stats.norm.ppf(_upper_tail(confidence)))
+    return float(special.ndtri(_upper_tail(confidence)))
 
 
 def standard_error(samples: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ def seed_interval(values: Tensor | Sequence[float], *, confidence: float = 0.95)
     """
     runs = _vector("values", values)
     upper_tail = _upper_tail(confidence)
-    quantile = float(stats.t.ppf(upper_tail, len(runs) - 1)) if len(runs) > 1 else math.nan
+    quantile = float(special.stdtrit(len(runs) - 1, upper_tail)) if len(runs) > 1 else math.nan
     return _around_mean(runs, quantile)
 
 

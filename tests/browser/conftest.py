@@ -93,8 +93,4 @@ def address(request: pytest.FixtureRequest, html: Path, serve: Callable[[Path], 
 @pytest.fixture
 def page_names(html: Path) -> list[str]:
     """Return the pages that the table of contents names."""
-    return sorted(
-        str(path.relative_to(html))
-        for folder in ("book", "_executed")
-        for path in (html / folder).glob("*.html")
-    )
+    return builds.page_names(html)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from companion.gradients import logit_gradient
+from tests import builds
 
 
 @dataclass
@@ -34,15 +37,18 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, html: Path) -> Iterator[Visit]:
     """Return the book, opened from the disk: the harder case, where a page may fetch nothing."""
-    yield from _visit(browser, html.as_uri())
+    with _visit(browser, html.as_uri()) as opened:
+        yield opened
 
 
 @pytest.fixture
 def visit_everywhere(browser: Browser, address: str) -> Iterator[Visit]:
     """Return the book, opened from the disk and from a server."""
-    yield from _visit(browser, address)
+    with _visit(browser, address) as opened:
+        yield opened
 
 
+@contextmanager
 def _visit(browser: Browser, address: str) -> Iterator[Visit]:
     context = browser.new_context()
     context.set_default_timeout(180_000)  # For busy machines.
@@ -74,36 +80,103 @@ def _visit(browser: Browser, address: str) -> Iterator[Visit]:
     context.close()
 
 
-def test_pages_load_nothing_from_elsewhere_and_report_no_error(
-    visit_everywhere: Visit, page_names: list[str]
+FACTS = """async () => {
+    const article = document.querySelector('.bd-article');
+    document.querySelectorAll('img').forEach(image => image.loading = 'eager');
+    await Promise.all([...document.images].map(image => image.complete || new Promise(done => {
+        image.onload = image.onerror = done;
+    })));
+    const count = selector => article.querySelectorAll(selector).length;
+    return {
+        images: [...article.querySelectorAll('img')].map(i => [i.src, i.naturalWidth, i.alt]),
+        drawn: count('.cell_output img, figure img'),
+        text: article.innerText,
+        errors: [...article.querySelectorAll('mjx-merror, .problematic')].map(e => e.innerText),
+        raw: [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length,
+        downloads: [...article.querySelectorAll('.provenance a.download')].map(a => a.getAttribute('href')),
+    };
+}"""
+CONTRASTS = """selectors => {
+    const rgb = text => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+        .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = e => rgb(getComputedStyle(e).backgroundColor);
+    const clear = e => ground(e).length === 4 && ground(e)[3] === 0;
+    const measured = element => {
+        let place = element;
+        while (place.parentElement && clear(place)) place = place.parentElement;
+        return [light(rgb(getComputedStyle(element).color)), light(ground(place))];
+    };
+    return selectors.flatMap(selector => [...document.querySelectorAll(selector)].slice(0, 5)
+        .filter(element => element.checkVisibility()).map(element => [selector, ...measured(element)]));
+}"""
+TEXTS = (".bd-article p", ".bd-article table.dataframe td", ".bd-article .cell_output .text_html")
+
+
+@pytest.fixture(scope="session")
+def toured(browser: Browser) -> Callable[[Path], dict[str, dict[str, Any]]]:
+    """Return a function that opens each page of a book once, from the disk, and says what is on it."""
+
+    @functools.cache
+    def tour(html: Path) -> dict[str, dict[str, Any]]:
+        seen = {}
+        with _visit(browser, html.as_uri()) as visit:
+            for name in builds.page_names(html):
+                visit.page.set_viewport_size({"width": 1280, "height": 720})
+                visit.page.emulate_media(color_scheme="light")
+                found = visit.open(name).evaluate(FACTS)
+                visit.page.set_viewport_size({"width": 375, "height": 812})
+                found["width"] = visit.page.evaluate("() => document.documentElement.scrollWidth")
+                visit.page.emulate_media(color_scheme="dark")
+                visit.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+                found["contrasts"] = visit.page.evaluate(CONTRASTS, TEXTS)
+                found["trouble"] = list(visit.trouble)
+                visit.trouble.clear()
+                seen[name] = found
+        assert seen
+        return seen
+
+    return tour
+
+
+@pytest.fixture
+def seen(toured: Callable[[Path], dict[str, dict[str, Any]]], html: Path) -> dict[str, dict[str, Any]]:
+    """Return what is on each page, by the page's name."""
+    return toured(html)
+
+
+def test_pages_from_the_disk_load_nothing_from_elsewhere_and_report_no_error(
+    seen: dict[str, dict[str, Any]],
 ) -> None:
-    visit = visit_everywhere
-    assert page_names
-    for name in page_names:
-        visit.open(name)
-        visit.page.wait_for_timeout(200)
-    assert visit.trouble == []
+    assert {name: page["trouble"] for name, page in seen.items() if page["trouble"]} == {}
+
+
+def test_pages_from_a_server_load_nothing_from_elsewhere_and_report_no_error(
+    browser: Browser, html: Path, serve: Callable[[Path], str], page_names: list[str]
+) -> None:
+    with _visit(browser, serve(html)) as visit:
+        for name in page_names:
+            visit.open(name)
+            visit.page.wait_for_timeout(200)
+        assert visit.trouble == []
 
 
 def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(
-    visit: Visit, page_names: list[str]
+    seen: dict[str, dict[str, Any]],
 ) -> None:
-    bad = []
-    for name in page_names:
-        page = visit.open(name)
-        page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-        page.wait_for_function("() => [...document.images].every(i => i.complete)")
-        images = page.evaluate(
-            "() => [...document.querySelectorAll('.bd-article img')].map(i => [i.src, i.naturalWidth, i.alt])"
-        )
-        bad += [f"{name}: {src}" for src, width, alt in images if width == 0 or not alt or "_images/" in alt]
-    assert bad == []
+    assert [
+        f"{name}: {source}"
+        for name, page in seen.items()
+        for source, width, alt in page["images"]
+        if width == 0 or not alt or "_images/" in alt
+    ] == []
 
 
 def test_figures_of_the_executed_chapters_are_on_their_pages(
-    visit: Visit, html: Path, page_names: list[str]
+    seen: dict[str, dict[str, Any]], html: Path
 ) -> None:
-    for name in page_names:
+    for name, page in seen.items():
         notebook = html / "_sources" / Path(name).with_suffix(".ipynb")
         if not notebook.exists():
             continue
@@ -115,68 +188,25 @@ def test_figures_of_the_executed_chapters_are_on_their_pages(
             for output in cell.get("outputs", [])
             if "scrapbook" not in output.get("metadata", {})
         )
-        page = visit.open(name)
-        assert page.locator(".bd-article .cell_output img, .bd-article figure img").count() >= expected, name
+        assert page["drawn"] >= expected, name
 
 
-def test_numbers_references_and_equations_are_resolved(visit: Visit, page_names: list[str]) -> None:
-    bad = []
-    for name in page_names:
-        page = visit.open(name)
-        text = page.locator(".bd-article").inner_text()
-        bad += [
-            f"{name}: {found}" for found in re.findall(r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?", text)
-        ]
-        bad += [
-            f"{name}: {found}"
-            for found in page.locator(".bd-article mjx-merror, .bd-article .problematic").all_inner_texts()
-        ]
-        raw = page.evaluate(
-            "() => [...document.querySelectorAll('.math')]"
-            ".filter(m => !m.querySelector('mjx-container')).length"
-        )
-        if raw:
-            bad.append(f"{name}: {raw} equations not drawn")
-    assert bad == []
+def test_numbers_references_and_equations_are_resolved(seen: dict[str, dict[str, Any]]) -> None:
+    unresolved = r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?"
+    bad = {name: re.findall(unresolved, page["text"]) + page["errors"] for name, page in seen.items()}
+    assert {name: found for name, found in bad.items() if found} == {}
+    assert {name: page["raw"] for name, page in seen.items() if page["raw"]} == {}
 
 
-def test_nothing_is_wider_than_a_phone(visit: Visit, page_names: list[str]) -> None:
-    visit.page.set_viewport_size({"width": 375, "height": 812})
-    wide = {}
-    for name in page_names:
-        page = visit.open(name)
-        width = page.evaluate("() => document.documentElement.scrollWidth")
-        if width > 375:
-            wide[name] = width
-    assert wide == {}
+def test_nothing_is_wider_than_a_phone(seen: dict[str, dict[str, Any]]) -> None:
+    assert {name: page["width"] for name, page in seen.items() if page["width"] > 375} == {}
 
 
-def test_dark_mode_is_dark_and_readable(visit: Visit, page_names: list[str]) -> None:
-    visit.page.emulate_media(color_scheme="dark")
-    luminance = """element => {
-        const rgb = text => text.match(/[\\d.]+/g).map(Number);
-        const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-        let place = element;
-        const ground = e => rgb(getComputedStyle(e).backgroundColor);
-        const clear = e => ground(e).length === 4 && ground(e)[3] === 0;
-        while (place.parentElement && clear(place)) place = place.parentElement;
-        return [light(rgb(getComputedStyle(element).color)), light(ground(place))];
-    }"""
-    for name in page_names:
-        page = visit.open(name)
-        assert page.evaluate("() => document.documentElement.dataset.theme") == "dark", name
-        for selector in (
-            ".bd-article p",
-            ".bd-article table.dataframe td",
-            ".bd-article .cell_output .text_html",
-        ):
-            for element in page.locator(selector).all()[:5]:
-                if element.is_visible():
-                    text, ground = element.evaluate(luminance)
-                    assert ground < 0.2, (name, selector)
-                    assert (text + 0.05) / (ground + 0.05) > 4.5, (name, selector)
+def test_dark_mode_is_dark_and_readable(seen: dict[str, dict[str, Any]]) -> None:
+    for name, page in seen.items():
+        for selector, text, ground in page["contrasts"]:
+            assert ground < 0.2, (name, selector)
+            assert (text + 0.05) / (ground + 0.05) > 4.5, (name, selector)
 
 
 def test_search_finds_a_page_by_its_words(visit_everywhere: Visit, html: Path) -> None:
@@ -192,14 +222,12 @@ def test_search_finds_a_page_by_its_words(visit_everywhere: Visit, html: Path) -
 
 
 def test_every_chapter_offers_its_notebook_and_its_source(
-    visit: Visit, html: Path, page_names: list[str]
+    seen: dict[str, dict[str, Any]], html: Path
 ) -> None:
-    chapters = [name for name in page_names if re.match(r"_executed/\d\d_", name)]
+    chapters = {name: page for name, page in seen.items() if re.match(r"_executed/\d\d_", name)}
     assert chapters
-    for name in chapters:
-        page = visit.open(name)
-        links = [link.get_attribute("href") or "" for link in page.locator(".provenance a.download").all()]
-        files = [(html / name).parent.joinpath(link).resolve() for link in links]
+    for name, page in chapters.items():
+        files = [(html / name).parent.joinpath(link).resolve() for link in page["downloads"]]
         assert {path.suffix for path in files} == {".ipynb", ".py"}, name
         notebook = next(path for path in files if path.suffix == ".ipynb")
         assert any(cell.get("outputs") for cell in json.loads(notebook.read_text())["cells"]), name

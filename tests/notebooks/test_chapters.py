@@ -15,6 +15,7 @@ import pytest
 from companion import claims
 from companion.book import opening
 from pipeline import notebooks, project
+from pipeline.chapter import Chapter
 from tests import builds
 
 CHAPTERS = project.notebook_sources()
@@ -41,22 +42,19 @@ def test_the_page_of_claims_differs_from_the_committed_records_in_its_own_tier_a
 
 @chapters
 def test_chapter_has_its_parameters_and_short_cells(path: Path) -> None:
-    notebook = notebooks.read_source(path)
-    parameters = notebooks.known_parameters(notebook)
+    chapter = Chapter.read(path)
+    parameters = chapter.parameters
     assert {name: parameters[name] for name in ("tier", "seed", "device")} == {
         "tier": "'quick'",
         "seed": "0",
         "device": "'cpu'",
     }
-    assert [
-        cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source.count("\n") >= 25
-    ] == []
+    assert [cell for cell in chapter.code if cell.count("\n") >= 25] == []
 
 
 @chapters
 def test_chapter_code_is_at_most_80_columns_wide(path: Path) -> None:
-    code = notebooks.code_of(notebooks.read_source(path))
-    assert [line for cell in code for line in cell.splitlines() if len(line) > 80] == []
+    assert [line for cell in Chapter.read(path).code for line in cell.splitlines() if len(line) > 80] == []
 
 
 @chapters
@@ -70,7 +68,7 @@ def test_chapter_opens_with_a_call_that_knows_its_parameters(path: Path) -> None
     assert isinstance(first.value, ast.Call)
     assert ast.unparse(first).startswith("begin(globals()")
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in first.value.keywords}
-    assert given.get("known", opening.PARAMETERS) == tuple(notebooks.known_parameters(notebook))
+    assert given.get("known", opening.PARAMETERS) == tuple(Chapter.read(path).parameters)
 
 
 def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_are_listed(
@@ -118,7 +116,7 @@ def test_figures_have_a_caption_a_name_and_a_text(path: Path) -> None:
 def test_no_function_is_defined_in_two_chapters() -> None:
     seen: dict[str, str] = {}
     for path in CHAPTERS:
-        for code in notebooks.code_of(notebooks.read_source(path)):
+        for code in Chapter.read(path).code:
             for node in ast.parse(re.sub(r"(?m)^[%!].*$", "", code)).body:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef):
                     assert node.name not in seen, (

@@ -8,7 +8,8 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from pipeline import notebooks
+from pipeline import notebooks, project
+from pipeline.chapter import Chapter
 
 CHAPTER = """# ---
 # jupyter:
@@ -37,7 +38,7 @@ def write(folder: Path, text: str = CHAPTER) -> Path:
 
 
 def key(folder: Path, text: str, **parameters: object) -> dict[str, object]:
-    return json.loads(notebooks.key(notebooks.read_source(write(folder, text)), parameters, folder))
+    return json.loads(Chapter.read(write(folder, text)).key(parameters, folder))
 
 
 def test_key_follows_code_and_parameters_but_not_prose(tmp_path: Path) -> None:
@@ -58,14 +59,17 @@ def test_key_follows_code_and_parameters_but_not_prose(tmp_path: Path) -> None:
 def test_malformed_chapter_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert old in CHAPTER
     with pytest.raises(ValueError, match=says):
-        notebooks.read_source(write(tmp_path, CHAPTER.replace(old, new)))
+        Chapter.read(write(tmp_path, CHAPTER.replace(old, new)))
 
 
 def test_known_parameters_are_those_the_cell_assigns(tmp_path: Path) -> None:
-    assert notebooks.known_parameters(notebooks.read_source(write(tmp_path))) == {
-        "tier": "'quick'",
-        "seed": "0",
-    }
+    assert Chapter.read(write(tmp_path)).parameters == {"tier": "'quick'", "seed": "0"}
+
+
+@pytest.mark.parametrize("path", project.notebook_sources(), ids=lambda path: path.stem)
+def test_code_cells_are_those_that_jupytext_finds(path: Path) -> None:
+    cells = notebooks.read_source(path).cells
+    assert Chapter.read(path).code == tuple(cell.source for cell in cells if cell.cell_type == "code")
 
 
 def test_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:
