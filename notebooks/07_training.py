@@ -853,7 +853,7 @@ tell(
 #
 # $$
 # \begin{aligned}
-# \frac{\partial}{\partial t} \operatorname{E} \min(h, \tau) &= \Phi\Big(\frac{\tau - t}{s}\Big), \\
+# \frac{\partial}{\partial t} \operatorname{E} \min(h, \tau) &= \Phi\Big(\frac{\tau - t}{s}\Big), \\[4pt]
 # \frac{\partial}{\partial s} \operatorname{E} \min(h, \tau) &= -\varphi\Big(\frac{\tau - t}{s}\Big),
 # \end{aligned}
 # $$ (eq-training-clamp)
@@ -955,7 +955,7 @@ tell(clamp_balance=balance)
 #
 # $$
 # \begin{aligned}
-# -\lambda \min(h, 2\tau - h) &= \lambda |h - \tau| - \lambda\tau, \\
+# -\lambda \min(h, 2\tau - h) &= \lambda |h - \tau| - \lambda\tau, \\[4pt]
 # \frac{\partial}{\partial t} \operatorname{E} \min(h, 2\tau - h) &= 2\,\Phi\Big(\frac{\tau - t}{s}\Big) - 1 .
 # \end{aligned}
 # $$ (eq-training-two-sided)
@@ -1014,8 +1014,8 @@ def held(label: str) -> str:
         return "has not been run"
     low, high = min(last) / anti.tau, max(last) / anti.tau
     side = "holds" if low > 0.8 and high < 1.25 else "does not hold"
-    between = f"{low:.2f} and {high:.2f}" if len(last) > 1 else f"{low:.2f}"
-    return f"{side} it: its traces end at {between} times τ"
+    where = f"between {low:.2f} and {high:.2f}" if len(last) > 1 else f"at {low:.2f}"
+    return f"{side} it: its traces end {where} times τ"
 
 
 # %% tags=["remove-cell"]

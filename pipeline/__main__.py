@@ -23,6 +23,8 @@ def main() -> None:
             request = project.request()
             for path in project.notebook_sources():
                 Chapter.read(path).check_parameters(request.parameters)
+            if said := project.said_of_code():
+                print(said)
             threads = worker.AT_ONCE
             if address := os.environ.get("COMPANION_DASK_ADDRESS"):
                 from pipeline import cluster  # Here, since Dask takes a while to import.

@@ -55,6 +55,18 @@ def plan() -> list[Settings]:
     return runs_to_make(wanted.tier, seed=wanted.seed, fresh=wanted.fresh)
 
 
+def said_of_code() -> str:
+    """Return a sentence where committed records are by other code than today's; otherwise nothing."""
+    committed = shelf.committed()
+    earlier = sum(run.from_earlier_code for run in committed)
+    if not earlier:
+        return ""
+    return (
+        f"{earlier} of {len(committed)} committed records are by other code than today's. If no edit changed "
+        "a result, companion behaviour --accept says so, and nothing is trained anew."
+    )
+
+
 def needed_to_evaluate(settings: Settings, plan: Sequence[Settings]) -> tuple[Path, ...]:
     """Return the weights, made by this build, of the judge and the baseline that a run is compared with."""
     return tuple(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import pytest
 
+from companion.experiments import shelf
 from pipeline import notebooks, project
 from pipeline.chapter import Chapter
 
@@ -100,3 +102,14 @@ def test_a_page_says_how_it_was_made_and_where_its_images_are_no_digits(
     first = nbformat.read(tmp_path / "page.ipynb", as_version=4).cells[0].source
     assert f"tier = {tier!r}" in first
     assert (notebooks.NOT_DIGITS in first) == warned
+
+
+@pytest.mark.parametrize(("earlier", "says"), [(0, ""), (2, "2 of 3 committed records are by other code")])
+def test_a_build_says_so_where_code_was_edited_and_not_compared(
+    earlier: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = [SimpleNamespace(from_earlier_code=number < earlier) for number in range(3)]
+    monkeypatch.setattr(shelf, "committed", lambda: committed)
+    said = project.said_of_code()
+    assert said.startswith(says)
+    assert bool(said) == bool(earlier)
