@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -49,6 +48,8 @@ def two_classes() -> Mixture:
 
 def scipy_joint(mixture: Mixture, x: Tensor) -> Tensor:
     """Return p(x, i), (N, C), from SciPy's Gaussian density: nothing here is ours."""
+    from scipy.stats import multivariate_normal  # Here, since it takes a while to import.
+
     joint = x.new_zeros(len(x), mixture.num_classes)
     for mean, covariance, weight, label in zip(
         mixture.means, mixture.covariances, mixture.weights, mixture.labels, strict=True

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -181,6 +180,8 @@ def median_interval(values: Tensor) -> Interval:
         >>> interval.value, interval.low, interval.high
         (7.0, 3.0, 11.0)
     """
+    from scipy import stats  # Here, since it takes a while to import.
+
     n = len(values)
     ordered = values.double().sort().values
     below = int(stats.binom.ppf(0.025, n, 0.5)) - 1  # P(fewer values lie below the median) <= 0.025
