@@ -17,6 +17,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from pipeline import kernel
 from pipeline.chapter import Chapter
 
 LARGER = ("tier = 'small'", "tier = 'paper'")
@@ -63,6 +64,7 @@ def execute(
             start_timeout=600,
             progress_bar=cast("bool", bar) if progress else False,  # papermill takes tqdm's options, too
             extra_arguments=["--log-level=CRITICAL"],
+            kernel_manager_class=kernel.Manager,
         )
     except PapermillExecutionError as error:
         raise RuntimeError(
