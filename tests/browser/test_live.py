@@ -176,7 +176,7 @@ def test_the_copied_python_runs_and_gives_what_the_page_shows(reader: Reader, mo
 
 
 def test_of_changes_that_come_at_once_the_last_is_computed(reader: Reader) -> None:
-    reader.open()
+    reader.open().set("traces", region="patch", probes=8)  # Few, so that it takes little time.
     for kind, name in (("fooling", "strength"), ("ripple", "epsilon"), ("traces", "sigma")):
         alone = reader.set(kind, **{name: 0.1})
         many = ", ".join(f"f.set({{ {name}: {value} }})" for value in (1, 0.01, 0.1))
