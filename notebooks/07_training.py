@@ -1014,7 +1014,8 @@ def held(label: str) -> str:
         return "has not been run"
     low, high = min(last) / anti.tau, max(last) / anti.tau
     side = "holds" if low > 0.8 and high < 1.25 else "does not hold"
-    where = f"between {low:.2f} and {high:.2f}" if len(last) > 1 else f"at {low:.2f}"
+    between = f"between {low:.2f} and {high:.2f}"
+    where = between if len(last) > 1 else f"at {low:.2f}"
     return f"{side} it: its traces end {where} times τ"
 
 
