@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,20 +76,17 @@ class Chapter:
         known = self.parameters.items()
         return ", ".join(f"{name} = {given.get(name, ast.literal_eval(own))!r}" for name, own in known)
 
-    def key(self, parameters: Mapping[str, Any], root: Path) -> str:
-        """Return what decides the outputs, except the records it reads: cells, parameters, modules."""
+    def files(self, root: Path) -> list[Path]:
+        """Return the files of the package that the code can reach."""
+        return files_used(self.code, root)
+
+    def key(self, parameters: Mapping[str, Any], files: Sequence[Path], root: Path) -> str:
+        """Return what decides the outputs, except the records it reads: cells, parameters, `files`."""
         return json.dumps(
             {
                 "cells": hashlib.sha256(json.dumps(self.code).encode()).hexdigest(),
                 "parameters": dict(parameters),
-                "files": hash_of(self._files(root), root),
+                "files": hash_of(files, root),
             },
             sort_keys=True,
         )
-
-    def reads_records(self, root: Path) -> bool:
-        """Say whether the code can reach the records of trained networks."""
-        return root / "companion" / "experiments" / "shelf.py" in self._files(root)
-
-    def _files(self, root: Path) -> list[Path]:
-        return files_used(self.code, root)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from companion.experiments import shelf
+from companion.experiments import registry, shelf
 from companion.experiments.plan import plan as runs_to_make
 from companion.experiments.settings import TIERS, Settings
 from pipeline.paths import NOTEBOOKS
@@ -55,15 +56,20 @@ def plan() -> list[Settings]:
     return runs_to_make(wanted.tier, seed=wanted.seed, fresh=wanted.fresh)
 
 
+@cache
+def standings() -> list[str]:
+    """Return by which code each committed record is, one of `registry.STANDINGS`."""
+    return [run.standing for run in shelf.committed()]
+
+
 def said_of_code() -> str:
     """Return a sentence where committed records are by other code than today's; otherwise nothing."""
-    committed = shelf.committed()
-    earlier = sum(run.from_earlier_code for run in committed)
+    earlier = standings().count(registry.EARLIER)
     if not earlier:
         return ""
     return (
-        f"{earlier} of {len(committed)} committed records are by other code than today's. If no edit changed "
-        "a result, companion behaviour --accept says so, and nothing is trained anew."
+        f"{earlier} of {len(standings())} committed records are by other code than today's. If no edit "
+        "changed a result, companion behaviour --accept says so, and nothing is trained anew."
     )
 
 

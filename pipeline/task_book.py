@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pytask import Product, PythonNode
 
-from companion.experiments import registry, shelf
+from companion.experiments import registry
 from pipeline import paths, project, worker
 
 PAGES = [paths.EXECUTED / f"{path.stem}.ipynb" for path in project.notebook_sources()]
@@ -25,7 +25,7 @@ def hand_written() -> list[Path]:
 def evidence() -> str:
     """Say which networks this build trains, and by which code the committed ones are."""
     made = ", ".join(f"`{settings.run_id}`" for settings in project.plan())
-    committed = registry.read().in_words([run.standing for run in shelf.committed()])
+    committed = registry.read().in_words(project.standings())
     return (
         f"Trained and measured on this machine: {made or 'no network'}. All others are committed ones, "
         f"{committed}; {{ref}}`what that means <reproduce-code>`."

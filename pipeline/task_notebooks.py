@@ -14,6 +14,8 @@ from pipeline.chapter import Chapter
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
 folders = {path.parent for path in ours}
+RECORDS = paths.ROOT / "companion" / "experiments" / "shelf.py"
+"""The module that a chapter reaches if it can read the records of trained networks."""
 
 
 def earlier_results() -> str:
@@ -38,9 +40,10 @@ results = earlier_results()
 def define(source: Path) -> None:
     """Add the two tasks of one chapter."""
     chapter = Chapter.read(source)
-    decides = chapter.key(request.parameters, paths.ROOT)
+    files = chapter.files(paths.ROOT)
+    decides = chapter.key(request.parameters, files, paths.ROOT)
     reads: object = PythonNode(value="nothing", hash=True)
-    if chapter.reads_records(paths.ROOT):
+    if RECORDS in files:
         decides, reads = decides + results, list(ours)
     kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 

@@ -87,10 +87,16 @@ FACTS = """async () => {
         image.onload = image.onerror = done;
     })));
     const count = selector => article.querySelectorAll(selector).length;
+    const text = article.innerText;
+    const folded = [...article.querySelectorAll('details:not([open])')];
+    folded.forEach(details => details.open = true);
+    const wide = [...article.querySelectorAll('.cell_input pre')].filter(e => e.scrollWidth > e.clientWidth);
+    const cut = wide.map(e => e.innerText);
+    folded.forEach(details => details.open = false);
     return {
+        text, cut,
         images: [...article.querySelectorAll('img')].map(i => [i.src, i.naturalWidth, i.alt]),
         drawn: count('.cell_output img, figure img'),
-        text: article.innerText,
         errors: [...article.querySelectorAll('mjx-merror, .problematic')].map(e => e.innerText),
         raw: [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length,
         downloads: [...article.querySelectorAll('.provenance a.download')].map(a => a.getAttribute('href')),
@@ -196,6 +202,10 @@ def test_numbers_references_and_equations_are_resolved(seen: dict[str, dict[str,
     bad = {name: re.findall(unresolved, page["text"]) + page["errors"] for name, page in seen.items()}
     assert {name: found for name, found in bad.items() if found} == {}
     assert {name: page["raw"] for name, page in seen.items() if page["raw"]} == {}
+
+
+def test_no_code_is_wider_than_its_box(seen: dict[str, dict[str, Any]]) -> None:
+    assert {name: page["cut"] for name, page in seen.items() if page["cut"]} == {}
 
 
 def test_nothing_is_wider_than_a_phone(seen: dict[str, dict[str, Any]]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import jupytext
 import pytest
 
-from companion.experiments import shelf
+from companion.experiments import registry
 from pipeline import notebooks, project
 from pipeline.chapter import Chapter
 
@@ -40,7 +39,8 @@ def write(folder: Path, text: str = CHAPTER) -> Path:
 
 
 def key(folder: Path, text: str, **parameters: object) -> dict[str, object]:
-    return json.loads(Chapter.read(write(folder, text)).key(parameters, folder))
+    chapter = Chapter.read(write(folder, text))
+    return json.loads(chapter.key(parameters, chapter.files(folder), folder))
 
 
 def test_key_follows_code_and_parameters_but_not_prose(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_page_says_how_it_was_made_and_where_its_images_are_no_digits(
 def test_a_build_says_so_where_code_was_edited_and_not_compared(
     earlier: int, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    committed = [SimpleNamespace(from_earlier_code=number < earlier) for number in range(3)]
-    monkeypatch.setattr(shelf, "committed", lambda: committed)
+    standings = [registry.EARLIER if number < earlier else registry.SAME for number in range(3)]
+    monkeypatch.setattr(project, "standings", lambda: standings)
     said = project.said_of_code()
     assert said.startswith(says)
     assert bool(said) == bool(earlier)
