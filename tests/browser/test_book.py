@@ -18,6 +18,9 @@ from playwright.sync_api import Browser, Page
 from companion.gradients import logit_gradient
 from tests import builds
 
+Pages = dict[str, dict[str, Any]]
+"""What is on each page of a book, by the page's name."""
+
 
 @dataclass
 class Visit:
@@ -121,11 +124,11 @@ TEXTS = (".bd-article p", ".bd-article table.dataframe td", ".bd-article .cell_o
 
 
 @pytest.fixture(scope="session")
-def toured(browser: Browser) -> Callable[[Path], dict[str, dict[str, Any]]]:
+def toured(browser: Browser) -> Callable[[Path], Pages]:
     """Return a function that opens each page of a book once, from the disk, and says what is on it."""
 
     @functools.cache
-    def tour(html: Path) -> dict[str, dict[str, Any]]:
+    def tour(html: Path) -> Pages:
         seen = {}
         with _visit(browser, html.as_uri()) as visit:
             for name in builds.page_names(html):
@@ -147,13 +150,13 @@ def toured(browser: Browser) -> Callable[[Path], dict[str, dict[str, Any]]]:
 
 
 @pytest.fixture
-def seen(toured: Callable[[Path], dict[str, dict[str, Any]]], html: Path) -> dict[str, dict[str, Any]]:
+def seen(toured: Callable[[Path], Pages], html: Path) -> Pages:
     """Return what is on each page, by the page's name."""
     return toured(html)
 
 
 def test_pages_from_the_disk_load_nothing_from_elsewhere_and_report_no_error(
-    seen: dict[str, dict[str, Any]],
+    seen: Pages,
 ) -> None:
     assert {name: page["trouble"] for name, page in seen.items() if page["trouble"]} == {}
 
@@ -169,7 +172,7 @@ def test_pages_from_a_server_load_nothing_from_elsewhere_and_report_no_error(
 
 
 def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(
-    seen: dict[str, dict[str, Any]],
+    seen: Pages,
 ) -> None:
     assert [
         f"{name}: {source}"
@@ -179,9 +182,7 @@ def test_every_figure_is_there_with_a_text_for_those_who_cannot_see_it(
     ] == []
 
 
-def test_figures_of_the_executed_chapters_are_on_their_pages(
-    seen: dict[str, dict[str, Any]], html: Path
-) -> None:
+def test_figures_of_the_executed_chapters_are_on_their_pages(seen: Pages, html: Path) -> None:
     for name, page in seen.items():
         notebook = html / "_sources" / Path(name).with_suffix(".ipynb")
         if not notebook.exists():
@@ -197,22 +198,22 @@ def test_figures_of_the_executed_chapters_are_on_their_pages(
         assert page["drawn"] >= expected, name
 
 
-def test_numbers_references_and_equations_are_resolved(seen: dict[str, dict[str, Any]]) -> None:
+def test_numbers_references_and_equations_are_resolved(seen: Pages) -> None:
     unresolved = r"\{(?:glue|eq|numref|cite|prf)[^}]*\}\S*|\?\?"
     bad = {name: re.findall(unresolved, page["text"]) + page["errors"] for name, page in seen.items()}
     assert {name: found for name, found in bad.items() if found} == {}
     assert {name: page["raw"] for name, page in seen.items() if page["raw"]} == {}
 
 
-def test_no_code_is_wider_than_its_box(seen: dict[str, dict[str, Any]]) -> None:
+def test_no_code_is_wider_than_its_box(seen: Pages) -> None:
     assert {name: page["cut"] for name, page in seen.items() if page["cut"]} == {}
 
 
-def test_nothing_is_wider_than_a_phone(seen: dict[str, dict[str, Any]]) -> None:
+def test_nothing_is_wider_than_a_phone(seen: Pages) -> None:
     assert {name: page["width"] for name, page in seen.items() if page["width"] > 375} == {}
 
 
-def test_dark_mode_is_dark_and_readable(seen: dict[str, dict[str, Any]]) -> None:
+def test_dark_mode_is_dark_and_readable(seen: Pages) -> None:
     for name, page in seen.items():
         for selector, text, ground in page["contrasts"]:
             assert ground < 0.2, (name, selector)
@@ -231,9 +232,7 @@ def test_search_finds_a_page_by_its_words(visit_everywhere: Visit, html: Path) -
     assert visit.trouble == []
 
 
-def test_every_chapter_offers_its_notebook_and_its_source(
-    seen: dict[str, dict[str, Any]], html: Path
-) -> None:
+def test_every_chapter_offers_its_notebook_and_its_source(seen: Pages, html: Path) -> None:
     chapters = {name: page for name, page in seen.items() if re.match(r"_executed/\d\d_", name)}
     assert chapters
     for name, page in chapters.items():
