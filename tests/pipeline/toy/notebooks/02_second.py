@@ -33,7 +33,8 @@ from companion.experiments import shelf
 from companion.experiments.plan import plan
 
 # %%
-records = [json.loads((shelf.directory(s) / "record.json").read_text()) for s in plan(tier, seed=seed)]
+paths = [shelf.directory(run) / "record.json" for run in plan(tier, seed=seed)]
+records = [json.loads(path.read_text()) for path in paths]
 glue("accuracy", records[0]["metrics"]["accuracy"]["value"], display=False)
 
 # %% mystnb={"figure": {"name": "fig-noise", "caption": "Noise."}, "image": {"alt": "Grey noise"}}
@@ -44,14 +45,16 @@ plt.show()
 
 # %%
 slider = widgets.IntSlider(0, 0, 1, description="which")
-stack = widgets.Stack([widgets.HTML("zero"), widgets.HTML("one")], selected_index=0)
+words = [widgets.HTML("zero"), widgets.HTML("one")]
+stack = widgets.Stack(words, selected_index=0)
 widgets.jslink((slider, "value"), (stack, "selected_index"))
 widgets.VBox([slider, stack])
 
 # %%
 import pandas as pd
 
-pd.DataFrame({f"a rather long column {i}": [0.123456789] * 3 for i in range(12)})
+names = [f"a rather long column {i}" for i in range(12)]
+pd.DataFrame(dict.fromkeys(names, [0.123456789] * 3))
 
 # %% [markdown]
 # Accuracy {glue:text}`accuracy:.2f`, with $x \ge 0$.
