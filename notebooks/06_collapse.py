@@ -614,7 +614,7 @@ tell(
 # %% [markdown]
 # Squaring one forward sample adds {glue:text}`forward_added:,.0f`; the formula's last term is {glue:text}`square_predicted:,.0f`. One central sample adds {glue:text}`central_added:,.0f`. The $h^2$ that was meant is about {glue:text}`central_square:,.0f`.
 #
-# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [](07_training.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
+# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [](17_search.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
 #
 # ## What the paper reports, what you just saw
 #

@@ -1,6 +1,6 @@
 """The settings of the book's networks: which tiers there are, and what each trains.
 
-`PRESETS` holds the constants of the book's networks, candidates of a search on validation data (chapter 07
+`PRESETS` holds the constants of the book's networks, candidates of a search on validation data (chapter 17
 shows it, with the rule that chooses); `PAPER` holds the constants that the paper prints.
 """
 

@@ -1,4 +1,4 @@
-"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, the search on validation data.
+"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, and chapter 17's search.
 
 The names are also the names of their folders.
 """
@@ -36,7 +36,7 @@ COLLAPSE: Mapping[str, Mapping[str, Any]] = {
 }
 """What chapter 06's runs change in it: with and without the stability term and input noise."""
 COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 12}}
-"""The size of chapter 06's runs, where it is not the tier's own; the epochs are those until a trace is flat."""
+"""The size of chapter 06's runs, where it is not the tier's own."""
 COLLAPSE_SEEDS = range(5)
 """How often each of chapter 06's kinds is trained at the quick tier."""
 CLAMPS: Mapping[str, Mapping[str, Any]] = {
