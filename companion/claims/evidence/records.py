@@ -208,7 +208,8 @@ def compare(
         raise NotYetRun("train both models with the same seed: " + label)
     if len(seeds) == 1:
         interval = _of_one_network(first[seeds[0]], second[seeds[0]], ratio=ratio)
-        return Comparison(label=label, interval=interval, ratio=ratio or log, scale=scale, one_network=True)
+        known = math.isfinite(interval.low)
+        return Comparison(label=label, interval=interval, ratio=ratio or log, scale=scale, one_network=known)
     pairs = [(first[seed].value, second[seed].value) for seed in seeds]
     if ratio:
         pairs = [(math.log(max(a, 1e-30)), math.log(max(b, 1e-30))) for a, b in pairs]
