@@ -462,7 +462,7 @@ tell(precision_figures.in_words(measured_gpu))
 # %% [markdown]
 # The differences $f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2f(\mathbf{x})$ lose a fixed number of digits, and $1/\sigma^2$ multiplies the loss. So what a format adds should grow a hundredfold when $\sigma$ falls to a tenth. {glue:text}`gpu_growth`
 #
-# That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` `trace.taylor` refuses autocast, and TF32 on a GPU, unless it is told that you want to measure the damage.
+# That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage.
 #
 # Here you can draw estimates yourself. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. For all pixels at once the exact trace comes from the cell below. Try the forward estimator first, then the central one, and see the axis of the histogram shrink.
 
@@ -590,6 +590,7 @@ def taylor_penalty(loss: ScoreMatching) -> None:
     loss.terms(model, some, y_some).penalty.mean().backward()
 
 
+# %% tags=["hide-input"]
 def hutchinson_penalty() -> None:
     """Compute it with Hutchinson's; estimate and norm share a gradient."""
     model.zero_grad()

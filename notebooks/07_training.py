@@ -260,6 +260,7 @@ def growth(tier: str, dataset: str) -> str:
     )
 
 
+# %% tags=["remove-cell"]
 def objective_of(tier: str, dataset: str) -> str:
     """Say if test pictures tell score-matching's objective from others'."""
     rows = tables.model_table(tier, dataset, "test_objective")
@@ -453,6 +454,8 @@ def costs(tier: str, dataset: str) -> dict[str, str]:
     return said
 
 
+
+# %% tags=["remove-cell"]
 tell({f"costs_{name}": words for name, words in costs(tier, dataset).items()})
 counted_seeds = tables.seed_table(tier, dataset, "test_accuracy")["n"]
 most = int(counted_seeds.max())

@@ -420,6 +420,7 @@ def losses_of_the_paper_tier() -> str:
     return said
 
 
+# %% tags=["remove-cell"]
 stopped = runs.find_all("paper", "cifar100", "printed-constants")
 printed_outcome = "That run has not been made."
 if stopped:
