@@ -14,7 +14,7 @@ from companion.experiments.methods import METHODS
 from companion.metrics.intervals import Interval
 
 
-def levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]]:
+def noise_levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]]:
     """Return at which noise levels a summary lies above 0, below it, and where that is undecided.
 
     Args:
@@ -28,7 +28,7 @@ def levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]
 
     Example:
         >>> rows = pd.DataFrame({"seed": 0, "sigma": [0.1, 0.2], "log_ratio": [1.0, -1.0]})
-        >>> levels(rows.assign(model="baseline", log_ratio_standard_error=0.1), "log_ratio", "baseline")
+        >>> noise_levels(rows.assign(model="baseline", log_ratio_standard_error=0.1), "log_ratio", "baseline")
         {'above': [0.1], 'below': [0.2], 'undecided': []}
     """
     at: dict[str, list[float]] = {"above": [], "below": [], "undecided": []}
@@ -62,7 +62,7 @@ def two_measures(rows: pd.DataFrame, model: str) -> str:
         return "not measured yet"
     said = []
     for measure, column in (("the mean ratio", "log_mean_ratio"), ("the mean log-ratio", "log_ratio")):
-        found = levels(rows, column, model)
+        found = noise_levels(rows, column, model)
         count = sum(map(len, found.values()))
         up, down, open_ = (at_levels(found[side], count) for side in found)
         said.append(f"by {measure}, likelier at {up}, less likely at {down}")
