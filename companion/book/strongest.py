@@ -89,10 +89,11 @@ class Evidence:
         for name, found in self.runs.items():
             for note in dict.fromkeys(note for run in found for note in getattr(run.record, "notes", ())):
                 of.setdefault(note, []).append(METHODS[name].title)
-        everyone = len(self.runs)
-        return " ".join(
-            note if len(names) == everyone else f"{', '.join(names)}: {note}" for note, names in of.items()
-        )
+        said = [
+            note if len(names) == len(self.runs) else f"{', '.join(names)}: {note}"
+            for note, names in of.items()
+        ]
+        return f"The records note how they were made. {' '.join(said)}" if said else ""
 
 
 def strongest(
