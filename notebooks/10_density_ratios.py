@@ -117,7 +117,7 @@ tell(lead_carried=lead_carried)
 # curve, the mean ratio over {glue:text}`lead_images` test images, drawn as a logarithm; above 0, noisy images are
 # the likelier ones. On the right we take the logarithm first and the mean afterwards. The ratios are the same.
 
-# %% mystnb={"figure": {"name": "fig-ratios-lead", "caption": "Figure 1 of the paper on CIFAR-100, by the strongest networks that the book has. Left: logarithm of the mean density ratio, on an axis that is linear between -1 and 1. Right: mean of the logarithm. Where there is one network each, bands are 95 % over images; where there are several, thin lines are single trainings. The dotted line is a ratio of 1."}, "image": {"alt": "Two panels with four curves over the noise level. On the left, three of the curves run above the dotted line for much of the way, one of them far above; on the right, most lie below it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-ratios-lead", "caption": "Figure 1 of the paper on CIFAR-100, by the strongest networks that the book has. Left: logarithm of the mean density ratio, on an axis that is linear between -1 and 1. Right: mean of the logarithm. Where there is one network each, bands are 95 % over images; where there are several, thin lines are single trainings. The dotted line is a ratio of 1."}, "image": {"alt": "Two panels with a curve for each model over the noise level, around a dotted line at zero: on the left the logarithm of the mean ratio, on the right the mean log-ratio."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 paired.figure_one(*lead.shelf)
 plt.show()
@@ -550,10 +550,10 @@ tell(small=f"{small:g}", slope_beside_ratio="; ".join(told))
 # %% tags=["hide-input"]
 shelves = {
     "digits" if dataset == "mnist5k" else dataset: (tier, dataset),
-    "CIFAR-100, small": CIFAR,
+    "small on CIFAR-100": CIFAR,
 }
 if lead.shelf != CIFAR:
-    shelves[f"CIFAR-100, {lead.network}"] = lead.shelf
+    shelves[f"{lead.network} on CIFAR-100"] = lead.shelf
 sums = {title: balance(*shelf) for title, shelf in shelves.items()}
 written_sums = {
     title: {
@@ -788,7 +788,7 @@ tell(
 #   measure, the mean ratio: {glue:text}`lead_by_mean`. By the mean log-ratio: {glue:text}`lead_by_log`. A mean ratio above 1
 #   shows that the density is not the images'; it does not show that noise is typically favoured.
 # - **Anti-score-matching there:** by the mean ratio noise is {glue:text}`lead_anti_score_matching_mean`; by the mean
-#   log-ratio {glue:text}`lead_anti_score_matching_log`.
+#   log-ratio it is {glue:text}`lead_anti_score_matching_log`.
 # - **The baseline on digits.** Its log-ratio, averaged over all noise levels, is {glue:text}`base_text`. So, by the
 #   interval over seeds, a noisy digit's density is typically {glue:text}`base_says` the clean one's.
 # - **Anti-score-matching on digits, small noise.** Its log-ratio at small noise is {glue:text}`anti_text`: a noisy digit's density is {glue:text}`anti_says` the clean

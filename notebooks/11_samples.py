@@ -46,7 +46,7 @@ from companion.book.sentences import (
 )
 from companion.book.strongest import strongest
 from companion.book.tables import (
-    labelled, model_table, paired_differences, run_table, seed_table,
+    model_table, paired_differences, run_table, seed_table,
 )
 from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
