@@ -40,9 +40,7 @@ from companion.book.opening import begin, tell
 from companion.book.strongest import strongest
 from companion.gradients import logit_gradient
 from companion.metrics import (
-    extremal_mask,
-    mean_interval,
-    paired_difference_interval,
+    extremal_mask, mean_interval, paired_difference_interval,
     pixel_perturbation,
 )
 from companion.book.words import direction, interval_text

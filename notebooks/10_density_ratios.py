@@ -38,10 +38,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor, nn
 
 from companion import data, runs
-from companion.book import paired, plots, tables
-from companion.book.density import (
-    at_levels, balance, grouped, likelier_where, noise_levels, steadiness,
-)
+from companion.book import density, paired, plots, tables
 from companion.book.seeds import over_seeds as average_over_seeds
 from companion.book.sentences import runs_in_words
 from companion.book.strongest import strongest
@@ -82,17 +79,20 @@ lead_ratios = tables.run_rows(*lead.shelf, "density_ratio")
 
 def likelier(column):
     """Say whether, and where, the baseline finds noisy images likelier."""
-    found = noise_levels(lead_ratios, column, "baseline")
+    found = density.noise_levels(lead_ratios, column, "baseline")
     count = sum(map(len, found.values()))
     if found["above"]:
-        return "yes, at " + at_levels(found["above"], count)
+        return "yes, at " + density.at_levels(found["above"], count)
     if found["undecided"] or not count:
         return "undecided"
     return "no"
 
 
+
+# %% tags=["remove-cell"]
 tell(
     lead_networks=lead.described(),
+    lead_short=lead.short(),
     lead_notes=lead.notes(),
     lead_by_mean=likelier("log_mean_ratio"),
     lead_by_log=likelier("log_ratio"),
@@ -104,7 +104,7 @@ if len(lead_ratios):
     lead_carried = f"{plain['effective_sample_size'].min():.0f}"
 measures = {"mean": "log_mean_ratio", "log": "log_ratio"}
 tell({
-    f"lead_{m}_{key}": likelier_where(lead_ratios, m, column)
+    f"lead_{m}_{key}": density.likelier_where(lead_ratios, m, column)
     for m in runs.METHODS
     for key, column in measures.items()
 })
@@ -401,7 +401,7 @@ CIFAR = ("small", "cifar100")
 cifar_ratios = tables.run_rows(*CIFAR, "density_ratio")
 tell(cifar_runs=runs_in_words(*CIFAR, "density_ratio"))
 tell({
-    f"cifar_{m}_{key}": likelier_where(cifar_ratios, m, column)
+    f"cifar_{m}_{key}": density.likelier_where(cifar_ratios, m, column)
     for m in runs.METHODS
     for key, column in measures.items()
 })
@@ -554,7 +554,7 @@ shelves = {
 }
 if lead.shelf != CIFAR:
     shelves[f"{lead.network} on CIFAR-100"] = lead.shelf
-sums = {title: balance(*shelf) for title, shelf in shelves.items()}
+sums = {title: density.balance(*shelf) for title, shelf in shelves.items()}
 written_sums = {
     title: {
         MODEL_LABELS[m]: interval_text(found[m], "{:,.0f}")
@@ -572,9 +572,9 @@ for title, found in sums.items():
         side = direction(interval, *off)
         off[side].append((MODEL_LABELS[model].lower(), title))
 tell(
-    balance_above=grouped(off["above"], shelves),
-    balance_below=grouped(off["below"], shelves),
-    balance_open=grouped(off["not clearly off"], shelves),
+    balance_above=density.grouped(off["above"], shelves),
+    balance_below=density.grouped(off["below"], shelves),
+    balance_open=density.grouped(off["not clearly off"], shelves),
 )
 
 # %% [markdown]
@@ -659,7 +659,7 @@ columns = {
 }
 regularised = ["score_matching", "gradient_norm"]
 steady = {
-    title: steadiness(
+    title: density.steadiness(
         tables.run_rows(*shelf, "density_ratio"),
         tables.run_table(*shelf, "squared_norm"), upper,
     )
@@ -686,8 +686,8 @@ for title, model in pairs:
     steadier[side].append((name, title))
 tell(
     upper_half=f"{upper[0]:g} to {upper[-1]:g}",
-    scaled_wins=grouped(steadier["baseline"], shelves),
-    own_wins=grouped(steadier["own"], shelves),
+    scaled_wins=density.grouped(steadier["baseline"], shelves),
+    own_wins=density.grouped(steadier["own"], shelves),
 )
 
 # %% [markdown]
@@ -711,6 +711,8 @@ y = images.y_test[:count].to(device)
 model = baseline.model().to(device)
 recorded = baseline.metric(f"log_ratio_{level:g}")
 # The evaluation's own noise: 1000 times the seed, plus 3 for this experiment.
+
+# %%
 in_the_box = nn.Sequential(nn.Hardtanh(0.0, 1.0), model)  # clips its input
 again, fresh, clipped = (
     density_ratio(
@@ -784,7 +786,7 @@ tell(
 # - **"Lower is better" is not quite it.** The mean ratio of a perfect density without holes is 1 at every noise
 #   level ({prf:ref}`prf-ratios-ideal`), and no average over a test set will show it in 784 dimensions. What can be
 #   said for certain is that the mean log-ratio of a true density does not rise.
-# - **On CIFAR-100** ({glue:text}`lead_networks`): are noisy images likelier for the baseline? By the paper's
+# - **On CIFAR-100** ({glue:text}`lead_short`): are noisy images likelier for the baseline? By the paper's
 #   measure, the mean ratio: {glue:text}`lead_by_mean`. By the mean log-ratio: {glue:text}`lead_by_log`. A mean ratio above 1
 #   shows that the density is not the images'; it does not show that noise is typically favoured.
 # - **Anti-score-matching there:** by the mean ratio noise is {glue:text}`lead_anti_score_matching_mean`; by the mean

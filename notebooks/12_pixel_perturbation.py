@@ -36,12 +36,9 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import nn
 
 from companion import data, runs
-from companion.book import one_network, paired, plots, tables
+from companion.book import one_network, paired, plots, sentences, tables
 from companion.book.axes import legend_below
 from companion.book.curves import curve_with_band
-from companion.book.sentences import (
-    differences_in_words, ranking, runs_in_words,
-)
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_COLOURS, MODEL_LABELS, model_style
 from companion.book.words import counted, direction, interval_text, listed
@@ -125,10 +122,11 @@ lead_areas = areas_of(*lead.shelf)
 random_own = "perturbation_own_random"
 tell(
     lead_networks=lead.described(),
+    lead_short=lead.short(),
     lead_notes=lead.notes(),
-    lead_own=ranking(*lead.shelf, own),
+    lead_own=sentences.ranking(*lead.shelf, own),
     lead_own_told=one_network.told(lead, own, "{:+.1f}", 100),
-    lead_common=ranking(*lead.shelf, common),
+    lead_common=sentences.ranking(*lead.shelf, common),
     lead_common_told=one_network.told(lead, common, "{:+.1f}", 100),
     lead_random_told=one_network.told(lead, random_own, "{:+.1f}", 100),
 )
@@ -159,7 +157,7 @@ area_table(*lead.shelf, lead_areas["gain over random"])
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
 theirs = areas_of(*CIFAR)
-tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
+tell(cifar_runs=sentences.runs_in_words(*CIFAR, "pixel_perturbation"))
 
 
 def by_area(title):
@@ -172,7 +170,7 @@ def by_area(title):
 titles = {"own": "own", "gain over random": "gain", "common": "common"}
 for title, key in titles.items():
     found = theirs[title].reset_index()
-    told = differences_in_words(found, "{:+.1f}", 100)
+    told = sentences.differences_in_words(found, "{:+.1f}", 100)
     tell({f"cifar_{key}": by_area(title), f"cifar_{key}_told": told})
 
 # %% [markdown]
@@ -429,6 +427,7 @@ def three_maps(network):
     }
 
 
+# %%
 tested = {
     (name, run.record.seed): three_maps(run.model().to(device))
     for name in runs.METHODS
@@ -478,7 +477,25 @@ tell(
     top_area=f"{top.loc[model, title]:.1f}",
     top_model=MODEL_LABELS[model].lower(),
     top_title=title,
+    top_own=f"{top.loc[model, 'own']:.1f}",
+    control_ahead=sum(g.value > 0 for g in gaps["gradient"].values()),
 )
+
+# %% tags=["remove-cell"]
+meaning = (
+    "So the gradients hold their own against it here, and the test asks more "
+    "than contrast."
+)
+if wins > losses:
+    meaning = (
+        "So a map that has never seen the network does the network's own "
+        "test better than the network's gradient. The test, then, measures "
+        "contrast first: how little of the picture was changed. Only after "
+        "that does it measure what the network looks at."
+    )
+elif wins == losses:
+    meaning = "Which of the two is the better map is undecided here."
+tell(control_means=meaning)
 
 # %% mystnb={"figure": {"name": "fig-perturbation-control", "caption": "A map without a network, on a few digits. Left: the baseline networks, with pixels removed by their gradient, by input times gradient, and by contrast; thin lines are single networks. Right: area by contrast less area by the network's own gradient, one mark a network, with its 95 % interval over images, paired. Right of the line the map that asked no network is the better one."}, "image": {"alt": "Two panels: on the left falling curves for three maps; on the right a mark with an interval for every network of each model, around a vertical line at zero."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
@@ -507,19 +524,18 @@ plt.show()
 
 # %% [markdown]
 # By the interval over images, contrast is better than a network's own gradient for {glue:text}`control_wins` of
-# {glue:text}`control_networks`, worse for {glue:text}`control_losses` and undecided for {glue:text}`control_open`. Against input times gradient
-# it is better for {glue:text}`product_wins` and worse for {glue:text}`product_losses`. For the baseline the areas are
+# {glue:text}`control_networks`, worse for {glue:text}`control_losses` and undecided for {glue:text}`control_open`; the difference
+# itself is positive for {glue:text}`control_ahead`. Against input times gradient it is better for {glue:text}`product_wins` and worse for {glue:text}`product_losses`. For the baseline the areas are
 # {glue:text}`control_baseline` % by contrast, {glue:text}`gradient_baseline` % by its gradient and
 # {glue:text}`product_baseline` % by input times gradient, means over its networks.
 #
-# The same thing can be seen in the table of areas. Its highest entry is {glue:text}`top_area` %: {glue:text}`top_title`, of
-# {glue:text}`top_model`. Input times gradient has the black background go first, because the input is zero there. That
-# is contrast again, in another dress, and the gradient has little to do with it.
+# What does it mean? With the mean as replacement, removing a pixel changes the picture by as much as the pixel differs
+# from the mean. {glue:text}`control_means` "Better than random" proves little; "better than contrast" would be a finding.
 #
-# What does it mean? With the mean as replacement, removing a pixel does as much as the pixel differs from the mean. On a
-# digit, then, the test measures contrast: how little of the picture was changed, and only after that what the network
-# looks at. A map that follows the ink scores well whether or not it knows the network. "Better
-# than random" proves little here; "better than contrast" would be a finding.
+# Look back at the table of areas with that in mind. Its highest entry is {glue:text}`top_area` %: {glue:text}`top_title`, of
+# {glue:text}`top_model`, whose gradient alone has {glue:text}`top_own` %. Input times gradient lets the black background go
+# first, because the input is zero there, whatever the gradient says. That is the ink of the picture again, more than a
+# network's opinion of it.
 #
 # ## Does it matter how one removes a pixel?
 #
@@ -660,7 +676,7 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 # :::
 #
 # :::{admonition} What you just saw
-# - **On CIFAR-100** ({glue:text}`lead_networks`), areas in points. Own gradients: {glue:text}`lead_own_told` Common
+# - **On CIFAR-100** ({glue:text}`lead_short`), areas in points. Own gradients: {glue:text}`lead_own_told` Common
 #   reader: {glue:text}`lead_common_told`
 # - **Small networks there**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common
 #   reader, {glue:text}`cifar_common`.

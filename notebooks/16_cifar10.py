@@ -59,6 +59,8 @@ for key, metric in {
         f"{key}_here": here,
         f"{key}_there": "the same" if here == there else there,
     })
+
+# %% tags=["remove-cell"]
 for key, metric, form, scale in (
     ("gan", "gan_test", "{:+.1f}", 100),
     ("own", "perturbation_own_gradient", "{:+.1f}", 100),
