@@ -4,10 +4,10 @@ With :math:`p` the softmax of the logits :math:`f`, and means over the :math:`C`
 
 .. math:: f_i = \log p_i - \tfrac1C \textstyle\sum_j \log p_j + \tfrac1C \sum_j f_j .
 
-The first two parts are functions of the probabilities; together they are the *centred* logit, the mean over j of
-the log-odds :math:`\log (p_i / p_j)`. The third is the free one: a function g(x) added to all logits (section 2)
-goes into it whole, and into nothing else. The split in two, :math:`f_i = \log p_i + \log \sum_j \exp f_j`, puts
-the last two parts together.
+The first two parts are functions of the probabilities; together they are the *centred* logit, the mean over
+j of the log-odds :math:`\log (p_i / p_j)`. The third is the free one: a function g(x) added to all logits
+(section 2) goes into it whole, and into nothing else. The split in two, :math:`f_i = \log p_i + \log \sum_j
+\exp f_j`, puts the last two parts together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from companion._support import evaluation_mode, flat_sum, logits_of, resolve_target
 from companion.metrics import Interval
-
 
 PARTS = {"own": r"$\log p_i$", "others": r"$-$ mean $\log p_j$", "free": r"mean $f_j$"}
 """How the parts are written in figures and tables."""
