@@ -236,7 +236,7 @@ sure = certainty > 0.99
 columns = {}
 for name, group in (("p above 0.99", sure), ("the others", ~sure)):
     columns[f"{name} ({counted(int(group.sum()), 'image')})"] = [
-        interval_text(median_interval(shares[part][group]), "{:.2g}")
+        interval_text(median_interval(shares[part][group]), "{:.3g}")
         for part in PARTS
     ]
 written = "gradient's length, relative to the map's"
@@ -279,7 +279,7 @@ tell(
     sure_share=float(sure.double().mean()),
     cosine=interval_text(common_cosine, "{:.3f}"),
     **{
-        f"{part}_share": interval_text(found, "{:.2g}")
+        f"{part}_share": interval_text(found, "{:.3g}")
         for part, found in of_all.items()
     },
 )

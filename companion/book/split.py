@@ -13,6 +13,7 @@ j of the log-odds :math:`\log (p_i / p_j)`. The third is the free one: a functio
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ from scipy import special
 from torch import Tensor, nn
 
 from companion._support import evaluation_mode, flat_sum, logits_of, resolve_target
+from companion.book.seeds import mean_over_seeds
+from companion.experiments.records import Run
 from companion.metrics import Interval
 
 PARTS = {"own": r"$\log p_i$", "others": r"$-$ mean $\log p_j$", "free": r"mean $f_j$"}
@@ -148,3 +151,27 @@ def median_interval(samples: Tensor) -> Interval:
     rank = int((special.bdtr(np.arange(n), n, 0.5) <= 0.025).sum())
     low, high = (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (math.nan, math.nan)
     return Interval(value=float(ordered.quantile(0.5)), low=low, high=high, n=n)
+
+
+def shares_over_seeds(
+    runs: Iterable[Run], pictures: Callable[[Run], tuple[Tensor, Tensor]]
+) -> dict[str, Interval]:
+    """Measure how much of a method's maps each part has: the median over pictures, averaged over networks.
+
+    Args:
+        runs: the method's runs, with weights.
+        pictures: returns a run's pictures, (B, C, H, W), and the classes asked about, (B,).
+
+    Returns:
+        For each of `PARTS` the mean of the networks' median shares, with Student's 95 % interval over seeds.
+
+    Example:
+        >>> shares_over_seeds([], lambda run: (torch.rand(1, 1, 8, 8), torch.tensor([0])))["free"].n
+        0
+    """
+    medians: dict[str, list[float]] = {name: [] for name in PARTS}
+    for run in runs:
+        x, y = pictures(run)
+        for name, share in split_gradient(run.model().to(x.device), x, y).shares().items():
+            medians[name].append(median_interval(share).value)
+    return {name: mean_over_seeds(found) for name, found in medians.items()}
