@@ -14,11 +14,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scipy import special
+
 from companion._support import choose
 from companion.experiments.records import Run
 from companion.metrics.intervals import Interval
 
 KINDS = ("exact", "order", "number", "opinion")
+ONE_NETWORK = {
+    "reproduced": "holds for one network each",
+    "opposite": "opposite for one network each",
+}
+"""What a verdict on an order is called where each model was trained once."""
 
 
 class NotYetRun(Exception):
@@ -71,12 +78,15 @@ class Comparison:
         interval: the difference, with its 95 % interval; nan ends where there are too few units for one.
         ratio: whether it is a difference of logarithms, to be written as a ratio, claimed to be above 1.
         scale: what the numbers are multiplied by when they are written: 100 for percentage points.
+        one_network: whether each model was trained once, so that the interval is over images or samples and
+            says nothing of another training.
     """
 
     label: str
     interval: Interval
     ratio: bool = False
     scale: float = 1.0
+    one_network: bool = False
 
     @property
     def written(self) -> Interval:
@@ -85,6 +95,24 @@ class Comparison:
         ends = (i.value, i.low, i.high)
         value, low, high = ((_exponential(end) if self.ratio else self.scale * end) for end in ends)
         return Interval(value=value, low=low, high=high, n=i.n)
+
+    @property
+    def detectable(self) -> str:
+        """How large a difference would have decided it four times in five, as it is written.
+
+        It is (t(0.975) + t(0.8)) standard errors, with n - 1 degrees of freedom; of one network each, by the
+        normal distribution. Empty where there is no interval.
+        """
+        i = self.interval
+        if not math.isfinite(i.high - i.low):
+            return ""
+        freedom = math.inf if self.one_network else i.n - 1
+        t = [
+            float(special.stdtrit(freedom, p)) if freedom < math.inf else float(special.ndtri(p))
+            for p in (0.975, 0.8)
+        ]
+        size = (i.high - i.low) / 2 * (1 + t[1] / t[0])
+        return f"×{three_digits(_exponential(size))}" if self.ratio else three_digits(self.scale * size)
 
     def __str__(self) -> str:
         """Write the comparison as the table does: value and interval."""
@@ -120,6 +148,7 @@ class Finding:
         comparisons: for an order claim, and for the order within a number claim.
         estimates: for a number claim.
         paper_data: whether it was measured on the paper's data.
+        paper_network: whether it was measured on the paper's network.
         note: a sentence that belongs to the numbers, corrections of the paper's slips among them.
         unit: what the intervals range over: `seeds`, `samples`, `images`, `repetitions`.
         runs: the trained runs behind it.
@@ -131,11 +160,23 @@ class Finding:
     comparisons: Sequence[Comparison] = ()
     estimates: Sequence[Estimate] = ()
     paper_data: bool = False
+    paper_network: bool = False
     note: str = ""
     unit: str = "seeds"
     runs: Sequence[Run] = field(default=(), repr=False)
     missing: str = ""
     other_tier: bool = False
+
+    @property
+    def one_network(self) -> bool:
+        """Whether an order in it is of one network each, in any of its comparisons."""
+        return any(comparison.one_network for comparison in self.comparisons)
+
+    @property
+    def per_part(self) -> str:
+        """How many comparisons hold, of all, in words; empty where there is none."""
+        signs = [comparison.interval.sign() for comparison in self.comparisons]
+        return f"{signs.count(1)} of {len(signs)} hold" if signs else ""
 
 
 def verdict(kind: str, finding: Finding) -> str:
@@ -143,10 +184,11 @@ def verdict(kind: str, finding: Finding) -> str:
 
     - exact: `holds` if every check is within its stated tolerance, else `does not hold`.
     - order: `reproduced` if every comparison's 95 % interval lies above 0, `opposite` as soon as one lies
-      below 0, `undecided` otherwise.
+      below 0, `undecided` otherwise. Where models were trained once, the intervals are over images or
+      samples, and the first two are `holds for one network each` and `opposite for one network each`.
     - number: `agrees` if every printed value lies in our 95 % interval, `differs` if one does not; `other
-      data` where we measured on data that the paper did not use. If an order is claimed too, its verdict
-      follows.
+      data` where we measured on data that the paper did not use, `other network` where we did on another
+      network. If an order is claimed too, its verdict follows.
     - opinion: `shown`.
 
     Without a record the verdict is `not yet run`, and `not at this tier` where the tier does not have the
@@ -176,10 +218,14 @@ def verdict(kind: str, finding: Finding) -> str:
         return "holds" if passed and all(passed) else "does not hold"
     signs = [comparison.interval.sign() for comparison in finding.comparisons]
     order = "opposite" if -1 in signs else "reproduced" if signs and 0 not in signs else "undecided"
+    if finding.one_network:
+        order = ONE_NETWORK.get(order, order)
     if kind == "order":
         return order
     inside = [e.interval.low <= e.reported <= e.interval.high for e in finding.estimates]
-    number = "other data" if not finding.paper_data else "agrees" if inside and all(inside) else "differs"
+    number = "agrees" if inside and all(inside) else "differs"
+    if not (finding.paper_data and finding.paper_network):
+        number = "other network" if finding.paper_data else "other data"
     return f"{number}; order {order}" if signs else number
 
 

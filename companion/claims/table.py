@@ -8,18 +8,19 @@ from typing import Any
 import pandas as pd
 
 from companion._support import choose
-from companion.claims.evidence import estimators, identities, networks, numbers, orders
+from companion.claims.evidence import curves, densities, estimators, identities, networks, numbers, orders
 from companion.claims.evidence.records import Shelf
 from companion.claims.paper import claims
 from companion.claims.rule import KINDS, Check, Finding, NotYetRun, verdict
-from companion.claims.words import counted, decides, earlier, numbers_of, run_names, sentence
+from companion.claims.words import counted, decides, earlier, missed, numbers_of, run_names, sentence
 from companion.experiments import presets, provenance
 from companion.experiments.settings import TIERS
 from companion.experiments.shelf import COMMITTED_FIRST, OWN_FIRST
 
 COLUMNS = (
     "id", "where", "kind", "text", "reported", "tier", "dataset", "value", "low", "high", "n", "counted",
-    "decides", "measured", "verdict", "missing", "chapter", "records", "paths", "earlier",
+    "decides", "per_part", "missed", "measured", "verdict", "missing", "chapter", "records", "paths",
+    "earlier",
 )  # fmt: skip
 SIDE_BY_SIDE = ("small", "paper", "quick")
 """The tiers that the page of claims sets beside the paper, in its order."""
@@ -89,10 +90,10 @@ MEASURES: dict[str, tuple[str, Measure]] = {
         "05_trace_estimators",
         _computed(estimators.hutchinson_variance, HUTCHINSON_SLIP),
     ),
-    "small-gradients-in-training": ("07_training", _order(orders.small_gradients)),
-    "collapse": ("06_collapse", _order(orders.collapsed, "collapse-naive")),
-    "noise-does-not-help": ("06_collapse", _order(orders.collapsed, "collapse-noise")),
-    "square-stabilises": ("06_collapse", _order(orders.stabilised)),
+    "small-gradients-in-training": ("07_training", _order(curves.small_gradients)),
+    "collapse": ("06_collapse", _order(curves.collapsed, "collapse-naive")),
+    "noise-does-not-help": ("06_collapse", _order(curves.collapsed, "collapse-noise")),
+    "square-stabilises": ("06_collapse", _order(curves.stabilised)),
     "activation-maximisation": (
         "08_activation_maximisation",
         _identity(identities.activation_maximisation, MODES_NOTE),
@@ -115,15 +116,15 @@ MEASURES: dict[str, tuple[str, Measure]] = {
         "07_training",
         lambda shelf, claim: numbers.accuracy(shelf, claim, "gradient_norm"),
     ),
-    "density-baseline": ("10_density_ratios", _order(orders.density_baseline)),
-    "density-anti": ("10_density_ratios", _order(orders.density_anti)),
-    "density-regularised": ("10_density_ratios", _order(orders.density_regularised)),
+    "density-baseline": ("10_density_ratios", _order(densities.density_baseline)),
+    "density-anti": ("10_density_ratios", _order(densities.density_anti)),
+    "density-regularised": ("10_density_ratios", _order(densities.density_regularised)),
     "samples": ("11_samples", _order(orders.samples)),
     "gan-test": ("11_samples", numbers.gan_test),
     "perturbation-own": ("12_pixel_perturbation", _order(orders.perturbation, "own")),
     "perturbation-baseline": ("12_pixel_perturbation", _order(orders.perturbation, "common")),
     "gradient-maps": ("13_gradient_maps", _order(orders.gradient_maps)),
-    "cifar10": ("12_pixel_perturbation", _order(orders.cifar10)),
+    "cifar10": ("16_cifar10", _order(orders.cifar10)),
     "sweep": ("14_sweep", numbers.sweep),
     "advice": ("15_claims", _opinion),
 }
@@ -140,13 +141,14 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
         kinds: only claims of these kinds.
 
     Returns: One row a claim. `id`, `where`, `kind`, `text`: as in `claims.toml`; `reported`: the paper's
-        number; `value`,
-        `low`, `high`, `n`: the number that decides the verdict (the weakest of the comparisons; the first of
-        several estimates; the largest deviation relative to its tolerance) and how many units are behind it;
-        `counted`: that number in words; `decides`, `measured`: the deciding number, and all of them, in
-        words; `verdict`: by `rule.verdict`; `missing`: the command that makes what is missing; `chapter`: the
-        notebook that shows it; `records`: the runs; `paths`: their folders; `earlier`: how many of them were
-        made by earlier code; `tier`, `dataset`: whose records, empty for `once` claims.
+        number; `value`, `low`, `high`, `n`: the number that decides the verdict (the weakest of the
+        comparisons; the first of several estimates; the largest deviation relative to its tolerance) and how
+        many units are behind it; `counted`: that number in words; `decides`, `measured`: the deciding number,
+        and all of them, in words; `per_part`: how many of several comparisons hold; `missed`: how large a
+        difference those that are undecided would have shown; `verdict`: by `rule.verdict`; `missing`: the
+        command that makes what is missing; `chapter`: the notebook that shows it; `records`: the runs;
+        `paths`: their folders; `earlier`: how many of them were made by earlier code; `tier`, `dataset`:
+        whose records, empty for `once` claims.
 
     Raises:
         ValueError: an unknown tier or kind.
@@ -240,6 +242,8 @@ def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
         **numbers_of(finding),
         "counted": counted(finding),
         "decides": decides(finding),
+        "per_part": finding.per_part,
+        "missed": missed(finding),
         "measured": sentence(finding),
         "verdict": verdict(claim["kind"], finding),
         "missing": finding.missing,

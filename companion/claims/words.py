@@ -41,7 +41,7 @@ def counted(finding: Finding) -> str:
         'n = 8 points or samples'
     """
     counts = {e.interval.n for e in finding.estimates} or {c.interval.n for c in finding.comparisons}
-    unit = finding.unit
+    unit = "images or samples" if finding.one_network and finding.unit == "seeds" else finding.unit
     if not counts:
         counts, unit = {check.n for check in finding.checks}, "points or samples"
     if not counts:
@@ -59,7 +59,25 @@ def sentence(finding: Finding) -> str:
         return f"Not measured at this tier yet. Make it with: {finding.missing}"
     parts = [str(part) for part in (*finding.estimates, *finding.comparisons, *finding.checks)]
     text = "; ".join(part for part in (*parts, counted(finding)) if part)
+    text += f". {missed(finding)}".rstrip(". ")
     return " ".join(part for part in (text and text + ".", finding.note) if part)
+
+
+def missed(finding: Finding) -> str:
+    """Say how large a difference each undecided comparison would have shown; nothing if all are decided.
+
+    Example:
+        >>> from companion.claims.rule import Comparison
+        >>> from companion.metrics.intervals import Interval
+        >>> wide = Interval(value=1.0, low=-1.0, high=3.0, n=12)
+        >>> missed(Finding(comparisons=[Comparison(label="a - b", interval=wide)]))
+        'Undecided: a difference of 2.8 (a - b) would have shown in four of five repetitions'
+    """
+    open_ = [c for c in finding.comparisons if c.interval.sign() == 0 and c.detectable]
+    if not open_:
+        return ""
+    sizes = ", ".join(f"{c.detectable} ({c.label})" for c in open_)
+    return f"Undecided: a difference of {sizes} would have shown in four of five repetitions"
 
 
 def run_names(used: Sequence[Run]) -> str:

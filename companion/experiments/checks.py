@@ -101,7 +101,7 @@ def record_contents(values: object, known: Collection[str]) -> dict[str, Any]:
     """
     if not isinstance(values, dict):
         raise ValueError(f"it holds {type(values).__name__}, not an object")
-    values.setdefault("diverged", None)  # Records from before it was a field.
+    values = {"diverged": None, "notes": [], **values}  # Records may be from before these were fields.
     missing = [name for name in known if name not in values]
     unknown = [name for name in values if name not in known]
     if missing or unknown:
@@ -119,6 +119,10 @@ def record_contents(values: object, known: Collection[str]) -> dict[str, Any]:
         number_from_zero(f"seconds.{key}", value)
     for key, metric in values["metrics"].items():
         _metric(key, metric)
+    if not isinstance(values["notes"], list):
+        raise ValueError(f"notes must be a list of texts; got {values['notes']!r}")
+    for note in values["notes"]:
+        _text("a note", note)
     stopped = values["diverged"]
     if stopped is not None:
         if not isinstance(stopped, dict) or set(stopped) != {"epoch", "step"}:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -51,7 +51,9 @@ class Record:
 
     `metrics` maps a name to `{value, low, high, n}`: the value, its 95 % interval and the number of
     samples (images, generated samples) behind it. `diverged` says in which epoch and step a training stopped
-    whose loss was not finite any more, or whose density collapsed; it is None for one that finished.
+    whose loss was not finite any more, or whose density collapsed; it is None for one that finished. `notes`
+    are sentences on what the code of the commit does not say, such as a change made at run time: they are
+    said wherever the record's numbers are shown.
     """
 
     tier: str
@@ -69,6 +71,7 @@ class Record:
     seconds: Mapping[str, float]
     weights_sha256: str
     metrics: Mapping[str, Mapping[str, float]]
+    notes: Sequence[str] = ()
 
     def write(self, path: Path) -> None:
         """Write the record whole or not at all."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from companion._support import choose
 from companion.experiments.methods import METHODS
-from companion.experiments.presets import DATASETS, SEEDS, command, preset
+from companion.experiments.presets import DATASETS, PAPER, SEEDS, SEEDS_WITH_WEIGHTS, command, preset
 from companion.experiments.settings import Settings
 
 SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -43,10 +43,24 @@ CLAMPS: Mapping[str, Mapping[str, Any]] = {
     "clamp-two-sided": {"penalty": {"variant": "central", "clamp": "two_sided"}},
 }
 """What chapter 07's runs change in anti-score-matching's preset: the estimate, the clamp, and both."""
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    f"published-{name}": {"epochs": 200, "schedule": "step", "penalty": penalty}
+    for name, penalty in PAPER.items()
+}
+"""What the paper publishes, beside the paper tier's preset: 200 epochs, and every constant that it prints."""
+PRINTED: Mapping[str, Mapping[str, Any]] = {
+    "printed-constants": {"epochs": 1, "penalty": PAPER["score_matching"]}
+}
+"""Score-matching with the constants that the paper prints: it diverges in the first epoch."""
 _VARIED: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], ...] = (
     ("sweep", "score_matching", SWEEP, SWEEP_SIZES),
     ("collapse", "score_matching", COLLAPSE, COLLAPSE_SIZES),
     ("clamp", "anti_score_matching", CLAMPS, {}),
+    *(
+        ("published", method, {f"published-{method}": PUBLISHED[f"published-{method}"]}, {})
+        for method in PAPER
+    ),
+    ("printed", "score_matching", PRINTED, {}),
 )
 """The role of each series' runs, whose preset they change, how, and their sizes."""
 SEARCH_RUNS: Mapping[str, Mapping[str, Any]] = {
@@ -119,12 +133,15 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
         settings = preset(tier, dataset, name, seed)
         return f"Make it with: {command(settings)}{' --evaluate' if settings.is_evaluated else ''}"
     known = sweep(tier, dataset) + (collapse() + clamps() if tier == "quick" else [])
+    if tier == "paper":
+        known += [varied(name, tier, dataset) for name in (*PUBLISHED, *PRINTED)]
     if tier in SEARCH:
         known += [settings for settings in search(tier) if settings.dataset == dataset]
     for settings in known:
         if settings.name == name:
             again = replace(settings, seed=seed)
-            evaluate = f" && companion evaluate --brief {shlex.quote(f'_runs/{again.run_id}')}"
+            brief = "--brief " if again.is_brief else ""
+            evaluate = f" && companion evaluate {brief}{shlex.quote(f'_runs/{again.run_id}')}"
             return f"Make it with: {command(again)}{evaluate if again.is_evaluated else ''}"
     return (
         f"Its settings are not known here. Make it with: companion train --tier {tier} --dataset {dataset} "
@@ -139,25 +156,29 @@ def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[
 
 def collapse() -> list[Settings]:
     """Return chapter 06's runs, three seeds of each."""
-    return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS["quick"]["mnist5k"]]
+    return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS_WITH_WEIGHTS]
 
 
 def clamps() -> list[Settings]:
     """Return chapter 07's runs with other clamps, three seeds of each."""
-    return [varied(name, seed=seed) for name in CLAMPS for seed in SEEDS["quick"]["mnist5k"]]
+    return [varied(name, seed=seed) for name in CLAMPS for seed in SEEDS_WITH_WEIGHTS]
 
 
 def varied(name: str, tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> Settings:
-    """Return a run of `SWEEP`, `COLLAPSE` or `CLAMPS`: its method's preset, changed, at its size there.
+    """Return a run of one of the series above: its method's preset, changed, at its size there.
 
     Raises:
         ValueError: an unknown name, tier or data set; the known ones are listed.
     """
-    choose("run", name, (*COLLAPSE, *SWEEP, *CLAMPS))
+    choose("run", name, [known for _, _, changes, _ in _VARIED for known in changes])
     role, method, changes, sizes = next(row for row in _VARIED if name in row[2])
     base = preset(tier, dataset, method, seed)
     values = {**sizes.get(tier, {}), **changes[name]}
-    return replace(base, name=name, role=role, **{**values, "penalty": {**base.penalty, **values["penalty"]}})
+    if role in ("published", "printed"):
+        choose("tier", tier, ("paper",))
+    else:
+        values["penalty"] = {**base.penalty, **values["penalty"]}
+    return replace(base, name=name, role=role, **values)
 
 
 def committed_plan(tier: str = "quick") -> list[Settings]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
+import torch
+from scipy import stats
 
 from companion.claims import Check, Comparison, Estimate, Finding, verdict
 from companion.claims.rule import deciding, three_digits
@@ -46,6 +49,41 @@ def test_an_order_needs_every_interval_above_zero(
 
 
 @pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((0.1, 0.5), "holds for one network each"),
+        ((-0.5, -0.1), "opposite for one network each"),
+        ((-0.1, 0.5), "undecided"),
+    ],
+)
+def test_an_order_of_one_network_each_is_never_called_reproduced(
+    ends: tuple[float, float], expected: str
+) -> None:
+    single = replace(comparison(*ends), one_network=True)
+    assert verdict("order", Finding(comparisons=[single])) == expected
+    if expected != "undecided":
+        also = comparison(*ends)
+        assert verdict("order", Finding(comparisons=[also, single])) == expected
+
+
+def test_the_detectable_difference_has_a_power_of_four_fifths() -> None:
+    generator = torch.Generator().manual_seed(0)
+    n, spread = 12, 2.0
+    exact = Interval(value=0.0, low=-1.0, high=1.0, n=n)
+    quantile = stats.t.ppf(0.975, n - 1)
+    # The interval whose half-width is 1 has a standard error of 1 / quantile.
+    size = float(Comparison(label="", interval=exact).detectable)
+    error = 1 / quantile
+    draws = size + error * math.sqrt(n) * torch.randn(20_000, n, generator=generator, dtype=torch.float64)
+    means, errors = draws.mean(dim=1), draws.std(dim=1) / math.sqrt(n)
+    power = float((means - quantile * errors > 0).double().mean())
+    assert power == pytest.approx(0.8, abs=0.02)
+    assert Comparison(label="", interval=exact, scale=spread).detectable == three_digits(spread * size)
+    nothing = Interval(value=0.0, low=math.nan, high=math.nan, n=1)
+    assert Comparison(label="", interval=nothing).detectable == ""
+
+
+@pytest.mark.parametrize(
     ("deviations", "expected"),
     [([1e-12], "holds"), ([1e-12, 1e-3], "does not hold"), ([NAN], "does not hold"), ([], "does not hold")],
 )
@@ -56,12 +94,18 @@ def test_an_exact_claim_holds_if_every_deviation_is_within_its_tolerance(
     assert verdict("exact", Finding(checks=checks)) == expected
 
 
-def test_a_number_is_compared_only_on_the_papers_data() -> None:
+def test_a_number_is_compared_only_on_the_papers_data_and_network() -> None:
     inside, outside = estimate(78.0, 77.0, 79.0), estimate(80.0, 77.0, 79.0)
-    assert verdict("number", Finding(estimates=[inside], paper_data=True)) == "agrees"
-    assert verdict("number", Finding(estimates=[inside, outside], paper_data=True)) == "differs"
-    assert verdict("number", Finding(estimates=[inside])) == "other data"
-    assert verdict("number", Finding(estimates=[estimate(78.0, NAN, NAN)], paper_data=True)) == "differs"
+    no_interval = estimate(78.0, NAN, NAN)
+
+    def judged(*estimates: Estimate, data: bool = True, network: bool = True) -> str:
+        return verdict("number", Finding(estimates=estimates, paper_data=data, paper_network=network))
+
+    assert judged(inside) == "agrees"
+    assert judged(inside, outside) == "differs"
+    assert judged(no_interval) == "differs"
+    assert judged(inside, network=False) == "other network"
+    assert judged(inside, data=False) == judged(inside, data=False, network=False) == "other data"
 
 
 def test_an_order_within_numbers_is_judged_on_any_data() -> None:

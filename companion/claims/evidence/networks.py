@@ -116,28 +116,37 @@ def attack(model: nn.Module, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
 def loss_gradients_by_confidence(run: Run) -> dict[str, float]:
     """Return what appendix A.1 says of confident samples, measured on one run's test images.
 
-    The noise is a ripple in the loss, eps sin(m sum_d x_d) with `RIPPLE`: a sample is drowned if the ripple's
-    gradient has the larger l1 norm.
+    The noise is a ripple, eps sin(m sum_d x_d) with `RIPPLE`: a sample is drowned if what the ripple adds to
+    its loss-gradient has a larger l1 norm than the gradient. A classifier can have the ripple in a logit,
+    here in the label's; the printed ripple is added to the loss itself, which no classifier does.
 
     Returns:
         `loss_confident`, `loss_others`, `gradient_confident`, `gradient_others`: means, of the loss and of
-        the l1 norm of its gradient; `drowned_confident`: a share; `confident`: the share of confident
-        samples. Means over no sample are nan.
+        the l1 norm of its gradient; `drowned`, `drowned_as_printed`: shares of the confident samples;
+        `confident`: the share of confident samples. Means over no sample are nan.
     """
     x, y = first_images(run.record.dataset, IMAGES[run.record.tier])
     model = run.model()
     with torch.no_grad():
         loss = functional.cross_entropy(model(x), y, reduction="none")
-    norm = loss_gradient(model, x, y).abs().flatten(1).sum(dim=1)
+    gradient = loss_gradient(model, x, y)
+    norm = gradient.abs().flatten(1).sum(dim=1)
     epsilon, m = RIPPLE
-    noise = epsilon * m * x[0].numel() * (m * x.double().flatten(1).sum(dim=1)).cos().abs()
+    printed = epsilon * m * x[0].numel() * (m * x.double().flatten(1).sum(dim=1)).cos().abs()
+    leaf = x.clone().requires_grad_()
+    logits = model(leaf)
+    ripple = epsilon * (m * leaf.double().flatten(1).sum(dim=1)).sin()
+    rippled = logits + functional.one_hot(y, logits.shape[1]) * ripple[:, None].to(logits)
+    (moved,) = torch.autograd.grad(functional.cross_entropy(rippled, y, reduction="sum"), leaf)
+    noise = (moved - gradient).abs().flatten(1).sum(dim=1)
     sure = (-loss).exp() >= CONFIDENT
     return {
         "loss_confident": float(loss[sure].mean()),
         "loss_others": float(loss[~sure].mean()),
         "gradient_confident": float(norm[sure].mean()),
         "gradient_others": float(norm[~sure].mean()),
-        "drowned_confident": float((noise > norm)[sure].double().mean()),
+        "drowned": float((noise > norm)[sure].double().mean()),
+        "drowned_as_printed": float((printed > norm)[sure].double().mean()),
         "confident": float(sure.double().mean()),
     }
 

@@ -1,4 +1,8 @@
-"""From the records of trained runs to comparisons, with training seeds as the unit."""
+"""From the records of trained runs to comparisons.
+
+Their unit is the training seed. Where a model was trained once, it is the image or the sample, and the
+comparison says so: it is one of networks then, and not of methods.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,39 @@ from companion.experiments.records import Run
 from companion.experiments.settings import TIERS, Settings
 from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
 
-Quantity = Callable[[Run], float]
+IN_SAMPLES = {
+    "gan_test": "correct",
+    "sample_total_variation": "total_variation",
+    "sample_high_frequency_share": "high_frequency_share",
+}
+"""Metrics whose values sample by sample are a column of `samples.csv`; its rows have the same class and the
+same starting noise in each run of a seed, so that they are pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A quantity as one run has it.
+
+    Attributes:
+        interval: its value, with the interval over the run's images or samples; nan ends where it has none.
+        each: returns its value image by image, in the same order for each model; None where no table has it.
+    """
+
+    interval: Interval
+    each: Callable[[], Sequence[float]] | None = None
+
+    @classmethod
+    def plain(cls, value: float) -> Reading:
+        """Return a number without an interval."""
+        return cls(interval=Interval(value=value, low=math.nan, high=math.nan, n=1))
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        return self.interval.value
+
+
+Quantity = Callable[[Run], Reading]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +113,7 @@ class Shelf:
             return presets.preset(self.tier, self.dataset, name, self.seed)
         return series.varied(name, self.tier, self.dataset, self.seed)
 
-    def values(self, name: str, quantity: Quantity) -> dict[int, float]:
+    def values(self, name: str, quantity: Quantity) -> dict[int, Reading]:
         """Return a quantity of every run of one name, by seed; a run that lacks it is left out.
 
         Raises:
@@ -85,9 +121,9 @@ class Shelf:
         """
         values = {}
         for run in self.runs(name):
-            value = quantity(run)
-            if not math.isnan(value):
-                values[run.record.seed] = value
+            reading = quantity(run)
+            if not math.isnan(reading.value):
+                values[run.record.seed] = reading
         if not values:
             raise NotYetRun(
                 f"companion evaluate {self.runs(name)[0].directory.relative_to(provenance.PROJECT)}"
@@ -95,32 +131,59 @@ class Shelf:
         return values
 
 
+def used(shelf: Shelf, *names: str) -> list[Run]:
+    """Return all runs of some names."""
+    return [run for name in names for run in shelf.runs(name)]
+
+
 def metric(name: str) -> Quantity:
-    """Return the function that reads one metric's value from a run; nan where it has none."""
+    """Return the function that reads one metric from a run; nan where it has none."""
 
-    def value(run: Run) -> float:
-        return run.interval(name).value if name in run.record.metrics else math.nan
+    def read(run: Run) -> Reading:
+        if name not in run.record.metrics:
+            return Reading.plain(math.nan)
+        has_samples = name in IN_SAMPLES and (run.directory / "samples.csv").exists()
+        return Reading(
+            interval=run.interval(name), each=(lambda: _samples(run, name)) if has_samples else None
+        )
 
-    return value
+    return read
 
 
-def mean_metric(names: Sequence[str], absolute: bool = False) -> Quantity:
-    """Return the plain mean of several metrics, of their absolute values if asked for."""
-    readers = [metric(name) for name in names]
+def _samples(run: Run, name: str) -> Sequence[float]:
+    return run.table("samples")[IN_SAMPLES[name]].astype(float).tolist()
 
-    def value(run: Run) -> float:
-        values = [reader(run) for reader in readers]
-        return math.fsum(abs(v) if absolute else v for v in values) / len(values)
 
-    return value
+def mean_value(readings: Mapping[int, Reading]) -> float:
+    """Return the plain mean over seeds."""
+    return math.fsum(reading.value for reading in readings.values()) / len(readings)
+
+
+def mean_reading(intervals: Sequence[Interval]) -> Reading:
+    """Return the plain mean of quantities of the same images; its interval is the widest that they allow."""
+    count = len(intervals)
+    value, low, high = (
+        math.fsum(getattr(i, end) for i in intervals) / count for end in ("value", "low", "high")
+    )
+    return Reading(interval=Interval(value=value, low=low, high=high, n=min(i.n for i in intervals)))
+
+
+def negative(reading: Reading) -> Reading:
+    """Return minus a reading, for a quantity of which less is claimed."""
+    i, each = reading.interval, reading.each
+    return Reading(
+        interval=Interval(value=-i.value, low=-i.high, high=-i.low, n=i.n),
+        each=None if each is None else lambda: [-value for value in each()],
+    )
 
 
 def compare(
     label: str,
-    first: Mapping[int, float],
-    second: Mapping[int, float],
+    first: Mapping[int, Reading],
+    second: Mapping[int, Reading],
     *,
     ratio: bool = False,
+    log: bool = False,
     scale: float = 1.0,
 ) -> Comparison:
     """Compare two models over the seeds that both have: first - second, claimed to be above 0.
@@ -130,10 +193,12 @@ def compare(
         first: the quantity by seed, for the model that is claimed to have more of it.
         second: likewise, for the other model.
         ratio: compare logarithms, for positive quantities.
+        log: the quantities are logarithms already, and their difference is written as a ratio.
         scale: see `Comparison`.
 
     Returns: The mean paired difference with Student's 95 % interval. A quantity that is infinite in every
-        seed (a run that diverged) decides by itself.
+        seed (a run that diverged) decides by itself. With one seed the interval is over its images or
+        samples, paired where a table has them one by one, if the runs have such an interval at all.
 
     Raises:
         NotYetRun: the two have no seed in common.
@@ -141,24 +206,79 @@ def compare(
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         raise NotYetRun("train both models with the same seed: " + label)
-    pairs = [(first[seed], second[seed]) for seed in seeds]
+    if len(seeds) == 1:
+        interval = _of_one_network(first[seeds[0]], second[seeds[0]], ratio=ratio)
+        known = math.isfinite(interval.low)
+        return Comparison(label=label, interval=interval, ratio=ratio or log, scale=scale, one_network=known)
+    pairs = [(first[seed].value, second[seed].value) for seed in seeds]
     if ratio:
         pairs = [(math.log(max(a, 1e-30)), math.log(max(b, 1e-30))) for a, b in pairs]
     differences = [a - b for a, b in pairs]
     if all(map(math.isfinite, differences)):
         interval = paired_difference_interval(*zip(*pairs, strict=True))
     else:
-        same = len(set(differences)) == 1 and len(seeds) > 1
+        same = len(set(differences)) == 1
         end = differences[0] if same else math.nan
         interval = Interval(
             value=math.fsum(differences) if same else math.nan, low=end, high=end, n=len(seeds)
         )
-    return Comparison(label=label, interval=interval, ratio=ratio, scale=scale)
+    return Comparison(label=label, interval=interval, ratio=ratio or log, scale=scale)
 
 
-def against_zero(label: str, values: Mapping[int, float], *, scale: float = 1.0) -> Comparison:
-    """Compare a quantity of one model, by seed, with 0: it is claimed to be above it."""
-    return compare(label, values, dict.fromkeys(values, 0.0), scale=scale)
+def _of_one_network(first: Reading, second: Reading, *, ratio: bool) -> Interval:
+    """Compare two networks, with the interval over their images or samples."""
+    a, b = first.interval, second.interval
+    if ratio:
+        a, b = _logarithm(a), _logarithm(b)
+    if first.each is not None and second.each is not None and not ratio:
+        return paired_difference_interval(first.each(), second.each())
+    return newcombe(a, b)
+
+
+def _logarithm(interval: Interval) -> Interval:
+    value, low, high = (math.log(max(end, 1e-30)) for end in (interval.value, interval.low, interval.high))
+    return Interval(value=value, low=low, high=high, n=interval.n)
+
+
+def newcombe(first: Interval, second: Interval) -> Interval:
+    """Return the interval of a difference of independent quantities, by squaring and adding.
+
+    For proportions with their Wilson intervals it is method 10 of Newcombe (1998), for means the usual one.
+    Two quantities of the same images that rise and fall together have a narrower one.
+
+    Example:
+        >>> from companion.metrics.intervals import wilson
+        >>> interval = newcombe(wilson(56, 70), wilson(48, 80))
+        >>> round(interval.low, 4), round(interval.high, 4)
+        (0.0524, 0.3339)
+    """
+    difference = first.value - second.value
+    return Interval(
+        value=difference,
+        low=difference - math.hypot(first.value - first.low, second.high - second.value),
+        high=difference + math.hypot(first.high - first.value, second.value - second.low),
+        n=min(first.n, second.n),
+    )
+
+
+def against(
+    label: str,
+    values: Mapping[int, Reading],
+    constant: float = 0.0,
+    *,
+    log: bool = False,
+    scale: float = 1.0,
+) -> Comparison:
+    """Compare a quantity of one model, by seed, with a constant: it is claimed to be above it."""
+    known = max(reading.interval.n for reading in values.values())
+    fixed = Reading(interval=Interval(value=constant, low=constant, high=constant, n=known))
+    return compare(
+        label,
+        {seed: Reading(interval=reading.interval) for seed, reading in values.items()},
+        dict.fromkeys(values, fixed),
+        log=log,
+        scale=scale,
+    )
 
 
 def over_seeds(values: Sequence[Interval]) -> Interval:
