@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -109,15 +110,8 @@ def execute_chapters() -> tuple[Path, str]:
 
 def build_html(root: Path) -> Path:
     """Build a book; a warning is an error."""
-    command = [
-        str(Path(sys.executable).with_name("jupyter-book")),
-        "build",
-        str(root),
-        "--path-output",
-        str(root),
-    ]
     done = subprocess.run(
-        [*command, "-q", "--all", "-n", "-W", "--keep-going"],
+        [sys.executable, "-m", "pipeline.worker", "book", json.dumps({"root": str(root)})],
         env=environment(ROOT, NO_COLOR="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
