@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytask
 
-from pipeline import paths, process, project, worker
+from pipeline import paths, project, worker
 from pipeline.chapter import Chapter
 
 
@@ -35,7 +35,6 @@ def main() -> None:
         except ValueError as error:
             sys.exit(str(error))
         os.chdir(paths.ROOT)
-        os.environ.update(process.FIXED)
         parallel = ["-n", str(threads), "--parallel-backend", "threads"] if threads > 1 else []
         try:
             pytask.cli(["build", *parallel, *sys.argv[1:]])

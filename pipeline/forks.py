@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-SUPPORTED = sys.platform == "linux"
-"""Elsewhere a process cannot be forked, or not safely."""
+SUPPORTED = sys.platform == "linux" and os.environ.get("COMPANION_FORK") != "0"
+"""Elsewhere it is impossible, or not safe; with COMPANION_FORK=0, pieces start afresh on Linux, too."""
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -89,4 +89,4 @@ def _kernel(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
     os.setsid()  # Ctrl-C is for the process that executes the chapter.
     os.environ.update(variables)
     mpl.rcParams["backend"] = os.environ["MPLBACKEND"] = INLINE  # As every kernel does, before it imports.
-    IPKernelApp.launch_instance(argv=list(arguments))
+    IPKernelApp.launch_instance(argv=list(arguments), parent_handle=os.getppid())  # It ends with its parent.

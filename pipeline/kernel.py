@@ -1,4 +1,4 @@
-"""Jupyter's kernel manager, with a heartbeat that ends when it is told to.
+"""Jupyter's kernel manager, with a heartbeat that ends when it is told to; and one that forks the kernel.
 
 The heartbeat of jupyter_client 8 waits for its socket without a limit, and whoever stops it waits for the
 heartbeat: in some hundred notebooks one was executed to its end and never came back. Here a wait ends after a

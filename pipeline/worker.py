@@ -1,4 +1,4 @@
-"""The work itself, each piece in a process of its own: `python -m pipeline.worker <command> <JSON>`.
+"""The work, each piece in a process of its own: a fork, or `python -m pipeline.worker <command> <JSON>`.
 
 A task starts its piece with `run`, which shows the piece's progress and reports its failure. A piece ends
 when the process that started it is gone, so that a killed build leaves nothing behind that writes.

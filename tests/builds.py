@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -79,6 +80,26 @@ def copy_toy(target: Path) -> Path:
     left_by_a_tool.parent.mkdir()
     left_by_a_tool.write_text("# Not a page\n")
     return target
+
+
+def built_toy(factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Build the toy project, book included, once for all processes of a test run; not to be changed.
+
+    Returns:
+        The project, and what the build wrote.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, written = shared / "toy" / "project", shared / "toy.log"
+    with (shared / "toy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not written.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            done = pipeline(copy_toy(root))
+            assert done.returncode == 0, done.stdout
+            written.write_text(done.stdout)
+    return root, written.read_text()
 
 
 def copy_book(target: Path) -> Path:
