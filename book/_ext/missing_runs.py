@@ -21,7 +21,9 @@ class MissingRuns(SphinxDirective):
         self.env.note_reread()
         text = claims.markdown(claims.not_yet_run())
         place = nodes.Element()
-        self.state.nested_parse(StringList(text.splitlines(), source="missing runs"), self.content_offset, place)
+        self.state.nested_parse(
+            StringList(text.splitlines(), source="missing runs"), self.content_offset, place
+        )
         return list(place.children)
 
 
