@@ -12,14 +12,13 @@ from companion.claims.page.look import sheet
 from companion.claims.page.marks import (
     FOR,
     ONE_EACH,
-    STRONGEST_FIRST,
     look,
     parts_of,
     side,
     sign,
-    strongest,
 )
 from companion.claims.page.names import SECTIONS, section, short
+from companion.claims.page.strength import strongest, tiers_of
 
 LEGEND = (
     ("for", "✓", "as claimed"),
@@ -30,12 +29,6 @@ LEGEND = (
     ("empty", "…", "not yet run"),
 )
 """The chips that are explained: class, sign, words."""
-
-
-def tiers_of(frame: pd.DataFrame) -> list[str]:
-    """Return the tiers of a table, the strongest evidence first."""
-    there = set(frame["tier"])
-    return [tier for tier in STRONGEST_FIRST if tier in there]
 
 
 def html_overview(frame: pd.DataFrame) -> str:
