@@ -159,7 +159,7 @@ def shares_over_seeds(
     """Measure how much of a method's maps each part has: the median over pictures, averaged over networks.
 
     Args:
-        runs: the method's runs, with weights.
+        runs: the method's runs; those without weights are left out.
         pictures: returns a run's pictures, (B, C, H, W), and the classes asked about, (B,).
 
     Returns:
@@ -171,6 +171,8 @@ def shares_over_seeds(
     """
     medians: dict[str, list[float]] = {name: [] for name in PARTS}
     for run in runs:
+        if not (run.directory / "weights.safetensors").exists():
+            continue  # Of many seeds, the weights of the first few are kept.
         x, y = pictures(run)
         for name, share in split_gradient(run.model().to(x.device), x, y).shares().items():
             medians[name].append(median_interval(share).value)
