@@ -224,9 +224,8 @@ figures.map_qualities(tier, dataset)
 plt.show()
 
 # %%
-metrics = measures.items()
 over_runs, paired = (
-    {title: found(tier, dataset, metric) for title, metric in metrics}
+    {title: found(tier, dataset, metric) for title, metric in measures.items()}
     for found in (tables.seed_table, tables.paired_differences)
 )
 cells = {}
