@@ -95,7 +95,7 @@ for name, run in small_runs.items():
         p = network(photos).softmax(dim=1).gather(1, things[:, None])[:, 0]
     looked[name] = logit_gradient(network, photos, things), p
 
-# %% mystnb={"figure": {"name": "fig-maps-photographs", "caption": "Four photographs in 32 pixels, and the signed logit-gradients of four small networks for the class of what they show. p: the probability that the network gives to that class. Each map has its own scale of colour. Photographs: public-domain-image.com; SpaceX; Rachel Michetti, CC0; NASA."}, "image": {"alt": "Four rows: a raccoon, a rocket at dusk, a cup of coffee and a woman in an orange suit, each beside four maps of orange and blue grain. The rocket's body can be made out in several maps; score-matching's grain is the coarsest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-maps-photographs", "caption": "Four photographs in 32 pixels, and the signed logit-gradients of four small networks for the class of what they show. p: the probability that the network gives to that class. Each map has its own scale of colour. Photographs: public-domain-image.com; SpaceX; Rachel Michetti, CC0; NASA."}, "image": {"alt": "Four rows: a raccoon, a rocket at dusk, a cup of coffee and a woman in an orange suit, each beside four maps. The baseline's and anti-score-matching's are fine grain. In score-matching's and gradient norm's the patches are larger: the rocket's body and the rim of the cup can be made out."}} tags=["hide-input"]
 figure, axes = plt.subplots(len(photos), 1 + len(looked), figsize=(8.8, 7.6))
 plots.show_images(axes[:, 0], photos)
 for ax, thing in zip(axes[:, 0], CLASSES, strict=True):
@@ -431,7 +431,7 @@ figure.suptitle("One map, three parts", x=0.02, ha="left")
 plt.show()
 
 # %% [markdown]
-# And in numbers: the length of each part, relative to the map's, as the median over images and the mean over
+# And in numbers: the length of each part, relative to the map's, as the median over images and the geometric mean over
 # seeds with its interval. Below the digits stand the small CIFAR-100 networks on their own samples, since those need no data.
 # The samples are extreme pictures, on which a logit has been driven as high as it would go.
 
@@ -497,7 +497,7 @@ little = {
 }
 words = ("smoother", "rougher", "neither clearly smoother nor rougher")
 for name in models:
-    told = interval_text(change[name], "{:+.3f}")
+    told = interval_text(change[name], "{:+.4f}")
     tell({
         f"free_{name}": interval_text(found["test images", name]["free"]),
         f"without_{name}": f"{direction(change[name], *words)} ({told})",
@@ -517,6 +517,7 @@ tell(
 # Without the free part the maps of the baseline become {glue:text}`without_baseline`, score-matching's
 # {glue:text}`without_score_matching`, anti-score-matching's {glue:text}`without_anti_score_matching` and those of
 # gradient norm {glue:text}`without_gradient_norm`: differences in smoothness over {glue:text}`few` images, one network each.
+# Whatever smoothness is left without the free part belongs to the probabilities.
 #
 # ## What came before, and after
 #
