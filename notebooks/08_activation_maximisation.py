@@ -72,8 +72,10 @@ figures.samples(*lead.shelf)
 plt.show()
 
 # %% [markdown]
-# Nobody drew these, and no photograph was shown to the sampler. They come from the networks' logits. (Whether they are good pictures is counted in
-# [chapter 11](11_samples.ipynb). {glue:text}`lead_notes`) What they tell about the networks is another matter, and the one of this chapter. We take it apart where everything is known, in the plane, and then on digits.
+# Nobody drew these, and no photograph was shown to the sampler: they come out of the networks' logits. {glue:text}`lead_notes`
+#
+# Whether they are good pictures is counted in [chapter 11](11_samples.ipynb). What they tell about the networks is another
+# matter, and the one of this chapter. We take it apart in the plane, where everything is known, and then on digits.
 #
 # ## Two algorithms, one line
 #
@@ -346,7 +348,7 @@ tell(
 #
 # The clamp has no density to arrive at. Were the Gaussian simply to end at the walls, its mean could be calculated; the
 # chain's is {glue:text}`clamp_agreement:.3f` from that and {glue:text}`off_clamp:.3f` from the truth, its pixels vary by {glue:text}`spread_clamp:.2f`, where the cut-off Gaussian's would by {glue:text}`clamp_deviation:.2f`, and
-# {glue:text}`walls_clamp` % of them lie exactly on a wall. It is a bias like the others, and every picture in this book has it.
+# {glue:text}`walls_clamp` % of them lie exactly on a wall. It is a bias like the others, and every picture that is climbed in this book has it.
 #
 # ## The book's networks
 #
