@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from companion.experiments.methods import METHODS
 from companion.metrics.intervals import Interval
 
 
-def levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]]:
+def noise_levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]]:
     """Return at which noise levels a summary lies above 0, below it, and where that is undecided.
 
     Args:
@@ -28,7 +28,7 @@ def levels(rows: pd.DataFrame, column: str, model: str) -> dict[str, list[float]
 
     Example:
         >>> rows = pd.DataFrame({"seed": 0, "sigma": [0.1, 0.2], "log_ratio": [1.0, -1.0]})
-        >>> levels(rows.assign(model="baseline", log_ratio_standard_error=0.1), "log_ratio", "baseline")
+        >>> noise_levels(rows.assign(model="baseline", log_ratio_standard_error=0.1), "log_ratio", "baseline")
         {'above': [0.1], 'below': [0.2], 'undecided': []}
     """
     at: dict[str, list[float]] = {"above": [], "below": [], "undecided": []}
@@ -51,24 +51,43 @@ def at_levels(sigmas: Sequence[float], of: int) -> str:
     return "every level" if len(sigmas) == of else f"σ = {listed(f'{s:g}' for s in sigmas)}"
 
 
-def two_measures(rows: pd.DataFrame, model: str) -> str:
-    """Say of one method where noise is likelier, by the paper's measure and by the mean log-ratio.
+def likelier_where(rows: pd.DataFrame, model: str, column: str) -> str:
+    """Say at which noise levels noisy images are likelier for a method, and where less so, by one summary.
+
+    Args:
+        rows: as from `tables.run_rows(..., "density_ratio")`.
+        model: the method's name.
+        column: `log_mean_ratio`, the paper's measure, or `log_ratio`.
 
     Example:
-        >>> two_measures(pd.DataFrame(columns=["model"]), "baseline")
+        >>> likelier_where(pd.DataFrame(columns=["model"]), "baseline", "log_ratio")
         'not measured yet'
     """
-    if rows.empty or model not in set(rows["model"]):
-        return "not measured yet"
-    said = []
-    for measure, column in (("the mean ratio", "log_mean_ratio"), ("the mean log-ratio", "log_ratio")):
-        found = levels(rows, column, model)
-        count = sum(map(len, found.values()))
-        up, down, open_ = (at_levels(found[side], count) for side in found)
-        said.append(f"by {measure}, likelier at {up}, less likely at {down}")
-        if found["undecided"]:
-            said[-1] += f", undecided at {open_}"
-    return "; ".join(said)
+    found = noise_levels(rows, column, model)
+    count = sum(map(len, found.values()))
+    words = {"above": "likelier", "below": "less likely", "undecided": "undecided"}
+    said = [f"{words[side]} at {at_levels(sigmas, count)}" for side, sigmas in found.items() if sigmas]
+    return ", ".join(said) or "not measured yet"
+
+
+def grouped(pairs: Iterable[tuple[str, str]], places: Collection[str]) -> str:
+    """Write which of several are where, for a sentence: `a (everywhere) and b (here)`.
+
+    Args:
+        pairs: who and where.
+        places: all the places that there are.
+
+    Example:
+        >>> grouped([("a", "here"), ("b", "here"), ("a", "there")], ["here", "there"])
+        'a (everywhere) and b (here)'
+    """
+    where: dict[str, list[str]] = {}
+    for who, place in pairs:
+        where.setdefault(who, []).append(place)
+    return listed(
+        f"{who} ({'everywhere' if len(found) == len(places) else listed(found)})"
+        for who, found in where.items()
+    )
 
 
 def balance(tier: str, dataset: str, split: str = "test") -> dict[str, Interval]:

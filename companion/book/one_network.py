@@ -82,13 +82,18 @@ def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 
         return "Not measured yet."
     if evidence.seeds > 1:
         return differences_in_words(run_table(*evidence.shelf, metric), form, scale)
-    said: dict[int, list[str]] = {1: [], -1: [], 0: []}
+    said: dict[int, list[str]] = {1: [], -1: [], 0: []}  # in the order of the sentences
     for row in compared(*evidence.shelf, metric).to_dict("records"):
         said[row["sign"]].append(f"{METHODS[row['model']].label} {interval_text(row, form, scale)}")
-    ways = {1: "above the baseline", -1: "below it", 0: "undecided"}
-    parts = "; ".join(f"{ways[sign]}: {listed(names)}" for sign, names in said.items() if names)
     over = "samples, pair by pair" if metric in SAMPLES else "images"
-    return f"One network each, by the interval over {over}: {parts}."
+    ways = {1: "above the baseline", -1: "below the baseline", 0: "undecided"}
+    parts = [f"{ways[sign]}: {listed(names)}." for sign, names in said.items() if names]
+    first, *rest = parts or ["there is no other network to compare."]
+    return " ".join([f"With one network each, by the interval over {over}, {first}", *map(_capital, rest)])
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _independent(mine: pd.Series, base: pd.Series) -> Interval:

@@ -64,6 +64,18 @@ class Evidence:
         whose = "the paper's network, a" if self.is_the_papers else "a"
         return f"{whose} {self.network}, trained for {' or '.join(map(str, epochs))} epochs; {self.unit()}"
 
+    def short(self) -> str:
+        """Say which networks these are, in a few words.
+
+        Example:
+            >>> Evidence(tier="small", dataset="cifar100", runs={}).short()
+            'none yet'
+        """
+        if not self.seeds:
+            return "none yet"
+        count = "one network each" if self.seeds == 1 else f"{counted(self.seeds, 'seed')} each"
+        return f"{self.network}, {count}"
+
     def unit(self) -> str:
         """Say how many networks stand behind a number, and what its interval is over.
 
@@ -89,10 +101,11 @@ class Evidence:
         for name, found in self.runs.items():
             for note in dict.fromkeys(note for run in found for note in getattr(run.record, "notes", ())):
                 of.setdefault(note, []).append(METHODS[name].title)
-        everyone = len(self.runs)
-        return " ".join(
-            note if len(names) == everyone else f"{', '.join(names)}: {note}" for note, names in of.items()
-        )
+        said = [
+            note if len(names) == len(self.runs) else f"{', '.join(names)}: {note}"
+            for note, names in of.items()
+        ]
+        return f"The records note how they were made. {' '.join(said)}" if said else ""
 
 
 def strongest(
