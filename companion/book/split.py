@@ -158,12 +158,15 @@ def shares_over_seeds(
 ) -> dict[str, Interval]:
     """Measure how much of a method's maps each part has: the median over pictures, averaged over networks.
 
+    Some parts are tiny, and never negative: the average is a geometric mean, the interval one of logarithms.
+
     Args:
-        runs: the method's runs, with weights.
+        runs: the method's runs; those without weights are left out.
         pictures: returns a run's pictures, (B, C, H, W), and the classes asked about, (B,).
 
     Returns:
-        For each of `PARTS` the mean of the networks' median shares, with Student's 95 % interval over seeds.
+        For each of `PARTS` the geometric mean of the networks' median shares, with Student's 95 % interval
+        over seeds.
 
     Example:
         >>> shares_over_seeds([], lambda run: (torch.rand(1, 1, 8, 8), torch.tensor([0])))["free"].n
@@ -171,7 +174,15 @@ def shares_over_seeds(
     """
     medians: dict[str, list[float]] = {name: [] for name in PARTS}
     for run in runs:
+        if not (run.directory / "weights.safetensors").exists():
+            continue  # Of many seeds, the weights of the first few are kept.
         x, y = pictures(run)
         for name, share in split_gradient(run.model().to(x.device), x, y).shares().items():
-            medians[name].append(median_interval(share).value)
-    return {name: mean_over_seeds(found) for name, found in medians.items()}
+            medians[name].append(math.log(max(median_interval(share).value, 1e-300)))
+    return {name: _exponential(mean_over_seeds(found)) for name, found in medians.items()}
+
+
+def _exponential(found: Interval) -> Interval:
+    return Interval(
+        value=math.exp(found.value), low=math.exp(found.low), high=math.exp(found.high), n=found.n
+    )
