@@ -37,11 +37,10 @@ from companion.book import figures, plots
 from companion.book.curves import curve_with_band
 from companion.experiments import presets
 from companion.book.opening import begin, tell
+from companion.book.strongest import strongest
 from companion.gradients import logit_gradient
 from companion.metrics import (
-    extremal_mask,
-    mean_interval,
-    paired_difference_interval,
+    extremal_mask, mean_interval, paired_difference_interval,
     pixel_perturbation,
 )
 from companion.book.words import direction, interval_text
@@ -494,28 +493,29 @@ tell(
 # in place of the pixels.
 
 # %% tags=["remove-cell"]
-theirs = figures.evaluated("small", "cifar100")
+drawers = strongest("cifar100", "samples")
+theirs = figures.evaluated(*drawers.shelf)
 drawn = [run.pictures()["samples"] for run in theirs.values()]
 meant = [
     torch.tensor(run.table("samples")["target"][: len(pictures)].to_numpy())
     for run, pictures in zip(theirs.values(), drawn, strict=True)
 ]
 drawn, meant = torch.cat(drawn).to(device), torch.cat(meant)
-reader = theirs["baseline"].model().to(device)
+reader = runs.find("small", "cifar100", "baseline", 0).model().to(device)
 on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant))
 cifar_networks = three_networks(reader, corner_of(drawn))
 cifar_curves = by_three_scores(cifar_networks, on_cifar)
-tell(cifar_drawn=len(drawn), cifar_drawers=len(theirs))
+tell(cifar_drawn=len(drawn), cifar_drawers=drawers.described())
 tell_what_moved(cifar_curves, "cifar_")
 
 # %% [markdown]
 # ## On CIFAR-100
 #
 # Nothing in {eq}`eq-ratio-identity` asks how large a picture is or how many classes there are. So we repeat the
-# test with the CIFAR-100 baseline of [](07_training.ipynb); the corner is that of a colour picture now. The
-# pictures are {glue:text}`cifar_drawn` which that chapter's {glue:text}`cifar_drawers` networks
-# [drew from noise](11_samples.ipynb): they come with the book, and the photographs do not. With `tier=small` the
-# whole chapter runs on the photographs.
+# test with the small CIFAR-100 baseline of [](07_training.ipynb); the corner is that of a colour picture now. The
+# pictures are {glue:text}`cifar_drawn` that other networks [drew from noise](11_samples.ipynb)
+# ({glue:text}`cifar_drawers`): they come with the book, and the photographs do not. With
+# `tier=small` the whole chapter runs on the photographs.
 
 # %% mystnb={"figure": {"name": "fig-ratio-cifar", "caption": "The test of {numref}`fig-ratio-shift` on the baseline of CIFAR-100 and on pictures that the networks drew. Bands: 95 % over pictures."}, "image": {"alt": "Three panels. In the first, three curves part; in the second and third the three lie on each other and fall as pixels are replaced."}} tags=["hide-input"]
 draw_three_scores(cifar_curves)

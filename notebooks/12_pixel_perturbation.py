@@ -19,7 +19,7 @@
 #
 # The paper puts this to its four models in two ways (Figures 3a and 3b) {cite:p}`srinivas2021rethinking`. We
 # repeat both, and add what it takes to read the answer: a random order beside each map, another attribution
-# method, and the differences in accuracy that the models brought with them.
+# method, the differences in accuracy that the models brought with them, and a map that asks no network at all.
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -36,11 +36,11 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import nn
 
 from companion import data, runs
-from companion.book import figures, plots, tables
+from companion.book import one_network, paired, plots, sentences, tables
+from companion.book.axes import legend_below
 from companion.book.curves import curve_with_band
-from companion.book.seeds import over_seeds
-from companion.book.sentences import differences_in_words, runs_in_words
-from companion.book.style import MODEL_COLOURS, MODEL_LABELS
+from companion.book.strongest import strongest
+from companion.book.style import MODEL_COLOURS, MODEL_LABELS, model_style
 from companion.book.words import counted, direction, interval_text, listed
 from companion.experiments import presets
 from companion.book.opening import begin, tell
@@ -70,6 +70,131 @@ dataset = presets.DATASETS[tier][0]
 # and a good map keeps it high. Its area, the mean height from nothing removed to everything removed, sums it up
 # in one number. [](09_density_ratio_test.ipynb) explains why the paper scores this test by accuracy and not by
 # the logit.
+#
+# ## The two experiments
+#
+# **Own** (Figure 3a): every network is tested on the pixels that its own gradients chose. The trouble with this
+# is that two things differ from network to network, the map and the reader. A network that reads any damaged
+# picture well gets a good curve, whatever its gradients are worth. The paper says so too.
+#
+# **Common** (Figure 3b): the gradients of the four, but one reader for all, the baseline. Now only the maps
+# differ.
+
+# %%
+own, common = "perturbation_own_gradient", "perturbation_common_gradient"
+metrics = {
+    "own": own,
+    "own, relative": f"relative_{own}",
+    "random order": "perturbation_own_random",
+    "own input × gradient": "perturbation_own_input_x_gradient",
+    "common": common,
+}
+
+
+# %%
+def areas_of(tier, dataset):
+    """Return the areas by model and seed, of every measure."""
+    found = {}
+    for title, metric in metrics.items():
+        table = tables.run_table(tier, dataset, metric)
+        found[title] = table.set_index(["model", "seed"])["value"]
+    gain = found["own"] - found["random order"]
+    return found | {"gain over random": gain.dropna()}
+
+
+def area_table(tier, dataset, gain):
+    """Return the areas for display, in percent, a row a model."""
+    texts = []
+    for model in runs.METHODS:
+        values = gain[gain.index.get_level_values("model") == model].tolist()
+        known = seed_interval(values) if values else {}
+        texts.append(interval_text(known, "{:.1f}", scale=100))
+    table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100)
+    table["gain over random"] = texts
+    return table.rename_axis("area, in %")
+
+
+lead = strongest("cifar100", "pixel_perturbation")
+lead_areas = areas_of(*lead.shelf)
+
+
+# %% tags=["remove-cell"]
+random_own = "perturbation_own_random"
+tell(
+    lead_networks=lead.described(),
+    lead_short=lead.short(),
+    lead_notes=lead.notes(),
+    lead_own=sentences.ranking(*lead.shelf, own),
+    lead_own_told=one_network.told(lead, own, "{:+.1f}", 100),
+    lead_common=sentences.ranking(*lead.shelf, common),
+    lead_common_told=one_network.told(lead, common, "{:+.1f}", 100),
+    lead_random_told=one_network.told(lead, random_own, "{:+.1f}", 100),
+)
+
+# %% [markdown]
+# Here are both on the paper's data, CIFAR-100, over the whole test set: {glue:text}`lead_networks`.
+
+# %% mystnb={"figure": {"name": "fig-perturbation-lead", "caption": "Figures 3a and 3b on CIFAR-100: accuracy against the fraction of pixels removed, least relevant first. Left each network reads its own choice; right the baseline reads all. Grey: a random order, read by the baseline. Below: the same, less the baseline's; with one network each, with 95 % intervals over images."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+paired.pixel_perturbation(*lead.shelf)
+plt.show()
+
+# %% tags=["hide-input"]
+area_table(*lead.shelf, lead_areas["gain over random"])
+
+# %% [markdown]
+# The area under a curve sums it up; differences are in percentage points of it. (The last column is the first less
+# the random order; more of it below.)
+#
+# - **Own gradients**, from the largest area to the smallest: {glue:text}`lead_own`. {glue:text}`lead_own_told`
+# - **Common reader**: {glue:text}`lead_common`. {glue:text}`lead_common_told`
+# - **A random order**, each network reading its own: {glue:text}`lead_random_told` What a network gains here is
+#   the reader's merit; no map was asked.
+#
+# The paper has score-matching and gradient norm first, then the baseline, then anti-score-matching, in both.
+# {glue:text}`lead_notes`
+
+# %% tags=["remove-cell"]
+CIFAR = ("small", "cifar100")
+theirs = areas_of(*CIFAR)
+tell(cifar_runs=sentences.runs_in_words(*CIFAR, "pixel_perturbation"))
+
+
+def by_area(title):
+    """Name the models from the largest area to the smallest."""
+    means = theirs[title].groupby("model").mean().sort_values(ascending=False)
+    names = [MODEL_LABELS[model].lower() for model in means.index]
+    return ", ".join(names) or "not measured yet"
+
+
+titles = {"own": "own", "gain over random": "gain", "common": "common"}
+for title, key in titles.items():
+    found = theirs[title].reset_index()
+    told = sentences.differences_in_words(found, "{:+.1f}", 100)
+    tell({f"cifar_{key}": by_area(title), f"cifar_{key}_told": told})
+
+# %% [markdown]
+# ## Several trainings, smaller networks
+#
+# One network each is one draw of the weights. The small networks of [](07_training.ipynb), on the same test set:
+# {glue:text}`cifar_runs`.
+
+# %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "The same for the small networks. Above: thin lines are single trainings, thick ones their means. Below, less the baseline of the same seed: small marks are single pairs, large ones the mean with its 95 % t-interval, which runs off the panel where it is wide."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+paired.pixel_perturbation(*CIFAR)
+plt.show()
+
+# %% tags=["hide-input"]
+area_table(*CIFAR, theirs["gain over random"])
+
+# %% [markdown]
+# From the largest area to the smallest, and what of it is told from chance, in percentage points:
+#
+# - **Own gradients**: {glue:text}`cifar_own`. {glue:text}`cifar_own_told`
+# - **Gain over random**: {glue:text}`cifar_gain`. {glue:text}`cifar_gain_told`
+# - **Common reader**: {glue:text}`cifar_common`. {glue:text}`cifar_common_told`
+
+# %% [markdown]
+# ## On digits
 #
 # It is easier to see than to say. Here are the first test images with half of their pixels removed, each network
 # choosing by its own gradients. To draw them we look over the network's shoulder: a hook keeps what the test
@@ -141,28 +266,16 @@ tell(ink_share=float(ink.float().mean()), few=few)
 # Ink is {glue:text}`ink_share:.0%` of the pixels of these {glue:text}`few` images. A random choice of half the
 # pixels leaves half of it. Note also what the mean does: it is a dark grey, not black, so that removing the
 # background lays a veil over the picture.
-#
-# ## The two experiments
-#
-# **Own** (Figure 3a): every network is tested on the pixels that its own gradients chose. The trouble with this
-# is that two things differ from network to network, the map and the reader. A network that reads any damaged
-# picture well gets a good curve, whatever its gradients are worth. The paper says so too.
-#
-# **Common** (Figure 3b): the gradients of the four, but one reader for all, the baseline. Now only the maps
-# differ.
-#
-# A third reading discounts what the networks can do on clean images: each own curve divided by its first point.
-# All three are read from the runs' records: {glue:text}`n_images` test images, {glue:text}`seeds`.
+
+# %% [markdown]
+# Now the two experiments, read from the records of {glue:text}`seeds`: {glue:text}`n_images` test images.
 
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
-keys = ["experiment", "attribution", "model"]
-summary = over_seeds(curves, [*keys, "fraction"], "value")
-summary = summary.set_index(keys)
 
-# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Accuracy against the fraction of pixels removed, least relevant first by the gradient of each network: mean over seeds, with 95 % t-intervals over seeds as bands. Left (Figure 3a) each network reads its own; in the middle the same, divided by its accuracy on clean images; right (Figure 3b) the baseline reads all. Grey: a random order, read by the baseline. Where a band runs off its panel, the interval goes past 0 or 100 %."}, "image": {"alt": "Three panels of falling curves, one for each of four models, and a grey dotted curve for the random order."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Figures 3a and 3b on digits, drawn as in {numref}`fig-perturbation-cifar`: thin lines are single trainings, and below are differences from the baseline of the same seed, with 95 % t-intervals that run off the panel where they are wide."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
-figures.pixel_perturbation(tier, dataset)
+paired.pixel_perturbation(tier, dataset)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -190,13 +303,12 @@ tell(
 )
 
 # %% tags=["remove-cell"]
-own = summary.xs("gradient", level="attribution").loc["own"]
-ends = own.loc[own["fraction"] == 1, "value"]
+at_end = curves[(curves["fraction"] == 1) & (curves["experiment"] == "own")]
+ends = at_end.groupby("model")["value"].mean()
 tell(end_low=float(ends.min()), end_high=float(ends.max()))
 
 # %% [markdown]
-# Accuracy on clean images is between {glue:text}`clean_lowest:.1%` and {glue:text}`clean_highest:.1%`, and that
-# is all that the middle panel can correct. At the right end every pixel has been removed. A network then sees a flat
+# Accuracy on clean images is between {glue:text}`clean_lowest:.1%` and {glue:text}`clean_highest:.1%`. At the right end every pixel has been removed. A network then sees a flat
 # grey picture; {glue:text}`end_low:.0%` to {glue:text}`end_high:.0%` of its answers are right by accident.
 #
 # ## Is it the map, or the reader?
@@ -206,67 +318,18 @@ tell(end_low=float(ends.min()), end_high=float(ends.max()))
 # $\mathbf{x} \odot \nabla f_y$. This one gives every black pixel a relevance of exactly zero, and so removes the
 # background first, in order of its rows.
 
-# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Each network reads pictures from which pixels were removed in three orders: by its gradient, by input times gradient, and at random. Mean over seeds with 95 % t-intervals."}, "image": {"alt": "Four panels, one for each model, with three falling curves each: gradient, input times gradient, and random order."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 4, figsize=(9, 3.1), sharey=True)
-looks = {
-    "gradient": {"label": "gradient"},
-    "input_x_gradient": {"color": "#CC79A7", "label": "input × gradient"},
-    "random": {"color": "#8C8C8C", "label": "random"},
-}
-for ax, model in zip(axes, runs.METHODS, strict=True):
-    colour = {"color": MODEL_COLOURS[model]}
-    for (attribution, look), dashes in zip(
-        looks.items(), ("-", "--", ":"), strict=True
-    ):
-        frame = summary.loc[("own", attribution, model)]
-        line = curve_with_band(ax, frame, **(colour | look))
-        line.set_linestyle(dashes)
-    ax.set(xlabel="fraction removed", ylim=(0, 1.04))
-    ax.set_title(MODEL_LABELS[model])
-axes[0].set_ylabel("accuracy")
-axes[0].legend(loc="lower left")
+# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Above: each network reads pictures from which pixels were removed in three orders, by its gradient, by input times gradient, and at random; thin lines are single trainings. Below: the first two less the random order of the same seed, with 95 % t-intervals over seeds."}, "image": {"alt": "Eight panels, a column for each model: above three falling curves, for gradient, input times gradient and a random order; below the differences of the first two from the third."}} tags=["hide-input"]
+paired.orders(tier, dataset)
 plt.show()
 
 # %% [markdown]
 # The area between a network's gradient curve and its random curve is what its map knows, over and above what the
 # network can take. We call it the *gain over random*. It answers the doubt that the paper raises about its
-# Figure 3a without changing the reader. Four areas, then, for each network: own, own relative to clean, gain over random,
-# and common.
+# Figure 3a without changing the reader. A last reading discounts what the networks can do on clean images: each own
+# curve divided by its first point. Four areas, then, for each network: own, own relative to clean, gain over
+# random, and common.
 
 # %%
-own, common = "perturbation_own_gradient", "perturbation_common_gradient"
-metrics = {
-    "own": own,
-    "own, relative": f"relative_{own}",
-    "random order": "perturbation_own_random",
-    "own input × gradient": "perturbation_own_input_x_gradient",
-    "common": common,
-}
-
-
-# %%
-def areas_of(tier, dataset):
-    """Return the areas by model and seed, of every measure."""
-    found = {}
-    for title, metric in metrics.items():
-        table = tables.run_table(tier, dataset, metric)
-        found[title] = table.set_index(["model", "seed"])["value"]
-    gain = found["own"] - found["random order"]
-    return found | {"gain over random": gain.dropna()}
-
-
-def area_table(tier, dataset, gain):
-    """Return the areas for display, in percent, a row a model."""
-    texts = []
-    for model in runs.METHODS:
-        values = gain[gain.index.get_level_values("model") == model].tolist()
-        known = seed_interval(values) if values else {}
-        texts.append(interval_text(known, "{:.1f}", scale=100))
-    table = tables.interval_table(tier, dataset, metrics, "{:.1f}", scale=100)
-    table["gain over random"] = texts
-    return table.rename_axis("area, in %")
-
-
 areas = areas_of(tier, dataset)
 area_table(tier, dataset, areas["gain over random"])
 
@@ -302,7 +365,7 @@ for ax, title in zip(axes, judged, strict=True):
 plt.show()
 
 # %% tags=["remove-cell"]
-keys = ("own", "relative", "gain", "common")
+keys, decided = ("own", "relative", "gain", "common"), []
 for title, key in zip(judged, keys, strict=True):
     sides = {"above": [], "below": [], "undecided": []}
     for model in others:
@@ -314,18 +377,165 @@ for title, key in zip(judged, keys, strict=True):
             tell({f"{key}_{model}": text})
     for side, names in sides.items():
         tell({f"{key}_{side}": listed(names)})
+        if names and side != "undecided":
+            better = "better" if side == "above" else "worse"
+            decided.append(f"{better} by {title}, {listed(names)}")
+tell(decided="; ".join(decided) or "no model, by none of the four readings")
 
 # %% [markdown]
-# | compared with the baseline | better | worse | undecided |
-# |---|---|---|---|
-# | own gradients (Figure 3a) | {glue:text}`own_above` | {glue:text}`own_below` | {glue:text}`own_undecided` |
-# | own, relative to clean accuracy | {glue:text}`relative_above` | {glue:text}`relative_below` | {glue:text}`relative_undecided` |
-# | own, gain over random | {glue:text}`gain_above` | {glue:text}`gain_below` | {glue:text}`gain_undecided` |
-# | common reader (Figure 3b) | {glue:text}`common_above` | {glue:text}`common_below` | {glue:text}`common_undecided` |
+# Told from the baseline, over {glue:text}`seeds`: {glue:text}`decided`.
 #
-# The four rows need not agree. Where a model is better in the first and not in the third, its curve was the
-# reader's merit. Where it is better in the third and not in the fourth, its map tells us about that network, and
-# not about another one trained on the same task. The paper's conclusion needs the fourth.
+# The four readings need not agree. Where a model is better by its own curve and not by the gain over random, the
+# curve was the reader's merit. Where it is better by the gain and not with the common reader, its map tells us about
+# that network, and not about another one trained on the same task. The paper's conclusion needs the common reader.
+#
+# ## A map that asks no network
+#
+# A random order is an easy rival. Here is a harder one. Call a pixel relevant if it differs from the mean of its
+# picture,
+#
+# $$
+# S_{\mathrm{contrast}}(\mathbf{x}) = | \mathbf{x} - \bar{x} | .
+# $$ (eq-perturbation-contrast)
+#
+# No network was asked. Since a removed pixel is replaced by just that mean, this map takes first what nobody would
+# miss, because nothing changes. We put it to every network whose weights the book has, beside the network's own
+# gradient and input times gradient, on the same {glue:text}`few` digits.
+
+# %%
+control_fractions = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+def contrast(pictures):
+    """Return how far each pixel lies from its picture's mean: no network."""
+    return (pictures - pictures.mean(dim=(2, 3), keepdim=True)).abs()
+
+
+def three_maps(network):
+    """Run the test on a network by its gradient, by x times it, by contrast."""
+    gradient = logit_gradient(network, x, y)
+    rivals = {
+        "gradient": gradient,
+        "input × gradient": x * gradient,
+        "contrast": contrast(x),
+    }
+    return {
+        name: pixel_perturbation(
+            network, x, y, saliency, fractions=control_fractions
+        )
+        for name, saliency in rivals.items()
+    }
+
+
+# %%
+tested = {
+    (name, run.record.seed): three_maps(run.model().to(device))
+    for name in runs.METHODS
+    for run in runs.find_all(tier, dataset, name)
+    if (run.directory / "weights.safetensors").exists()
+}
+
+# %% tags=["remove-cell"]
+gaps = {
+    rival: {
+        key: paired_difference_interval(
+            found["contrast"].area(), found[rival].area()
+        )
+        for key, found in tested.items()
+    }
+    for rival in ("gradient", "input × gradient")
+}
+plain = {
+    name: 100 * sum(
+        float(found[name].area().mean())
+        for (model, _), found in tested.items() if model == "baseline"
+    ) / sum(model == "baseline" for model, _ in tested)
+    for name in ("gradient", "input × gradient", "contrast")
+}
+wins, losses = (
+    sum(gap.sign() == sign for gap in gaps["gradient"].values())
+    for sign in (1, -1)
+)
+top = pd.DataFrame({title: area for title, area in areas.items()})
+top = top.drop(columns=["own, relative", "gain over random"])
+top = 100 * top.groupby("model").mean()
+model, title = top.stack().idxmax()
+
+# %% tags=["remove-cell"]
+tell(
+    control_networks=counted(len(tested), "network"),
+    control_wins=wins,
+    control_losses=losses,
+    control_open=len(tested) - wins - losses,
+    control_baseline=f"{plain['contrast']:.0f}",
+    gradient_baseline=f"{plain['gradient']:.0f}",
+    product_baseline=f"{plain['input × gradient']:.0f}",
+    product_wins=sum(g.sign() == 1 for g in gaps["input × gradient"].values()),
+    product_losses=sum(
+        g.sign() == -1 for g in gaps["input × gradient"].values()
+    ),
+    top_area=f"{top.loc[model, title]:.1f}",
+    top_model=MODEL_LABELS[model].lower(),
+    top_title=title,
+    top_own=f"{top.loc[model, 'own']:.1f}",
+    control_ahead=sum(g.value > 0 for g in gaps["gradient"].values()),
+)
+
+# %% tags=["remove-cell"]
+meaning = (
+    "So the gradients hold their own against it here, and the test asks more "
+    "than contrast."
+)
+if wins > losses:
+    meaning = (
+        "So a map that has never seen the network does the network's own "
+        "test better than the network's gradient. The test, then, measures "
+        "contrast first: how little of the picture was changed. Only after "
+        "that does it measure what the network looks at."
+    )
+elif wins == losses:
+    meaning = "Which of the two is the better map is undecided here."
+tell(control_means=meaning)
+
+# %% mystnb={"figure": {"name": "fig-perturbation-control", "caption": "A map without a network, on a few digits. Left: the baseline networks, with pixels removed by their gradient, by input times gradient, and by contrast; thin lines are single networks. Right: area by contrast less area by the network's own gradient, one mark a network, with its 95 % interval over images, paired. Right of the line the map that asked no network is the better one."}, "image": {"alt": "Two panels: on the left falling curves for three maps; on the right a mark with an interval for every network of each model, around a vertical line at zero."}} tags=["hide-input"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.0))
+looks = {"gradient": ("#000000", "-"), "input × gradient": ("#CC79A7", "--")}
+looks["contrast"] = ("#E69F00", "-.")
+base = [found for (model, _), found in tested.items() if model == "baseline"]
+for name, (colour, dashes) in looks.items():
+    each = torch.stack([found[name].value for found in base])
+    if len(each) > 1:
+        thin = {"color": colour, "linewidth": 0.7, "alpha": 0.5}
+        left.plot(control_fractions, each.T, **thin)
+    look = {"color": colour, "linestyle": dashes, "label": name}
+    left.plot(control_fractions, each.mean(dim=0), **look)
+left.set(xlabel="fraction of pixels removed", ylabel="accuracy")
+left.set(ylim=(0, 1.04), title="three maps, the baselines")
+right.axvline(0.0, color="#000000", linewidth=1)
+for height, ((name, _), gap) in enumerate(reversed(gaps["gradient"].items())):
+    reach = [[100 * (gap.value - gap.low)], [100 * (gap.high - gap.value)]]
+    look = model_style(name) | {"linestyle": "none", "label": None}
+    right.errorbar(100 * gap.value, height, xerr=reach, **look)
+right.set(xlabel="area, points", title="contrast less gradient")
+labels = [MODEL_LABELS[n] if s == 0 else "" for n, s in reversed(tested)]
+right.set_yticks(range(len(tested)), labels, fontsize=8)
+legend_below(figure, left)
+plt.show()
+
+# %% [markdown]
+# By the interval over images, contrast is better than a network's own gradient for {glue:text}`control_wins` of
+# {glue:text}`control_networks`, worse for {glue:text}`control_losses` and undecided for {glue:text}`control_open`; the difference
+# itself is positive for {glue:text}`control_ahead`. Against input times gradient it is better for {glue:text}`product_wins` and worse for {glue:text}`product_losses`. For the baseline the areas are
+# {glue:text}`control_baseline` % by contrast, {glue:text}`gradient_baseline` % by its gradient and
+# {glue:text}`product_baseline` % by input times gradient, means over its networks.
+#
+# What does it mean? With the mean as replacement, removing a pixel changes the picture by as much as the pixel differs
+# from the mean. {glue:text}`control_means` "Better than random" proves little; "better than contrast" would be a finding.
+#
+# Look back at the table of areas with that in mind. Its highest entry is {glue:text}`top_area` %: {glue:text}`top_title`, of
+# {glue:text}`top_model`, whose gradient alone has {glue:text}`top_own` %. Input times gradient lets the black background go
+# first, because the input is zero there, whatever the gradient says. That is the ink of the picture again, more than a
+# network's opinion of it.
 #
 # ## Does it matter how one removes a pixel?
 #
@@ -457,47 +667,6 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 # {glue:text}`pixels` is little. It matters at the ends of the curve, where "everything removed" leaves one pixel, and
 # "nothing removed" makes the released code fail.
 
-# %% tags=["remove-cell"]
-CIFAR = ("small", "cifar100")
-theirs = areas_of(*CIFAR)
-tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
-
-
-def by_area(title):
-    """Name the models from the largest area to the smallest."""
-    means = theirs[title].groupby("model").mean().sort_values(ascending=False)
-    names = [MODEL_LABELS[model].lower() for model in means.index]
-    return ", ".join(names) or "not measured yet"
-
-
-titles = {"own": "own", "gain over random": "gain", "common": "common"}
-for title, key in titles.items():
-    found = theirs[title].reset_index()
-    told = differences_in_words(found, "{:+.1f}", 100)
-    tell({f"cifar_{key}": by_area(title), f"cifar_{key}_told": told})
-
-# %% [markdown]
-# ## On CIFAR-100
-#
-# Photographs have no black background that is easy to part with. The small networks of [](07_training.ipynb), on the whole
-# test set of CIFAR-100: {glue:text}`cifar_runs`.
-
-# %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "Figures 3a and 3b on CIFAR-100, drawn as in {numref}`fig-perturbation-curves`. Bands: over seeds where there are several, over test images where there is one."}, "image": {"alt": "Three panels of falling curves, one for each model, and a grey dotted curve for the random order."}} tags=["hide-input"]
-figures.pixel_perturbation(*CIFAR)
-plt.show()
-
-# %% tags=["hide-input"]
-area_table(*CIFAR, theirs["gain over random"])
-
-# %% [markdown]
-# From the largest area to the smallest, and what of it is told from chance, in percentage points:
-#
-# - **Own gradients**: {glue:text}`cifar_own`. {glue:text}`cifar_own_told`
-# - **Gain over random**: {glue:text}`cifar_gain`. {glue:text}`cifar_gain_told`
-# - **Common reader**: {glue:text}`cifar_common`. {glue:text}`cifar_common_told`
-#
-# The paper has score-matching and gradient norm first, then the baseline, then anti-score-matching.
-#
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports
@@ -507,7 +676,11 @@ area_table(*CIFAR, theirs["gain over random"])
 # :::
 #
 # :::{admonition} What you just saw
-# - **Own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
+# - **On CIFAR-100** ({glue:text}`lead_short`), areas in points. Own gradients: {glue:text}`lead_own_told` Common
+#   reader: {glue:text}`lead_common_told`
+# - **Small networks there**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common
+#   reader, {glue:text}`cifar_common`.
+# - **Digits, own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
 #   {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
 #   {glue:text}`own_anti_score_matching`. Clearly better: {glue:text}`own_above`. Clearly worse:
 #   {glue:text}`own_below`.
@@ -516,8 +689,8 @@ area_table(*CIFAR, theirs["gain over random"])
 # - **A common reader (Figure 3b).** Score-matching {glue:text}`common_score_matching`, gradient norm
 #   {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`. Clearly better:
 #   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
-# - **On CIFAR-100**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common reader,
-#   {glue:text}`cifar_common`.
+# - **A map that asks no network**, the distance of a pixel from its picture's mean, is better than a network's own
+#   gradient for {glue:text}`control_wins` of {glue:text}`control_networks` of digits.
 # - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.

@@ -30,15 +30,18 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from companion.book import figures, tables
+from companion.book import figures, one_network, paired, tables
 from companion.book.sentences import ranking, runs_in_words, trace_in_words
+from companion.book.strongest import strongest
 from companion.book.training_figures import density_in_training
 from companion.experiments import presets
 from companion.book.opening import begin, tell
 
 begin(globals(), figures="svg")
-shown = tier if "cifar10" in presets.DATASETS[tier] else "small"
-HERE, THERE = (shown, "cifar10"), (shown, "cifar100")
+evidence = strongest("cifar10")
+if "cifar10" in presets.DATASETS[tier]:
+    evidence = strongest("cifar10", tiers=[tier])
+HERE, THERE = evidence.shelf, (evidence.tier, "cifar100")
 
 # %% tags=["remove-cell"]
 for key, metric in {
@@ -56,11 +59,18 @@ for key, metric in {
         f"{key}_here": here,
         f"{key}_there": "the same" if here == there else there,
     })
-settings = presets.preset(*HERE, "baseline")
-network = settings.network.replace("resnet", "ResNet-")
+
+# %% tags=["remove-cell"]
+for key, metric, form, scale in (
+    ("gan", "gan_test", "{:+.1f}", 100),
+    ("own", "perturbation_own_gradient", "{:+.1f}", 100),
+    ("common", "perturbation_common_gradient", "{:+.1f}", 100),
+    ("smooth", "map_spatial_smoothness", "{:+.3f}", 1),
+):
+    tell({f"{key}_told": one_network.told(evidence, metric, form, scale)})
 tell(
-    network=f"{network} of width {settings.width}",
-    epochs=settings.epochs,
+    network=evidence.described(),
+    notes=evidence.notes(),
     trace=trace_in_words(*HERE),
     runs=runs_in_words(*HERE, "density_ratio"),
 )
@@ -68,8 +78,8 @@ tell(
 # %% [markdown]
 # ## The networks
 #
-# The network is [chapter 7](07_training.ipynb)'s for CIFAR-100, a {glue:text}`network`, trained for {glue:text}`epochs`
-# epochs with the same constants; nothing was tuned on CIFAR-10. Trained and evaluated: {glue:text}`runs`.
+# The network is [chapter 7](07_training.ipynb)'s for CIFAR-100 ({glue:text}`network`), with the same constants;
+# nothing was tuned on CIFAR-10. Trained and evaluated: {glue:text}`runs`. {glue:text}`notes`
 
 # %% mystnb={"figure": {"name": "fig-cifar10-training", "caption": "CIFAR-10: squared gradient norm and Hessian trace through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model."}} tags=["hide-input"]
 density_in_training(*HERE)
@@ -101,8 +111,8 @@ table[["test accuracy, %", *density, "GAN-test, %"]]
 #
 # The method is [chapter 10](10_density_ratios.ipynb)'s. The paper does not show it for CIFAR-10.
 
-# %% mystnb={"figure": {"name": "fig-cifar10-ratios", "caption": "Density ratios on CIFAR-10, drawn as in {numref}`fig-ratios-models`."}, "image": {"alt": "Four panels with a curve for each model over the noise level: logarithm of the mean ratio, logarithm of the median ratio, mean log-ratio, effective sample size."}} tags=["hide-input"]
-figures.density_ratios(*HERE)
+# %% mystnb={"figure": {"name": "fig-cifar10-ratios", "caption": "Density ratios on CIFAR-10, drawn as in {numref}`fig-ratios-cifar`. Where there is one network each, bands and intervals are over images."}, "image": {"alt": "Six panels over the noise level: logarithm of the mean ratio and mean log-ratio with a curve for each model, the differences of both from the baseline, logarithm of the median ratio, effective sample size."}} tags=["hide-input"]
+paired.density_ratios(*HERE)
 plt.show()
 
 # %% [markdown]
@@ -118,13 +128,14 @@ set_matplotlib_formats("png", dpi=200)
 figures.samples(*HERE, seed)
 plt.show()
 
-# %% mystnb={"figure": {"name": "fig-cifar10-gan", "caption": "GAN-test on CIFAR-10, with Wilson intervals over samples."}, "image": {"alt": "For each of four models a mark with its interval, and a dotted line at chance."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-cifar10-gan", "caption": "GAN-test on CIFAR-10. Left: each network with its Wilson interval over samples. Right: points above the baseline, paired sample by sample where there is one network each."}, "image": {"alt": "Two panels: for each of four models a mark with its interval, and differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figures.gan_test(*HERE, 1 / 10)
 plt.show()
 
 # %% [markdown]
-# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. A judge of ten classes is easily
+# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. In points, on CIFAR-10:
+# {glue:text}`gan_told` A judge of ten classes is easily
 # satisfied: where the scores crowd below 100 %, they tell the networks no longer apart.
 # [Chapter 11](11_samples.ipynb) shows the same samples to another judge.
 #
@@ -132,13 +143,16 @@ plt.show()
 #
 # Figure 5 of the paper. The method is [chapter 12](12_pixel_perturbation.ipynb)'s.
 
-# %% mystnb={"figure": {"name": "fig-cifar10-perturbation", "caption": "Figure 5: accuracy against the fraction of pixels removed, on CIFAR-10, drawn as in {numref}`fig-perturbation-curves`."}, "image": {"alt": "Three panels of falling curves, one for each model, and a grey dotted curve for the random order."}} tags=["hide-input"]
-figures.pixel_perturbation(*HERE)
+# %% mystnb={"figure": {"name": "fig-cifar10-perturbation", "caption": "Figure 5: accuracy against the fraction of pixels removed, on CIFAR-10, drawn as in {numref}`fig-perturbation-lead`."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+paired.pixel_perturbation(*HERE)
 plt.show()
 
 # %% [markdown]
 # By area, from the largest to the smallest. Own gradients: {glue:text}`own_here`; on CIFAR-100 {glue:text}`own_there`. Common
-# reader: {glue:text}`common_here`; on CIFAR-100 {glue:text}`common_there`.
+# reader: {glue:text}`common_here`; on CIFAR-100 {glue:text}`common_there`. In points of the area, on CIFAR-10:
+#
+# - **Own gradients.** {glue:text}`own_told`
+# - **Common reader.** {glue:text}`common_told`
 #
 # ## Gradient maps
 #
@@ -155,7 +169,7 @@ figures.map_qualities(*HERE)
 plt.show()
 
 # %% [markdown]
-# From high to low. Smoothness: {glue:text}`smooth_here`; on CIFAR-100 {glue:text}`smooth_there`. Edge correlation:
+# {glue:text}`smooth_told` From high to low. Smoothness: {glue:text}`smooth_here`; on CIFAR-100 {glue:text}`smooth_there`. Edge correlation:
 # {glue:text}`edges_here`; on CIFAR-100 {glue:text}`edges_there`.
 #
 # ## What the paper reports, what you just saw
@@ -168,11 +182,10 @@ plt.show()
 #
 # :::{admonition} What you just saw
 # - **Accuracy**: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`.
-# - **Own gradients**, by area: {glue:text}`own_here`. On CIFAR-100: {glue:text}`own_there`.
-# - **Common reader**: {glue:text}`common_here`. On CIFAR-100: {glue:text}`common_there`.
+# - **Own gradients**, by area: {glue:text}`own_here`. On CIFAR-100: {glue:text}`own_there`. {glue:text}`own_told`
+# - **Common reader**: {glue:text}`common_here`. On CIFAR-100: {glue:text}`common_there`. {glue:text}`common_told`
 # - **Smoothness of the maps**: {glue:text}`smooth_here`. On CIFAR-100: {glue:text}`smooth_there`.
 # - **Edge correlation**: {glue:text}`edges_here`. On CIFAR-100: {glue:text}`edges_there`.
 # - **GAN-test**: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
-# - These are orders of means, and with one seed of single networks. [](15_claims.ipynb) judges the paper's claim by
-#   intervals over seeds, where there are several.
+# - These are orders of means, and with one seed of single networks. [](15_claims.ipynb) judges the paper's claim.
 # :::

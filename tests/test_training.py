@@ -16,12 +16,14 @@ from companion.experiments import checkpoint, presets, provenance, records, sche
 from companion.experiments.records import RecordError
 from companion.experiments.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("few_probes")
 STEPS = 4
+SMALL = {"batch_size": 16, "train_size": STEPS * 16}
 
 
 @pytest.fixture
 def settings() -> Settings:
-    return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, train_size=STEPS * 64)
+    return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, **SMALL)
 
 
 def weights(run: records.Run) -> bytes:
@@ -126,7 +128,7 @@ def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(
 def test_diverging_run_stops_says_when_and_keeps_its_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, **SMALL)
     honest = training.training_step
     calls = 0
 
@@ -147,7 +149,7 @@ def test_diverging_run_stops_says_when_and_keeps_its_history(
 def test_a_run_that_diverges_after_a_resume_keeps_the_last_whole_epochs_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, **SMALL)
     honest = training.training_step
 
     def explode(*arguments: object) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from companion import data
-from companion.book import curves, plots, seeds, style, tables
+from companion.book import curves, one_network, plots, style, tables
 from companion.book.axes import legend_below, say_not_run
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
@@ -27,56 +26,47 @@ from companion.experiments.records import Run
 
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
 """What is measured of a gradient map: title and metric."""
+KEPT_CLASSES = {
+    "cifar100": (
+        *data.DATASETS["cifar100"].first_classes, "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can",
+        "castle", "caterpillar", "cattle",
+    )
+}  # fmt: skip
+"""Names of the classes whose samples are kept, where the data set itself names fewer."""
 FILLS = ("full", "none", "left")
 """How the marks of a first, second and third data set are filled."""
 
 
-def density_ratios(tier: str, dataset: str) -> Figure:
-    """Draw Fig. 1 and three other summaries of the same ratios, over the noise level."""
-    rows = tables.run_rows(tier, dataset, "density_ratio")
-    if len(rows):
-        rows["log_median_ratio"] = np.log(rows["median_ratio"].clip(lower=1e-300))
-    panels = {
-        "log_mean_ratio": "logarithm of the mean ratio (Figure 1)",
-        "log_median_ratio": "logarithm of the median ratio",
-        "log_ratio": "mean log-ratio: the one we judge by",
-        "effective_sample_size": "effective sample size of the mean",
-    }
-    figure, axes = plt.subplots(2, 2, figsize=(8.8, 6.4), sharex=True)
-    for ax, (column, title) in zip(axes.flat, panels.items(), strict=True):
-        error = f"{column}_standard_error" if f"{column}_standard_error" in rows else None
-        ax.set_title(title)
-        _curves(ax, rows, "sigma", column, error)
-        if column == "effective_sample_size":
-            ax.set(yscale="log", ylim=(0.8, None))
-        else:
-            ax.axhline(0.0, color="#8C8C8C", linestyle=":", zorder=0)
-    if len(rows):
-        axes[0, 0].legend()
-    for ax in axes[1]:
-        ax.set_xlabel("noise level σ, in units of the range of a pixel")
-    return figure
+def samples(tier: str, dataset: str, seed: int = 0, first: int = 0, columns: int = 10) -> Figure:
+    """Draw Fig. 2: samples of the four models, a column a class; real images below, where the data are.
 
-
-def samples(tier: str, dataset: str, seed: int = 0) -> Figure:
-    """Draw Fig. 2: samples of the four models, a column a class; real images below, where the data are."""
+    Args:
+        tier: one of `settings.TIERS`.
+        dataset: the data set's name.
+        seed: of the networks.
+        first: the first class; of each network, the samples of the first twenty classes are kept.
+        columns: how many classes, from the first on.
+    """
     rows: dict[str, Tensor] = {
         METHODS[name].title: run.pictures()["samples"] for name, run in evaluated(tier, dataset, seed).items()
     }
-    titles = [name.replace(" ", "\n") for name in data.DATASETS[dataset].first_classes]
+    names = KEPT_CLASSES.get(dataset, data.DATASETS[dataset].first_classes)
+    classes = range(first, min(first + columns, len(names)))
     with suppress(data.DataError):
         images = data.load(dataset)
-        firsts = [images.x_test[images.y_test == label][0] for label in range(len(titles))]
-        rows["Real"] = data.to_float(torch.stack(firsts))
+        firsts = [images.x_test[images.y_test == label][:1] for label in range(len(names))]
+        rows["Real"] = data.to_float(torch.cat(firsts))
     return _picture_rows(
-        {label: (pictures[: len(titles)], False) for label, pictures in rows.items()}, titles
+        {label: (pictures[classes.start : classes.stop], False) for label, pictures in rows.items()},
+        [names[label].replace(" ", "\n") for label in classes],
     )
 
 
 def gan_test(tier: str, dataset: str, chance: float) -> Figure:
-    """Draw Table 1: each run with its Wilson interval, the mean over seeds, and the paper's number.
+    """Draw Table 1: each run, the differences from the baseline, and for CIFAR-100 the paper's numbers.
 
-    The paper has numbers for CIFAR-100 alone; they stand beside every data set but CIFAR-10.
+    Left: each run with its Wilson interval over samples, and the mean over seeds with Student's. Middle: less
+    the baseline of the same seed; with one seed, paired sample by sample.
 
     Args:
         tier: one of `settings.TIERS`.
@@ -85,56 +75,29 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
     """
     each = tables.run_table(tier, dataset, "gan_test")
     means = tables.beside_reported(tables.seed_table(tier, dataset, "gan_test"), "cifar100.gan_test")
-    printed = dataset != "cifar10"
-    figure, ax = plt.subplots(figsize=(7.2, 3.8))
+    printed = dataset == "cifar100"
+    figure, axes = plt.subplots(1, 3 if printed else 2, figsize=(9.0, 3.6), squeeze=False)
+    score, apart, *papers = axes[0]
     for place, row in enumerate(means.to_dict("records")):
         colour, mine = METHODS[row["model"]].colour, each.loc[each["model"] == row["model"]]
         for k, one in enumerate(mine.to_dict("records")):
             ends = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
-            at = place - 0.3 + 0.1 * k
-            ax.errorbar(at, one["value"], yerr=ends, fmt="o", markersize=4, color=colour, alpha=0.6)
+            at = place - (0.32 - 0.32 * k / max(1, len(mine) - 1) if len(mine) > 1 else 0)
+            score.errorbar(at, one["value"], yerr=ends, fmt="o", markersize=4, color=colour, alpha=0.6)
         if row["n"] > 1:
             reach = row["high"] - row["value"]
-            ax.errorbar(place + 0.1, row["value"], yerr=reach, fmt="s", markersize=8, color=colour)
-        if printed:
-            ax.plot(place + 0.28, row["paper"], "D", markersize=8, fillstyle="none", color=colour)
-    ax.axhline(chance, color="#8C8C8C", linestyle=":", linewidth=1)
-    ax.text(3.45, chance + 0.01, "chance, here", fontsize=8, color="#666666", ha="right")
-    ax.set_xticks(range(len(means)), [METHODS[name].title for name in means["model"]])
-    ax.set(xlim=(-0.5, 3.5), ylim=(-0.02, 1.05), ylabel="share recognised by the judge")
-    if printed:
-        ax.plot([], [], "D", fillstyle="none", color="#555555", label="the paper, CIFAR-100")
-        legend_below(figure, ax)
-    return figure
-
-
-def pixel_perturbation(tier: str, dataset: str) -> Figure:
-    """Draw Figs. 3a and 3b (Fig. 5 for CIFAR-10): accuracy over the fraction of pixels removed."""
-    rows = tables.run_rows(tier, dataset, "pixel_perturbation")
-    if len(rows):
-        first = rows.groupby(["model", "seed", "experiment", "attribution"])["value"].transform("first")
-        rows["relative"] = rows["value"] / first.clip(lower=1e-9)
-        rows["relative_error"] = rows["standard_error"] / first.clip(lower=1e-9)
-    panels = {
-        ("own", "value"): "own gradients, own network",
-        ("own", "relative"): "the same, relative to clean",
-        ("common", "value"): "all gradients, one baseline",
-    }
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3.9), sharey=True)
-    axes[0].set_ylabel("accuracy")
-    for ax, ((experiment, column), title) in zip(axes, panels.items(), strict=True):
-        ax.set(title=title, xlabel="fraction of pixels removed", ylim=(0, 1.04))
-        if rows.empty:
-            say_not_run(ax)
-            continue
-        error = "relative_error" if column == "relative" else "standard_error"
-        read_by = rows.set_index(["experiment", "attribution"]).sort_index()
-        _curves(ax, read_by.loc[(experiment, "gradient")], "fraction", column, error)
-        chance = read_by.loc[("common", "random")]
-        chance = seeds.over_seeds(chance.loc[chance["model"] == "baseline"], ["fraction"], column, error)
-        curves.curve_with_band(ax, chance, model="random", label="Random order")
-    if len(rows):
-        axes[0].legend(loc="lower left" if dataset == "mnist5k" else "upper right")
+            score.errorbar(place + 0.22, row["value"], yerr=reach, fmt="s", markersize=8, color=colour)
+        for ax in papers:
+            ax.plot(place, row["paper"], "D", markersize=9, fillstyle="none", color=colour)
+    score.axhline(chance, color="#8C8C8C", linestyle=":", linewidth=1)
+    score.set_title("share recognised (dotted: chance)")
+    names = list(means["model"])
+    for ax in (score, *papers):
+        ax.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.02, 1.05))
+        _name_models(ax, names)
+    for ax in papers:
+        ax.set_title("the paper's Table 1")
+    _differences(apart, tier, dataset, each)
     return figure
 
 
@@ -212,16 +175,29 @@ def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
     }
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, x: str, value: str, error: str | None) -> None:
-    """Draw the four models' curves over seeds, those that there are."""
-    if rows.empty:
-        say_not_run(ax)
-        return
-    frame = seeds.over_seeds(rows, ["model", x], value, error)
-    for model in METHODS:
-        mine = frame.loc[frame["model"] == model]
-        if len(mine):
-            curves.curve_with_band(ax, mine, x=x, model=model)
+def _differences(ax: Axes, tier: str, dataset: str, each: pd.DataFrame) -> None:
+    """Draw the GAN-test less the baseline's, in percentage points, a mark a method."""
+    several = each.groupby("model")["seed"].nunique().max() > 1 if len(each) else False
+    found = (
+        tables.paired_differences(tier, dataset, "gan_test")
+        if several
+        else one_network.compared(tier, dataset, "gan_test")
+    )
+    ax.set_title("points above the baseline")
+    ax.axhline(0.0, color="#000000", linewidth=1)
+    for place, row in enumerate(found.to_dict("records")):
+        method = METHODS[row["model"]]
+        reach = [[100 * (row["value"] - row["low"])], [100 * (row["high"] - row["value"])]]
+        ax.errorbar(place, 100 * row["value"], yerr=reach, color=method.colour, marker=method.marker)
+    ax.set_xlim(-0.6, len(found) - 0.4)
+    _name_models(ax, list(found["model"]))
+
+
+def _name_models(ax: Axes, names: Sequence[str]) -> None:
+    """Write the methods' names below an axis, a word a line."""
+    titles = [METHODS[name].title.replace("-score-", "-score-\n").replace(" ", "\n") for name in names]
+    ax.set_xticks(range(len(names)), [t.replace("e-m", "e-\nm") for t in titles], fontsize=8)
+    ax.grid(visible=False, axis="x")
 
 
 def _picture_rows(rows: Mapping[str, tuple[Tensor, bool]], titles: Sequence[str] = ()) -> Figure:

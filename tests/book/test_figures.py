@@ -6,19 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion import data
-from companion.book import axes, figures, style, tables, training_figures
+from companion.book import axes, figures, paired, style, tables, training_figures
 from companion.claims.paper import reported
 from companion.experiments import methods, provenance, search
 
 RECORDED: tuple[Callable[[str, str], Figure], ...] = (
     training_figures.learning,
     training_figures.density_in_training,
-    figures.density_ratios,
-    figures.pixel_perturbation,
+    paired.density_ratios,
+    paired.figure_one,
+    paired.pixel_perturbation,
+    paired.orders,
     figures.map_qualities,
     figures.gradient_maps,
     figures.samples,
@@ -74,45 +78,63 @@ def test_a_column_of_samples_bears_the_name_of_its_class_also_without_the_images
         assert first.get_title() == data.DATASETS[dataset].first_classes[0]
 
 
+def curve(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the thick curve that a legend calls so."""
+    line = next(line for line in ax.lines if line.get_label() == label)
+    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+
+
 def test_the_curves_are_the_records_numbers() -> None:
-    ratios = (
-        tables.run_rows("quick", "mnist5k", "density_ratio").groupby(["model", "sigma"])["log_ratio"].mean()
-    )
-    drawn = {line.get_label(): line for line in figures.density_ratios("quick", "mnist5k").axes[2].lines}
+    rows = tables.run_rows("quick", "mnist5k", "density_ratio")
+    logs = rows.groupby(["model", "sigma"])["log_ratio"].mean()
+    mean_ratio, log_ratio, *_ = paired.density_ratios("quick", "mnist5k").axes
     for name in methods.METHODS:
-        line = drawn[style.MODEL_LABELS[name]]
-        assert np.allclose(line.get_ydata(), ratios[name])
-    removed = tables.run_rows("quick", "mnist5k", "pixel_perturbation")
-    half = removed[(removed["fraction"] == 0.5) & (removed["attribution"] == "gradient")]
-    clean = removed[(removed["fraction"] == 0) & (removed["attribution"] == "gradient")]
-    for ax, experiment, whole in zip(
-        figures.pixel_perturbation("quick", "mnist5k").axes,
-        ("own", "own", "common"),
-        (False, True, False),
-        strict=True,
-    ):
-        line = next(line for line in ax.lines if line.get_label() == style.MODEL_LABELS["gradient_norm"])
-        at_half = float(np.interp(0.5, line.get_xdata(), line.get_ydata()))
-        values, firsts = (
-            frame[(frame["model"] == "gradient_norm") & (frame["experiment"] == experiment)].set_index(
-                "seed"
-            )["value"]
-            for frame in (half, clean)
-        )
-        assert at_half == pytest.approx((values / firsts if whole else values).mean())
+        assert np.allclose(curve(log_ratio, style.MODEL_LABELS[name])[1], logs[name])
+        assert not np.allclose(curve(mean_ratio, style.MODEL_LABELS[name])[1], logs[name])
+    removed = tables.run_rows("quick", "mnist5k", "pixel_perturbation").set_index(
+        ["model", "experiment", "attribution", "fraction"]
+    )
+    panels = paired.pixel_perturbation("quick", "mnist5k").axes
+    for ax, experiment in zip(panels, ("own", "common"), strict=False):
+        x, y = curve(ax, style.MODEL_LABELS["gradient_norm"])
+        half = removed.loc[("gradient_norm", experiment, "gradient", 0.5), "value"]
+        assert float(np.interp(0.5, x, y)) == pytest.approx(half.mean())
 
 
-def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_number_but_for_cifar10() -> None:
+def test_a_difference_is_that_of_equal_seeds_and_of_one_pair_has_the_interval_of_its_images() -> None:
+    rows = pd.DataFrame(
+        {
+            "model": ["baseline", "baseline", "gradient_norm", "gradient_norm", "score_matching"],
+            "seed": [0, 1, 1, 0, 1],
+            "x": 1.0,
+            "y": [1.0, 10.0, 13.0, 2.0, 15.0],
+            "error": [0.3, 3.0, 1.0, 1.0, 4.0],
+        }
+    )
+    alone, together = paired.differences(rows, "x", "y", "error").to_dict("records")
+    assert (alone["model"], alone["value"], alone["n"]) == ("score_matching", 5.0, 1)
+    assert (together["model"], together["value"], together["n"]) == ("gradient_norm", 2.0, 2)
+    # One pair, 15 - 10: errors of 4 and 3 add up to 5; without them there is no interval.
+    assert alone["high"] - alone["value"] == pytest.approx(1.959964 * 5)
+    # Two pairs, 1 and 3: Student's quantile for one degree of freedom is 12.706, the standard error 1.
+    assert together["high"] - together["value"] == pytest.approx(12.706, rel=1e-4)
+    assert np.isnan(paired.differences(rows, "x", "y").set_index("model").loc["score_matching", "low"])
+
+
+def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_numbers_in_a_panel_of_their_own() -> None:
     scores = tables.run_table("quick", "mnist5k", "gan_test")
-    lines = figures.gan_test("quick", "mnist5k", 0.1).axes[0].lines
-    marks = [line for line in lines if line.get_marker() in ("o", "s", "D") and len(line.get_ydata()) == 1]
-    heights = sorted(float(line.get_ydata()[0]) for line in marks)
-    printed = [value / 100 for value in reported("cifar100.gan_test").values()]
+    shown, apart = figures.gan_test("quick", "mnist5k", 0.1).axes
+    marks = [line for line in shown.lines if line.get_marker() in ("o", "s") and len(line.get_ydata()) == 1]
     means = tables.seed_table("quick", "mnist5k", "gan_test")["value"].tolist()
-    assert heights == pytest.approx(sorted([*scores["value"], *printed, *means]))
-    assert not [
-        line for line in figures.gan_test("small", "cifar10", 0.1).axes[0].lines if line.get_marker() == "D"
-    ]
+    heights = sorted(float(line.get_ydata()[0]) for line in marks)
+    assert heights == pytest.approx(sorted([*scores["value"], *means]))
+    found = tables.paired_differences("quick", "mnist5k", "gan_test")["value"]
+    drawn = [float(line.get_ydata()[0]) for line in apart.lines if line.get_marker() in ("s", "v", "^")]
+    assert drawn == pytest.approx((100 * found).tolist())
+    printed = [value / 100 for value in reported("cifar100.gan_test").values()]
+    paper = figures.gan_test("small", "cifar100", 0.01).axes[2]
+    assert sorted(float(line.get_ydata()[0]) for line in paper.lines) == pytest.approx(sorted(printed))
+    assert len(figures.gan_test("small", "cifar10", 0.1).axes) == 2
 
 
 def test_the_search_has_a_point_for_each_finished_candidate_and_a_ring_around_the_chosen_one() -> None:

@@ -1,0 +1,103 @@
+"""One network each: differences from the baseline whose intervals are over samples or images, not seeds.
+
+Such an interval says which of two networks is the higher, and nothing of another training. Samples are
+paired: every network starts from the same noise for the same classes. Curves and areas are kept without
+their images; there the two networks' errors are taken as independent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from companion.book.sentences import differences_in_words
+from companion.book.strongest import Evidence
+from companion.book.tables import run_rows, run_table
+from companion.book.words import interval_text, listed
+from companion.experiments.methods import METHODS
+from companion.metrics.intervals import Interval, paired_difference_interval
+
+SAMPLES = {
+    "gan_test": "correct",
+    "sample_total_variation": "total_variation",
+    "sample_high_frequency_share": "high_frequency_share",
+}
+"""Which column of `samples.csv` a metric is the mean of."""
+
+
+def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
+    """Return each method's network less the baseline's of the lowest seed that both have.
+
+    Args:
+        tier: one of `settings.TIERS`.
+        dataset: the data set's name.
+        metric: a metric of the records; those of `SAMPLES` are paired sample by sample.
+
+    Returns:
+        Columns model, value, low, high, n (samples or images) and sign: 1 or -1 where the 95 % interval
+        excludes 0, else 0. A method without a network has no row.
+
+    Raises:
+        ValueError: an unknown tier.
+
+    Example:
+        >>> found = compared("quick", "mnist5k", "gan_test")
+        >>> found["model"].tolist(), found["n"].unique().tolist()
+        (['score_matching', 'anti_score_matching', 'gradient_norm'], [200])
+    """
+    rows = run_rows(tier, dataset, "samples") if metric in SAMPLES else run_table(tier, dataset, metric)
+    column, found = SAMPLES.get(metric, "value"), []
+    for name in (other for other in METHODS if other != "baseline"):
+        seeds = set.intersection(*(set(rows.loc[rows["model"] == m, "seed"]) for m in (name, "baseline")))
+        if not seeds:
+            continue
+        here = rows.loc[rows["seed"] == min(seeds)]
+        mine, base = (here.loc[here["model"] == m] for m in (name, "baseline"))
+        if metric in SAMPLES:
+            apart = paired_difference_interval(
+                *(part[column].astype(float).tolist() for part in (mine, base))
+            )
+        else:
+            apart = _independent(mine.iloc[0], base.iloc[0])
+        found.append({"model": name, **asdict(apart), "sign": apart.sign()})
+    return pd.DataFrame(found, columns=["model", "value", "low", "high", "n", "sign"])
+
+
+def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 1.0) -> str:
+    """Say which methods differ from the baseline: over seeds if there are several, else by network.
+
+    Args:
+        evidence: whose records.
+        metric: a metric of the records.
+        form: the format of each number.
+        scale: what the numbers are multiplied by: 100 for percent.
+
+    Example:
+        >>> told(Evidence(tier="small", dataset="no_such_data", runs={}), "gan_test")
+        'Not measured yet.'
+    """
+    if not evidence.seeds:
+        return "Not measured yet."
+    if evidence.seeds > 1:
+        return differences_in_words(run_table(*evidence.shelf, metric), form, scale)
+    said: dict[int, list[str]] = {1: [], -1: [], 0: []}  # in the order of the sentences
+    for row in compared(*evidence.shelf, metric).to_dict("records"):
+        said[row["sign"]].append(f"{METHODS[row['model']].label} {interval_text(row, form, scale)}")
+    over = "samples, pair by pair" if metric in SAMPLES else "images"
+    ways = {1: "above the baseline", -1: "below the baseline", 0: "undecided"}
+    parts = [f"{ways[sign]}: {listed(names)}." for sign, names in said.items() if names]
+    first, *rest = parts or ["there is no other network to compare."]
+    return " ".join([f"With one network each, by the interval over {over}, {first}", *map(_capital, rest)])
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _independent(mine: pd.Series, base: pd.Series) -> Interval:
+    """Return the difference of two means with symmetrical intervals, their errors taken as independent."""
+    reach = float(np.hypot(mine["high"] - mine["value"], base["high"] - base["value"]))
+    value = float(mine["value"] - base["value"])
+    return Interval(value=value, low=value - reach, high=value + reach, n=int(min(mine["n"], base["n"])))
