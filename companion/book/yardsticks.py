@@ -99,7 +99,7 @@ def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFram
     for x in YARDSTICKS:
         for y in qualities:
             one = rank_correlation(frame[x].tolist(), frame[y].tolist())
-            rest = [frame[frame["model"] != kind] for kind in frame["model"].unique()]
+            rest = [frame.loc[frame["model"] != kind] for kind in frame["model"].unique()]
             without = [_spearman(part, x, y) for part in rest]
             least, most = min(without, default=math.nan), max(without, default=math.nan)
             sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
@@ -135,7 +135,8 @@ def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) 
 
 
 def _spearman(frame: pd.DataFrame, x: str, y: str) -> float:
-    return float(frame[[x, y]].rank().corr().iloc[0, 1]) if len(frame) > 2 else math.nan
+    first, second = (np.asarray(frame[name].rank(), dtype=float) for name in (x, y))
+    return float(np.corrcoef(first, second)[0, 1]) if len(frame) > 2 else math.nan
 
 
 def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -146,12 +147,13 @@ def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         >>> from_baseline(frame, ["gain"]).values.tolist()
         [['gradient_norm', 0, 2.0]]
     """
-    base = frame.loc[frame["model"] == "baseline"].set_index("seed")
-    others = frame.loc[(frame["model"] != "baseline") & frame["seed"].isin(base.index)]
+    base = frame.loc[frame["model"] == "baseline"]
+    others = frame.loc[(frame["model"] != "baseline") & frame["seed"].isin(base["seed"])]
     found = others[["model", "seed"]].reset_index(drop=True)
     for column in columns:
-        same_seed = base[column].reindex(others["seed"]).to_numpy()
-        found[column] = others[column].to_numpy() - same_seed
+        values = dict(zip(base["seed"], base[column], strict=True))
+        same_seed = np.array([values[seed] for seed in others["seed"]], dtype=float)
+        found[column] = others[column].to_numpy(dtype=float) - same_seed
     return found
 
 
