@@ -491,10 +491,10 @@ meaning = (
 )
 if wins > losses:
     meaning = (
-        "So a map that has never seen the network does the network's own "
-        "test better than the network's gradient. The test, then, measures "
-        "contrast first: how little of the picture was changed. Only after "
-        "that does it measure what the network looks at."
+        "Where contrast wins, a map that has never seen the network passes "
+        "the network's own test better than the network's gradient does. The "
+        "test, then, measures contrast first, that is, how little of the "
+        "picture was changed, and what the network looks at only after that."
     )
 elif wins == losses:
     meaning = "Which of the two is the better map is undecided here."

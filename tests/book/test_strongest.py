@@ -89,5 +89,5 @@ def test_scaled_logits_have_scaled_log_ratios() -> None:
     found = density.steadiness(rows, norms, [0.2])
     base = rows[(rows["model"] == "baseline") & (rows["sigma"] == 0.2)].set_index("seed")["log_ratio"].abs()
     size = norms.set_index(["model", "seed"])["value"]
-    factor = (size["gradient_norm"] / size["baseline"]).pow(0.5)
+    factor = (size.loc["gradient_norm"] / size.loc["baseline"]) ** 0.5
     assert found.loc["gradient_norm", "scaled"] == pytest.approx((factor * base).mean())
