@@ -5,8 +5,9 @@ implicit class-conditional density, and Bayes' rule splits it in two::
 
     grad f_i(x) = grad log p(i|x) + grad logsumexp_j f_j(x)
 
-Classification determines the first term alone; the second, the same for every class, is what adding one
-function to all logits changes at will (section 2).
+The loss is made of the first term alone. Of the second, the same for every class, adding one function to all
+logits (section 2) changes the gradient of the mean logit at will; the rest is a function of the
+probabilities, as `companion.book.split` shows.
 """
 
 from __future__ import annotations

@@ -468,17 +468,98 @@ tell(
 # The first five are fooled: they change by {glue:text}`least_fooled:.1f` times their own size or more
 # ({numref}`fig-shift-methods`). Multiplying by the input confines the face to the strokes of the digit, and
 # does no more than that. Averaging does nothing, since the shift is the same at every point that is
-# averaged. The last two change by no more than {glue:text}`most_immune`, which is rounding. So the cure for
-# this forgery is known: take differences of logits. Methods that look inside the network, such as Grad-CAM
+# averaged. The last two change by no more than {glue:text}`most_immune`, which is rounding. Methods that look inside the network, such as Grad-CAM
 # {cite:p}`selvaraju2017grad`, see only what passes through the layer they look at; a $g$ that is computed
 # from that layer reaches them too.
 #
+# ## The cure, and what it costs
+#
+# The last two columns of {numref}`fig-shift-methods` show that there is a cure. Any map is immune that is made of the
+# *probabilities*. A difference of two logits is: $f_i - f_k = \log p_i - \log p_k$. If no rival class is to be singled out, take all of them at
+# once, and subtract the mean logit,
+#
+# $$
+# f_i - \frac1C \sum_{j=1}^C f_j = \frac1C \sum_{j=1}^C \log \frac{p_i}{p_j} .
+# $$ (eq-shift-centred)
+#
+# This *centred logit* is the mean log-odds of class $i$ against every class. It takes one line of code, and the line may be applied to a
+# classifier that somebody else has tampered with.
+
+# %%
+def centred(classifier: nn.Module) -> nn.Module:
+    """Subtract the mean logit from every logit."""
+    mean = fooling.mean_logit_shift(classifier)
+    return fooling.shift_logits(classifier, mean)
+
+
+points, labels = x[:few].double(), y[:few]
+model.double()
+plain = logit_gradient(model, points, labels)
+cured = logit_gradient(centred(model), points, labels)
+lengths = plain.flatten(1).norm(dim=1)
+
+# %%
+rows = {}
+for name, g in shifts.items():
+    g = g.double() if isinstance(g, nn.Module) else g
+    forged = fooling.shift_logits(model, g)
+    maps = logit_gradient(forged, points, labels)
+    mended = logit_gradient(centred(forged), points, labels)
+    rows[name] = {
+        "logit": float(((maps - plain).flatten(1).norm(dim=1) / lengths).max()),
+        "centred logit": float(
+            ((mended - cured).flatten(1).norm(dim=1) / lengths).max()
+        ),
+    }
+cure = pd.DataFrame(rows).T.rename_axis("g")
+cure.style.format("{:.1e}", subset=["centred logit"]).format(
+    "{:.2f}", subset=["logit"]
+)
+
+# %% tags=["remove-cell"]
+by_centring = (cured - plain).flatten(1).norm(dim=1) / lengths
+model.float()
+tell(
+    cured_worst=f"{cure['centred logit'].max():.0e}",
+    fooled_worst=float(cure["logit"].max()),
+    by_centring=float(by_centring.median()),
+)
+
+# %% [markdown]
+# Each entry is the largest change of a map by $g$, relative to the trained network's map and over {glue:text}`checked_images` test images. The
+# gradient of the logit moves by up to {glue:text}`fooled_worst:.1f` times its length. That of the centred logit is what it was to within
+# {glue:text}`cured_worst`, through all six forgeries: rounding. On the network as it was trained, centring changes a map by
+# {glue:text}`by_centring:.2g` of its length, in the median, because the logits are nearly centred already.
+#
+# So if it is the *decision* that is to be explained, there is no reason to go on using the bare logit. The cure has a price, however, and it falls due in
+# this book. The paper wants to read a logit as the logarithm of a density, $f_i(\mathbf{x}) = \log p(\mathbf{x} \mid i)$ up to a constant. By
+# Bayes' rule the probabilities know $p(\mathbf{x} \mid i)$ only up to a factor that all classes share, namely the density
+# $p(\mathbf{x})$ of the pictures themselves; and a centred logit is a function of the probabilities. It keeps whatever a picture says for one class and against the others, and loses how
+# likely the picture is. The density reading stands or falls with the mean logit, the one thing that $g$ can change. No recipe for a map can be both: immune to
+# $g$, and the score of a density.
+#
 # This has to be said with care. That a map *can* be forged does not show that the maps of ordinary networks
 # are false. Nobody added a face to those. What it shows is that training does not decide the matter. The
-# loss is blind to $g$, so whatever common part the logits of a trained network have got, they have got it
-# for some other reason. [Chapter 3](03_logits_as_log_densities.ipynb) gives that common part a name and a
+# loss is blind to $g$, so whatever mean the logits of a trained network have got, they have got it
+# for some other reason. [Chapter 3](03_logits_as_log_densities.ipynb) gives that mean a place and a
 # meaning. [Chapter 2](02_loss_gradients.ipynb) first asks whether the loss-gradient, which this trick
 # cannot reach, is any safer.
+#
+# ## What came before
+#
+# Maps had been fooled before, in three other ways.
+#
+# **By changing the picture.** {cite:t}`ghorbani2019interpretation` searched for small changes of a picture that leave the prediction and scramble the
+# map. {cite:t}`dombrowski2019explanations` steered the map to a picture of their choice, and traced the matter to the curvature of the network's
+# output; a softplus in place of the ReLU smooths it, and makes a map harder to steer. (The networks of this book have a softplus, but for another reason:
+# [chapter 5](05_trace_estimators.ipynb) needs second derivatives.) {cite:t}`subramanya2019fooling` and {cite:t}`zhang2020interpretable` fool prediction and map together.
+#
+# **By changing the data's origin.** {cite:t}`kindermans2019unreliability` add one constant picture to all inputs and take it away again inside the first
+# layer. Nothing has happened to the function, and some maps change.
+#
+# **By changing the network.** {cite:t}`heo2019fooling` come nearest to this chapter. They fine-tune networks for ImageNet with a penalty on their own
+# maps, until these show what is wanted, and the accuracy stays nearly what it was. It is an experiment, and every weight and every prediction may move a little. The shift by $g$ is algebra: no prediction moves
+# at all. By the same token it can only do what the mean logit can. Fine-tuning may also fool the maps that $g$ leaves alone.
 #
 # ## What the paper reports, what you just saw
 #
@@ -496,6 +577,7 @@ tell(
 #   {glue:text}`double_loss` and {glue:text}`double_loss_gradient` in double precision, and what was left
 #   was rounding.
 # - Gradient, absolute gradient, input times gradient, SmoothGrad and integrated gradients were fooled.
-#   Differences of logits and log-probabilities were not.
+#   Differences of logits, log-probabilities and centred logits were not; the gradient of the centred logit moved by at most {glue:text}`cured_worst`.
+# - The cure costs the density: what is immune to $g$ knows the probabilities alone.
 # - You should not have accepted the wager.
 # :::

@@ -44,6 +44,7 @@ from companion.book import plots, stencils
 from companion.book.curves import curve_with_band
 from companion.experiments import presets
 from companion.book.opening import begin, tell
+from companion.book.words import interval_text
 from companion.gradients import logit_gradient, loss_gradient
 from companion.metrics import mean_interval
 
@@ -554,8 +555,97 @@ tell(
 # The factor $\tilde p_y - 1$ before $\nabla g$ is the same doubt that multiplies the loss-gradient itself.
 # The two shrink together, and their ratio stays ({numref}`fig-ripple-confidence`).
 #
-# So the remark holds for noise in losses or in probabilities, and it does not for noise in logits. Which one
-# a training run leaves behind is a question that neither the appendix nor this chapter answers.
+# So the remark holds for noise in losses or in probabilities, and it does not for noise in logits.
+#
+# ## Which noise does training leave?
+#
+# The remark speaks of noise "due to stochastic training". That can be looked at: train the same network again with another
+# seed, and compare. What the networks of several seeds have in common is no noise of training; where they differ, it is. If the noise did not care about the
+# doubt, then on confident images it would drown what is common, and the loss-gradients of two seeds would have nothing to
+# do with each other. If it is noise in the logits, it shrinks along with the doubt, and they agree on confident images as well as on any.
+#
+# We take the baselines of all seeds whose weights are here, and the mean cosine between the maps of two seeds for the same image.
+
+# %%
+siblings = [
+    run.model().to(device).double()
+    for run in runs.find_all(tier, dataset, "baseline")
+    if (run.directory / "weights.safetensors").exists()
+]
+left = {"loss-gradient": loss_gradient, "logit-gradient": logit_gradient}
+agreement = {}
+for name, gradient in left.items():
+    stack = torch.stack([gradient(net, x, y).flatten(1) for net in siblings])
+    unit = F.normalize(stack, dim=2)
+    cosines = torch.einsum("abd,cbd->bac", unit, unit)
+    a, c = torch.triu_indices(len(siblings), len(siblings), offset=1)
+    agreement[name] = cosines[:, a, c].mean(dim=1).cpu()
+with torch.no_grad():
+    chances = torch.stack([net(x).softmax(dim=1) for net in siblings])
+doubt_of_all = (1 - chances[:, torch.arange(count), y]).clamp(min=1e-16)
+shared_doubt = doubt_of_all.log().mean(dim=0).exp().cpu()
+by_doubt = shared_doubt.argsort()
+
+# %% mystnb={"figure": {"name": "fig-ripple-seeds", "caption": "Cosine between the maps of two networks that were trained alike with different seeds, for the same image, against the doubt. Each point is the mean over a group of test images of like doubt (its geometric mean over the seeds), with a 95 % interval over images; where there are several pairs of seeds, an image has their mean."}, "image": {"alt": "Two nearly level rows of points over four orders of magnitude of doubt, close to each other, both far above 0 and falling a little towards the confident images on the left."}} tags=["hide-input"]
+figure, ax = plt.subplots(figsize=(6.8, 3.6))
+looks = {"loss-gradient": ("#000000", "o"), "logit-gradient": ("#D55E00", "s")}
+for name, values in agreement.items() if len(siblings) > 1 else ():
+    colour, marker = looks[name]
+    rows = [
+        (float(shared_doubt[group].median()), mean_interval(values[group]))
+        for group in by_doubt.chunk({"tiny": 2}.get(tier, 10))
+    ]
+    places, found = zip(*rows, strict=True)
+    reach = [i.high - i.value for i in found]
+    heights = [i.value for i in found]
+    look = {"color": colour, "marker": marker, "label": name}
+    ax.errorbar(places, heights, yerr=reach, **look)
+ax.axhline(0, color="#8C8C8C", linestyle=":")
+ax.set(xscale="log", ylim=(-0.1, 1), ylabel="cosine between two seeds")
+ax.set_xlabel("doubt $1 - p_y$  (confident images to the left)")
+ax.set_title("Do the maps of two trainings agree?")
+if len(siblings) > 1:
+    ax.legend()
+plt.show()
+
+# %% tags=["remove-cell"]
+told = {"seeds": len(siblings), "doubt_fell": "not compared"}
+for name in left:
+    key = name.partition("-")[0]
+    told |= {f"{key}_{part}": "not measured" for part in ("sure", "unsure")}
+kind = "With one seed there is nothing to compare."
+
+# %% tags=["remove-cell"]
+if len(siblings) > 1:
+    certain, doubtful = by_doubt[: count // 2], by_doubt[count // 2 :]
+    for name, values in agreement.items():
+        key = name.partition("-")[0]
+        told |= {
+            f"{key}_sure": interval_text(mean_interval(values[certain])),
+            f"{key}_unsure": interval_text(mean_interval(values[doubtful])),
+        }
+    medians = [float(shared_doubt[g].median()) for g in (certain, doubtful)]
+    told["doubt_fell"] = f"{medians[1] / medians[0]:,.0f}"
+    alike = agreement["loss-gradient"]
+    kept = float(alike[certain].mean() / alike[doubtful].mean())
+    kind = (
+        "So what training leaves behind is, for the most part, noise of the "
+        "logits' kind, which shrinks with the doubt"
+        if kept > 0.5
+        else "So on confident images the noise of training does drown what "
+        "the seeds have in common"
+    )
+    kind += f": the loss-gradients keep {100 * kept:.0f} % of their cosine."
+tell(told, noise_kind=kind)
+
+# %% [markdown]
+# There are {glue:text}`seeds` seeds. From the less to the more confident half of the images the median doubt falls by a factor of
+# {glue:text}`doubt_fell`. The cosine between two seeds' loss-gradients is {glue:text}`loss_unsure` in the less confident half and
+# {glue:text}`loss_sure` in the more confident one; between their logit-gradients it is {glue:text}`logit_unsure` and
+# {glue:text}`logit_sure`. {glue:text}`noise_kind`
+#
+# A cosine far from 1 is noise enough. But it is there on doubtful images as well, and logit-gradients have no less of it. That is
+# no ground for preferring one kind of map to the other, or for trusting either less where the network is sure.
 #
 # ## What the paper reports, what you just saw
 #
@@ -576,6 +666,8 @@ tell(
 #   images, and {glue:text}`other_loss:.2g` times on the others. On a logit it is
 #   {glue:text}`confident_logit:.2g` and {glue:text}`other_logit:.2g` times: there is no difference of that
 #   kind.
+# - Two trainings of the same network agree in their loss-gradients with a cosine of {glue:text}`loss_sure` on confident images and
+#   {glue:text}`loss_unsure` on the others.
 # - There is a distinction worth keeping. Logit-gradients can be anything while the classifier stays
 #   *exactly* the same. For loss-gradients one has to change the classifier, if only by a little.
 # :::

@@ -422,6 +422,21 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 #
 # Look at the accuracies too. Cross-entropy reaches {glue:text}`plain_accuracy:.1%`. Eq. 2 alone gives {glue:text}`matched_accuracy:.1%`, although it knows the shape of both classes: a gradient says nothing about the constant that may be added to each logit, and the decision needs their difference. So the two losses mend each other. Cross-entropy fixes the differences between logits and leaves their common level free; score-matching fixes each logit's shape and leaves its constant free. Together they leave one number.
 #
+# In the terms of [](03_logits_as_log_densities.ipynb): cross-entropy leaves the mean logit free, and eq. 2 does not. Add $g$ to all logits, and every score moves by $\nabla g$, which eq. 1 notices. Score-matching is what ties down the part of a logit that a forger would use.
+#
+# ## What came before, and after
+#
+# **Noise in place of a Hessian.** {cite:t}`vincent2011connection` found another way round the unknown score. Add noise to the data, $\tilde{\mathbf{x}} = \mathbf{x} + \sigma \boldsymbol\eta$ with $\boldsymbol\eta \sim \mathcal{N}(\mathbf{0}, \mathbf{I})$, and ask the model for the way back:
+#
+# $$
+# \tfrac12\, \mathbb{E} \left\| s_\theta(\tilde{\mathbf{x}}) + \frac{\boldsymbol\eta}{\sigma} \right\|^2
+# = \tfrac12\, \mathbb{E} \big\| s_\theta(\tilde{\mathbf{x}}) - \nabla \log p_\sigma(\tilde{\mathbf{x}}) \big\|^2 + \text{const} ,
+# $$ (eq-matching-denoising)
+#
+# where $p_\sigma$ is the density of the noisy data. It is step 1 once more: the two sides have the same middle term, because $-\boldsymbol\eta/\sigma$ has the mean $\nabla \log p_\sigma$, given $\tilde{\mathbf{x}}$. No second derivative is left, and no condition at the walls either, since $p_\sigma$ is positive everywhere. The price is that the score found is that of the blurred data. Trained at many noise levels, this became the generative models of {cite:t}`song2019generative`.
+#
+# **Differences in place of derivatives.** {cite:t}`kingma2010regularized` and {cite:t}`song2019sliced` kept the Hessian, the one its diagonal, the other its products with random directions. {cite:t}`pang2020efficient`, at the same time as the paper, replaced such products by differences of function values, for vanilla and for denoising score-matching, in generative models. The paper's estimate, which is the next chapter's subject, is of that kind, for a classifier's logits.
+#
 # ## What the paper reports, what you just saw
 #
 # :::{admonition} What the paper reports

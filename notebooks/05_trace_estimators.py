@@ -36,8 +36,10 @@ from torch import Tensor, nn
 
 from companion import data, live, runs, trace
 from companion.experiments import presets
+from companion.book import precision_figures
 from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
+from companion.losses import ScoreMatching
 from companion.metrics import Interval, mean_interval
 
 begin(globals(), figures="svg")
@@ -390,6 +392,27 @@ left.set_title("The gradient's noise, and how to be rid of it")
 plt.show()
 
 # %% tags=["remove-cell"]
+many = {"tiny": 8}.get(tier, 100)
+x_many = data.to_float(images.x_test[:many]).to(device)
+f_many = trace.logit(model, images.y_test[:many].to(device))
+scatter = {}
+with torch.no_grad(), trace.full_precision():
+    for variant in ("forward", "central"):
+        scatter[variant] = trace.taylor(
+            f_many, x_many, sigma=0.01, variant=variant,
+            num_probes=16, generator=same_noise(), chunk_size=4,
+        ).std(dim=0)
+ratios = (scatter["forward"] / scatter["central"]).double().cpu()
+quartiles = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+low, middle, high = ratios.quantile(quartiles).tolist()
+tell(
+    scatter_pictures=many,
+    scatter_low=low,
+    scatter_median=middle,
+    scatter_high=high,
+)
+
+# %% tags=["remove-cell"]
 at = {s: k for k, s in enumerate(SIGMAS)}
 tell(
     probes=probes,
@@ -397,7 +420,6 @@ tell(
     trace_size=size,
     mean_slope=float(slopes.mean()),
     hutchinson_error=hutchinson_error,
-    ratio=errors["forward"][at[1e-2]] / errors["central"][at[1e-2]],
     forward_derived=theory[at[1e-2]],
 )
 for variant, mine in errors.items():
@@ -416,11 +438,31 @@ for name, mine in formats.items():
     })
 
 # %% [markdown]
-# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. For the price of one more forward pass the error is {glue:text}`ratio:.0f` times smaller.
+# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these pictures, {glue:text}`count` in number, have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. How much better is central than forward, for one more forward pass? So few pictures cannot say. But a comparison of scatter needs no exact trace, so it can be made on many: over {glue:text}`scatter_pictures` test digits the standard deviation of a forward sample is {glue:text}`scatter_median:.1f` times that of a central one in the median, and between {glue:text}`scatter_low:.1f` and {glue:text}`scatter_high:.1f` times for the middle half of them.
 #
 # Going right, bias takes over: at $\sigma = 0.1$ the central error is {glue:text}`central_large:.1f`. Going left, digits run out. $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x})$ agree in all but their last places, the subtraction leaves rounding error, and $2/\sigma^2$ multiplies it. At $\sigma = 10^{-4}$ the central error is {glue:text}`float32_small:.1f` in float32 and {glue:text}`float64_small:.1f` in float64. So there is a valley with two walls, and the forward variant never sees its floor: its own noise is lowest where bias is already high. Of the $\sigma$ tried, the smallest error of the forward variant is {glue:text}`forward_best:.0f`, at $\sigma$ = {glue:text}`forward_best_sigma`; that of the central one is {glue:text}`central_best:.1f`, at {glue:text}`central_best_sigma`.
 #
-# The right panel is a warning. With TF32's factors the wall moves right: the error is {glue:text}`tf32_middle:.1f` at $\sigma = 0.01$ and {glue:text}`tf32_thousandth:.0f` at $0.001$. With bfloat16's it is {glue:text}`bfloat16_middle:.0f` at $0.01$. That is why `trace.taylor` refuses to run under autocast, or on a GPU with TF32 switched on, unless it is told that you want to measure the damage.
+# The right panel is a warning. With TF32's factors the wall moves right: the error is {glue:text}`tf32_middle:.1f` at $\sigma = 0.01$ and {glue:text}`tf32_thousandth:.0f` at $0.001$. With bfloat16's it is {glue:text}`bfloat16_middle:.0f` at $0.01$.
+#
+# ## The same on a graphics processor
+#
+# Those factors were rounded by hand. What the hardware itself does we measured once, where the paper works: a ResNet-18 of width 64 on CIFAR-100, trained without a penalty and with score-matching, one network each ([](07_training.ipynb) shows their training). {glue:text}`gpu_setting` In each format the noise is the same.
+
+# %% tags=["hide-input"]
+measured_gpu = precision_figures.measured()
+precision_figures.spreads_table(measured_gpu)
+
+# %% mystnb={"figure": {"name": "fig-trace-precision", "caption": "The central estimate on a graphics processor, two networks in three formats. Left: the standard deviation of one sample on one picture. Right: what the narrower formats add to it, the root of the difference of the two variances; where a format adds nothing there is no mark. The lines fall as $1/\\sigma^2$ from the mark on the left."}, "image": {"alt": "Two panels with logarithmic axes over sigma. Left, the three formats' curves lie on each other at sigma 0.03 and part towards 0.001, bfloat16 first, TF32 only at 0.001. Right, the added noise falls along straight lines of slope minus two."}} tags=["hide-input"]
+precision_figures.lost_digits(measured_gpu)
+plt.show()
+
+# %% tags=["remove-cell"]
+tell(precision_figures.in_words(measured_gpu))
+
+# %% [markdown]
+# The differences $f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2f(\mathbf{x})$ lose a fixed number of digits, and $1/\sigma^2$ multiplies the loss. So what a format adds should grow a hundredfold when $\sigma$ falls to a tenth. {glue:text}`gpu_growth`
+#
+# That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage.
 #
 # Here you can draw estimates yourself. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. For all pixels at once the exact trace comes from the cell below. Try the forward estimator first, then the central one, and see the axis of the histogram shrink.
 
@@ -438,7 +480,7 @@ live.traces(model, x_live, y_live, images.class_names, exact=torch.cat(known))
 # %% [markdown]
 # ## What it costs
 #
-# One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" is the whole of what a penalty adds to a step: the estimate, its square, and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.
+# One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" adds its square and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.
 
 # %%
 repeats, batch = 9, 4
@@ -528,7 +570,85 @@ tell(
 # %% [markdown]
 # A forward sample takes {glue:text}`forward_ms:.1f` ms, a Hutchinson sample {glue:text}`hutchinson_ms:.1f` ms; in training {glue:text}`forward_training:.1f` and {glue:text}`rademacher_training:.1f`, and those two intervals {glue:text}`intervals`. The exact trace took {glue:text}`exact_seconds:.1f` s a picture.
 #
-# The last column asks for something else: how long until the *mean* of many samples has an error of 1, if bias is left aside? The forward variant needs {glue:text}`precise_forward:,.0f` seconds a picture, the central one {glue:text}`precise_central:,.1f`, Hutchinson's {glue:text}`precise_hutchinson:,.1f`. A cheap sample is one thing, a cheap estimate another. In training nobody averages so long over one picture. There the noise goes into the gradient of each step, and averages out over many; but there the estimate is also squared, and the square of a noisy number is too large on average. [](06_collapse.ipynb) shows what comes of that.
+# That is the estimate. Eq. 4 has another term, $\frac12 \lVert\nabla f\rVert^2$, and to lower a gradient's norm one has to differentiate the gradient: a double backward pass, which the Taylor estimate was to avoid. With the norm in it the bill looks different. Four ways to pay for the bracket of eq. 4, from the pictures to the gradient at the weights:
+
+# %% tags=["hide-input"]
+y_some = images.y_test[:batch].to(device)
+penalties = {
+    f"{variant}, {norm} norm": ScoreMatching(
+        weight=1.0, mu=0.1, variant=variant, norm=norm
+    )
+    for variant, norm in (
+        ("forward", "exact"), ("central", "exact"), ("central", "pair"),
+    )
+}
+
+
+def taylor_penalty(loss: ScoreMatching) -> None:
+    """Compute eq. 4's bracket with a Taylor estimate, and its gradient."""
+    model.zero_grad()
+    loss.terms(model, some, y_some).penalty.mean().backward()
+
+
+# %% tags=["hide-input"]
+def hutchinson_penalty() -> None:
+    """Compute it with Hutchinson's; estimate and norm share a gradient."""
+    model.zero_grad()
+    inputs = some.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(f(inputs).sum(), inputs, create_graph=True)
+    u = torch.randn(inputs.shape, generator=same_noise()).sign().to(device)
+    along = (slope * u).sum()
+    (product,) = torch.autograd.grad(along, inputs, create_graph=True)
+    h = (product * u).flatten(1).sum(dim=1)
+    half_norm = slope.square().flatten(1).sum(dim=1) / 2
+    (h + half_norm + 1e-3 * h.square()).mean().backward()
+
+
+# %% tags=["hide-input"]
+ways = {
+    f"Taylor, {name}": partial(taylor_penalty, loss)
+    for name, loss in penalties.items()
+} | {"Hutchinson, signs, exact norm": hutchinson_penalty}
+with trace.full_precision():
+    bills = {name: milliseconds(action) for name, action in ways.items()}
+model.zero_grad(set_to_none=True)
+written = {
+    name: f"{bill.value:.1f} ({bill.low:.1f} to {bill.high:.1f})"
+    for name, bill in bills.items()
+}
+pd.DataFrame({"the bracket of eq. 4, ms a picture": written})
+
+# %% tags=["remove-cell"]
+paper_bill, _, pair_bill, hutchinson_bill = bills.values()
+
+
+def compared(first: Interval, second: Interval) -> str:
+    """Say how one time stands to another, if their intervals are apart."""
+    if first.high < second.low or second.high < first.low:
+        return f"{first.value / second.value:.2f} times as long as"
+    return "about as long as"
+
+
+def saved(first: Interval, second: Interval) -> str:
+    """Say how much less time one takes than another, or how much more."""
+    less = second.value - first.value
+    return f"{abs(less):.0f} ms {'less' if less > 0 else 'more'}"
+
+
+tell(
+    bill_forward=paper_bill.value,
+    bill_hutchinson=hutchinson_bill.value,
+    bill_pair=pair_bill.value,
+    saved_alone=saved(forward, signs),
+    saved_whole=saved(paper_bill, hutchinson_bill),
+    bill_against_hutchinson=compared(paper_bill, hutchinson_bill),
+    bill_pair_against=compared(pair_bill, paper_bill),
+)
+
+# %% [markdown]
+# With the exact norm, the forward estimate's bracket takes {glue:text}`bill_forward:.1f` ms, {glue:text}`bill_against_hutchinson` Hutchinson's ({glue:text}`bill_hutchinson:.1f` ms), whose estimate and norm share one gradient. Where only the estimate is trained on, a forward sample takes {glue:text}`saved_alone` than Hutchinson's, and with the norm in the sum {glue:text}`saved_whole`. The double backward is not needed, though: the pair $f(\mathbf{x}\pm\mathbf{v})$ holds the norm too, since $\big(f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}-\mathbf{v})\big)^2 / 4\sigma^2$ has the mean $\lVert\nabla f\rVert^2$, up to a bias of order $\sigma^2$. Then no derivative with respect to the picture is left, and the bracket takes {glue:text}`bill_pair:.1f` ms, {glue:text}`bill_pair_against` the first.
+#
+# The first table's last column asks for something else: how long until the *mean* of many samples has an error of 1, if bias is left aside? The forward variant needs {glue:text}`precise_forward:,.0f` seconds a picture, the central one {glue:text}`precise_central:,.1f`, Hutchinson's {glue:text}`precise_hutchinson:,.1f`. A cheap sample is one thing, a cheap estimate another. In training nobody averages so long over one picture. There the noise goes into the gradient of each step, and averages out over many; but there the estimate is also squared, and the square of a noisy number is too large on average. [](06_collapse.ipynb) shows what comes of that.
 #
 # ## What the paper reports, what you just saw
 #
@@ -540,5 +660,6 @@ tell(
 # - **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
 # - **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
 # - **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
-# - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
+# - **The format counts by $\sigma$.** What is lost in the subtraction grows as $1/\sigma^2$. On one GPU, {glue:text}`gpu_short`
+# - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Eq. 4 asks for a double backward pass all the same, for its norm, unless the norm is taken from the pair. Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
 # :::

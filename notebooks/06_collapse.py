@@ -137,8 +137,8 @@ tell(
 # which is the bracket of eq. 4. We can say beforehand how far each can fall.
 #
 # - **Naive:** no floor.
-# - **Noise:** points that are moved by noise come from the kernels of {numref}`fig-collapse-kernels`, with their width $s$ given. A density has a lowest value of $J$, and it is reached by the density itself. Where the kernels stay apart, its mean trace is $-D/s^2$ in $D$ dimensions.
-# - **Stability term:** $h + c h^2$ is lowest at $h = -1/(2c)$. The point may sit on a summit of this sharpness and no other. So $c$, not the data, sets the scale of the trace.
+# - **Noise:** points that are moved by noise come from the kernels of {numref}`fig-collapse-kernels`, with their width $s$ given. For samples of a density $J$ has a lowest value, and the density itself reaches it. Where the kernels stay apart that is $-D/(2s^2)$ in $D$ dimensions, the sum of a mean trace of $-D/s^2$ and half a mean squared norm of $D/s^2$; it is no lower anywhere. So $J$ has a floor. The trace has none: it may lie below $-D/s^2$, where a larger norm pays for it.
+# - **Stability term:** $h + c h^2$ is at least $-1/(4c)$, and has that value at $h = -1/(2c)$. The point may sit on a summit of this sharpness and no other. So $c$, not the data, sets the scale of the trace.
 
 # %%
 noise_width, c_line, steps = 0.3, 0.05, {"tiny": 20}.get(tier, 600)
@@ -191,9 +191,9 @@ line = {
     "noise": train_on_line(noise=noise_width),
     "stable": train_on_line(c=c_line),
 }
-floors = {"noise": -1 / noise_width**2, "stable": -1 / (2 * c_line)}
+optima = {"noise": -1 / noise_width**2, "stable": -1 / (2 * c_line)}
 
-# %% mystnb={"figure": {"name": "fig-collapse-line", "caption": "Three networks on the same ten points. Left: the mean trace at the points (solid) and at fresh points (dashed); thin lines are the floors $-1/s^2$ and $-1/(2c)$. Linear between -10 and 10, logarithmic beyond. Right: the learned densities, normalised on the interval shown, each to its own maximum."}, "image": {"alt": "Left, three pairs of curves over the training steps. That of the naive network falls by orders of magnitude at the points and stays higher at fresh points; the other two level off near their floors. Right, the naive density is a spike; the density trained with noise is smooth; the one with the stability term lies in between."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collapse-line", "caption": "Three networks on the same ten points. Left: the mean trace at the points (solid) and at fresh points (dashed); thin lines are the traces where each objective is lowest, $-1/s^2$ and $-1/(2c)$. Linear between -10 and 10, logarithmic beyond. Right: the learned densities, normalised on the interval shown, each to its own maximum."}, "image": {"alt": "Left, three pairs of curves over the training steps. That of the naive network falls by orders of magnitude at the points and stays higher at fresh points; the other two level off near the traces where their objectives are lowest. Right, the naive density is a spike; the density trained with noise is smooth; the one with the stability term lies in between."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.2))
 labels = {
     "naive": "naive",
@@ -204,8 +204,8 @@ for kind, (network, history) in line.items():
     look, at = {"color": COLOURS[kind]}, history["step"]
     left.plot(at, history["points"], label=labels[kind], **look)
     left.plot(at, history["fresh"], linestyle="--", linewidth=1.2, **look)
-    if kind in floors:
-        left.axhline(floors[kind], linewidth=0.7, **look)
+    if kind in optima:
+        left.axhline(optima[kind], linewidth=0.7, **look)
     with torch.no_grad():
         density = (network(axis)[:, 0] - network(axis).max()).exp()
     right.plot(axis, density, label=labels[kind], linewidth=1.3, **look)
@@ -214,7 +214,7 @@ expected = truth.log_density(axis, 0).exp()
 look = {"color": "black", "linestyle": ":", "label": "truth"}
 right.plot(axis, expected / expected.max(), **look)
 right.plot(points, torch.zeros(len(points)), "|", color="black", markersize=11)
-left.set(xlabel="step", ylabel="mean trace", title="Two floors, and none")
+left.set(xlabel="step", ylabel="mean trace", title="Two targets, and none")
 right.set(xlabel="x", ylabel="density / its maximum", title="What they learned")
 entries = right.get_legend_handles_labels()
 figure.legend(*entries, loc="outside lower center", ncols=4)
@@ -228,13 +228,13 @@ for kind, (network, history) in line.items():
         f"line_{kind}_objective": hyvarinen_objective(network, fresh, 0).value,
     })
 tell(
-    line_noise_floor=floors["noise"],
-    line_stable_floor=floors["stable"],
+    line_noise_optimum=optima["noise"],
+    line_stable_optimum=optima["stable"],
     line_steps=steps,
 )
 
 # %% [markdown]
-# After {glue:text}`line_steps` steps the naive network's trace is {glue:text}`line_naive_points:,.0f` on average at the points and {glue:text}`line_naive_fresh:,.0f` at fresh ones. With noise it is {glue:text}`line_noise_points:.1f` (floor {glue:text}`line_noise_floor:.1f`), with the stability term {glue:text}`line_stable_points:.1f` (floor {glue:text}`line_stable_floor:.1f`).
+# After {glue:text}`line_steps` steps the naive network's trace is {glue:text}`line_naive_points:,.0f` on average at the points and {glue:text}`line_naive_fresh:,.0f` at fresh ones. With noise it is {glue:text}`line_noise_points:.1f` ({glue:text}`line_noise_optimum:.1f` at the optimum), with the stability term {glue:text}`line_stable_points:.1f` ({glue:text}`line_stable_optimum:.1f`).
 #
 # So on a line both remedies stop the fall. As densities they are not equal. On fresh points the objective is {glue:text}`line_noise_objective:.1f` with noise and {glue:text}`line_stable_objective:.1f` with the stability term, and the truth has {glue:text}`truth_value:.1f`. Noise asks for a smoothed version of the truth, which is a well-posed question. The stability term asks for a summit of fixed sharpness under every training point.
 #
@@ -307,19 +307,19 @@ tell(
     bowl_low=float(bowls["objective"].iloc[-1]),
     bowl_start=float(bowls["objective"].iloc[0]),
     bowl_noisy_best=int(noisy_best),
-    noise_floor=-blank.numel() / 0.1**2,
+    noise_floor=-blank.numel() / (2 * 0.1**2),
 )
 
 # %% [markdown]
 # The mean over {glue:text}`bowl_count` test digits falls from {glue:text}`bowl_start:,.0f` to {glue:text}`bowl_low:,.0f`, and would go on. The accuracy column is constant, as it must be.
 #
-# The last column adds noise of width 0.1 to the pictures. Now the bowl has slopes that are felt. In each blank pixel the objective gains $-k + \frac12 k^2 s^2$, lowest at $k = 1/s^2 = 100$; of the strengths tried, {glue:text}`bowl_noisy_best` is best. So noise does give the objective a floor. But look where it is: $-D/s^2$ with $D$ = {glue:text}`pixels` and $s = 0.1$ is {glue:text}`noise_floor:,.0f`. A cross-entropy is a number near 1. The next section shows what a network makes of the two together.
+# The last column adds noise of width 0.1 to the pictures. Now the bowl has slopes that are felt. In each blank pixel the objective gains $-k + \frac12 k^2 s^2$, lowest at $k = 1/s^2 = 100$; of the strengths tried, {glue:text}`bowl_noisy_best` is best. So noise does give the objective a floor. But look where it is: $-D/(2s^2)$ with $D$ = {glue:text}`pixels` and $s = 0.1$ is {glue:text}`noise_floor:,.0f`. A cross-entropy is a number near 1. The next section shows what a network makes of the two together.
 #
 # ## On networks
 #
-# Three kinds of network, each trained from several seeds on cross-entropy plus $\lambda$ times the bracket of {eq}`eq-collapse-stable`: naive ($c = 0$), naive with input noise, and with the stability term. A run is stopped when a number is no longer finite, or when a batch's mean trace falls below $-10^6$.
+# Three kinds of network, each trained from several seeds on cross-entropy plus $\lambda$ times the bracket of {eq}`eq-collapse-stable`: naive ($c = 0$), naive with input noise, and with the stability term. {glue:text}`runs_sizes` A run is stopped when a number is no longer finite, or when a batch's mean trace falls below $-10^6$.
 #
-# In the table, "trace" and "|∇f|²" are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
+# In the table, "trace", "|∇f|²" and the objective {eq}`eq-collapse-objective` of the two are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
 
 # %%
 def collapse_runs(tier: str, dataset: str) -> dict[str, list[Run]]:
@@ -368,11 +368,14 @@ for kind, found in kinds.items():
         history = histories[kind][one.record.seed]
         end = history.iloc[-1] if len(history) else {}
         aged = ", from earlier code" * one.from_earlier_code
+        trace_then = end.get("trace", math.nan)
+        norm_then = end.get("squared_norm", math.nan)
         rows[f"{kind}, seed {one.record.seed}"] = {
             "ended": one.record.status + aged,
             "validation accuracy": one.metric("validation_accuracy")["value"],
-            "trace": end.get("trace", math.nan),
-            "|∇f|²": end.get("squared_norm", math.nan),
+            "trace": trace_then,
+            "|∇f|²": norm_then,
+            "objective": trace_then + norm_then / 2,
             "trace on training digits": end.get("trace_train", math.nan),
             "trace on validation digits": end.get("trace_validation", math.nan),
         }
@@ -380,7 +383,7 @@ table = pd.DataFrame(rows).T
 styled = table.style.format("{:,.1f}", subset=list(table)[2:], na_rep="–")
 styled.format("{:.3f}", subset=list(table)[1:2], na_rep="–")
 
-# %% mystnb={"figure": {"name": "fig-collapse-runs", "caption": "The networks through training, a line a seed. Left: the mean trace over the batches of each epoch; thin lines are the floors $-1/(2c)$ of the stability term and $-D/s^2$ of the input noise. Linear between -10 and 10, logarithmic beyond. Right: validation accuracy. A line that ends early belongs to a run that was stopped."}, "image": {"alt": "Two panels over the epochs of training, three lines of each of three kinds. Left the traces with the two floors, right the accuracies."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collapse-runs", "caption": "The networks through training, a line a seed. Left: the mean trace over the batches of each epoch; the dotted lines are the traces where the objectives are lowest, $-1/(2c)$ with the stability term and $-D/s^2$ with the input noise. Linear between -10 and 10, logarithmic beyond. Right: validation accuracy. A line that ends early belongs to a run that was stopped."}, "image": {"alt": "Two panels over the epochs of training, thin lines, one a seed, of three kinds. Left the traces with two dotted levels, right the accuracies."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9))
 names = {
     "naive": "naive",
@@ -390,20 +393,21 @@ names = {
 for kind, by_seed in histories.items():
     for number, history in enumerate(by_seed.values()):
         style = {"color": COLOURS[kind], "marker": MARKS[kind]}
-        style |= {"linewidth": 1.2, "label": None if number else names[kind]}
+        style |= {"linewidth": 0.8, "markevery": [-1]}
+        style["label"] = None if number else names[kind]
         left.plot(history["epoch"], history["trace"], **style)
         right.plot(history["epoch"], history["validation_accuracy"], **style)
-left.axhline(-1 / (2 * c_runs), color=COLOURS["stable"], linewidth=0.7)
-left.axhline(-size / noise_runs**2, color=COLOURS["noise"], linewidth=0.7)
+left.axhline(-1 / (2 * c_runs), color=COLOURS["stable"], linestyle=":")
+left.axhline(-size / noise_runs**2, color=COLOURS["noise"], linestyle=":")
 left.set_yscale("symlog", linthresh=10)
 left.set(xlabel="epoch", ylabel="mean trace")
-left.set_title("The trace, and the two floors")
+left.set_title("The trace, and two targets")
 right.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
 right.set_title("What is left of the classifier")
-for ax in (left, right):
-    ax.xaxis.get_major_locator().set_params(integer=True)
-if any(kinds.values()):
-    right.legend(loc="best")
+left.xaxis.get_major_locator().set_params(integer=True)
+right.xaxis.get_major_locator().set_params(integer=True)
+entries = right.get_legend_handles_labels()
+figure.legend(*entries, loc="outside lower center", ncols=3)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -436,29 +440,50 @@ def difference(first: dict[int, float], second: dict[int, float]) -> Interval:
     return paired_difference_interval(ours, theirs)
 
 
-# %%
-differences = {}
+# %% tags=["remove-cell"]
+def sizes(by_seed: dict[int, float]) -> dict[int, float]:
+    """Return the logarithm of each trace's size, where it is negative."""
+    return {s: math.log(-value) for s, value in by_seed.items() if value < 0}
+
+
+def ratio(first: dict[int, float], second: dict[int, float]) -> Interval:
+    """Return how many times the second's size the first's traces have."""
+    found = difference(sizes(first), sizes(second))
+    ends = (found.value, found.low, found.high)
+    value, low, high = map(math.exp, ends)
+    return Interval(value=value, low=low, high=high, n=found.n)
+
+
+# %% [markdown]
+# Are the kinds told apart? The traces span several powers of ten, so we compare their sizes by ratios, which is to take differences of logarithms. All are paired by seed.
+
+# %% tags=["hide-input"]
+differences, ratios = {}, {}
 for a, b in (("naive", "stable"), ("noise", "stable"), ("noise", "naive")):
-    better, farther = (
-        difference(by_kind[a], by_kind[b]) for by_kind in (accuracy, in_batches)
-    )
+    better = difference(accuracy[a], accuracy[b])
     differences[f"validation accuracy, {a} minus {b}"] = better
-    differences[f"trace, {a} minus {b}"] = farther
+    farther = ratio(in_batches[a], in_batches[b])
+    ratios[f"size of the trace, {a} over {b}"] = farther
 for kind in COLOURS:
-    name = f"trace of {kind}, training minus validation digits"
-    differences[name] = difference(on_training[kind], on_validation[kind])
+    name = f"size of the trace, {kind}, training over validation digits"
+    ratios[name] = ratio(on_training[kind], on_validation[kind])
+
+# %% tags=["hide-input"]
 words = {1: "higher", -1: "lower", 0: "not told apart"}
-rows = {
-    name: {
-        "difference": found.value,
+rows = {}
+for name, found in (differences | ratios).items():
+    neutral = 1 if name in ratios else 0
+    sign = int(found.low > neutral) - int(found.high < neutral)
+    rows[name] = {
+        "value": found.value,
         "95 % low": found.low,
         "95 % high": found.high,
         "seeds": found.n,
-        "so": words[found.sign()],
+        "so": words[sign],
     }
-    for name, found in differences.items()
-}
-pd.DataFrame(rows).T.style.format(precision=3, na_rep="–")
+pd.DataFrame(rows).T.style.format(
+    "{:,.2f}", subset=["value", "95 % low", "95 % high"], na_rep="–"
+)
 
 # %% tags=["remove-cell"]
 stopped = {
@@ -476,11 +501,37 @@ elif stopped["naive"]:
     ran_away += "away and were stopped; the rest reached the last epoch."
 else:
     ran_away = (
-        f"Not one of the naive runs ({total['naive']}) ran away to minus "
-        "infinity within its epochs. The collapse that the paper reports, a "
-        "trace without bottom, did not happen at this size."
+        f"Not one of the {total['naive']} naive runs ran away to minus "
+        "infinity within its epochs: at this size, a trace without bottom "
+        "was not seen."
     )
-tell(ran_away=ran_away)
+
+# %% tags=["remove-cell"]
+RESTLESS = 0.1
+
+
+def last_changes(kind: str) -> list[float]:
+    """Return by what share each run's trace changed in the last epoch."""
+    return [
+        abs(h["trace"].iloc[-1] / h["trace"].iloc[-2] - 1)
+        for h in histories[kind].values()
+        if len(h) > 1
+    ]
+
+
+def rest(kind: str) -> str:
+    """Say how many runs of a kind have come to rest."""
+    changes = last_changes(kind)
+    if not changes:
+        return "there is none to ask"
+    still = sum(change <= RESTLESS for change in changes)
+    return (
+        f"{still} of {len(changes)} (the change was "
+        f"{100 * min(changes):.1f} to {100 * max(changes):.1f} %)"
+    )
+
+
+tell({f"rest_{kind}": rest(kind) for kind in COLOURS}, ran_away=ran_away)
 
 # %% tags=["remove-cell"]
 others = "those with the stability term"
@@ -506,6 +557,12 @@ against_stable = {
     0: f"and these seeds do not tell it from {others}.",
     1: f"and brought it above {others}.",
 }[differences["validation accuracy, noise minus stable"].sign()]
+
+# %% tags=["remove-cell"]
+training_over = ratios[
+    "size of the trace, naive, training over validation digits"
+]
+by_points = int(training_over.high < 1) - int(training_over.low > 1)
 overfit = {
     -1: "lower on training digits than on others: peaks on the points, as the "
     "paper says.",
@@ -513,10 +570,11 @@ overfit = {
     "points in particular.",
     1: "higher on training digits than on others, the opposite of peaks on the "
     "points.",
-}[differences["trace of naive, training minus validation digits"].sign()]
+}[by_points]
 tell(
     noise_verdict=f"{against_naive}, {against_stable}",
-    overfit=f"In the naive networks it is {overfit}",
+    overfit=f"In the naive networks it is {overfit} (Compared where it is "
+    f"negative on both: {training_over.n} seeds.)",
 )
 
 # %% tags=["remove-cell"]
@@ -540,6 +598,54 @@ for kind in COLOURS:
     })
 
 # %% tags=["remove-cell"]
+def balance() -> str:
+    """Say in how many noisy runs the trace balances the squared norm."""
+    traces, squares = in_batches["noise"], norms["noise"]
+    alike = [s for s in traces if 0.9 < -traces[s] / squares[s] < 1.1]
+    said = (
+        f"In {len(alike)} of {len(traces)} runs the last epoch's negative "
+        "trace is within a tenth of its squared norm"
+    )
+    if not alike:
+        return f"{said}."
+    pixels = [-traces[s] * noise_runs**2 for s in alike]
+    return (
+        f"{said}: what such a network has learned balances already. By its "
+        f"size it is the score of the noise in {min(pixels):,.0f} to "
+        f"{max(pixels):,.0f} of {size} pixels, and not yet in the others."
+    )
+
+
+# %% tags=["remove-cell"]
+reached = [
+    value + norms["noise"][s] / 2 for s, value in in_batches["noise"].items()
+]
+clean = [h["trace_train"].min() for h in histories["noise"].values() if len(h)]
+tell(
+    noise_balance=balance(),
+    runs_objective_floor=-size / (2 * noise_runs**2),
+    noise_objectives=f"{min(reached):,.0f} to {max(reached):,.0f}"
+    if reached
+    else "not known",
+    runs_lowest=f"{min(clean):,.0f}" if clean else "not known",
+)
+
+# %% tags=["remove-cell"]
+first = next((found[0] for found in kinds.values() if found), None)
+usual = presets.preset("quick", "mnist5k", "score_matching").penalty["weight"]
+runs_sizes = "There are none here."
+if first:
+    trained = first.settings
+    times = penalty["weight"] / usual
+    runs_sizes = (
+        f"The network is a {trained.network.replace('resnet', 'ResNet-')} of "
+        f"width {trained.width}, trained for {trained.epochs} epochs with "
+        f"λ = {penalty['weight']:g}, {times:g} times that of the book's "
+        f"networks, from {max(total.values())} seeds of each kind."
+    )
+tell(runs_sizes=runs_sizes)
+
+# %% tags=["remove-cell"]
 tell(
     runs_floor=-1 / (2 * c_runs),
     runs_c=c_runs,
@@ -559,11 +665,15 @@ tell(
 # | naive, input noise | {glue:text}`noise_stopped` | {glue:text}`noise_accuracy` | {glue:text}`noise_traces` | {glue:text}`noise_norms` |
 # | stability term | {glue:text}`stable_stopped` | {glue:text}`stable_accuracy` | {glue:text}`stable_traces` | {glue:text}`stable_norms` |
 #
-# Hold the two last columns against the floors. The stability term's is at {glue:text}`runs_floor:.0f`. The noise's is at {glue:text}`runs_noise_floor:,.0f`, and there the squared norm would be {glue:text}`runs_noise_norm:,.0f`: at the density of the data, noise included, integration by parts makes the mean of one the negative of the other. A network on its way to that floor has a large trace and a large gradient, and both belong to the noise.
+# Have they come to rest? We say so if the last epoch changed a run's mean trace by no more than a tenth. With the stability term: {glue:text}`rest_stable`. With noise: {glue:text}`rest_noise`. Naive: {glue:text}`rest_naive`. The learning rate falls to nought at the end, so a trace that wanders even then is far from any minimum.
+#
+# **The stability term** asks for a trace of {glue:text}`runs_floor:.0f`, whatever the digits are. Its runs end at {glue:text}`stable_traces`.
+#
+# **The noise** has its optimum at a trace of {glue:text}`runs_noise_floor:,.0f` and a squared norm of {glue:text}`runs_noise_norm:,.0f`: at the density of the data, noise included, integration by parts makes the mean of one the negative of the other. {glue:text}`noise_balance` The objective is at {glue:text}`noise_objectives`, and its floor at {glue:text}`runs_objective_floor:,.0f`. That floor is the objective's alone. On clean digits, where the noise does not balance the books, the same networks had mean traces down to {glue:text}`runs_lowest` on the way.
 #
 # If the trace falls by overfitting, it has to fall on training digits and not on others. {glue:text}`overfit`
 #
-# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`; the blue line of {numref}`fig-collapse-runs` is its floor. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds make wide intervals. They show what is large and settle nothing that is small.
+# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds show what is large and settle nothing that is small; and a wider network, another $\lambda$ or a longer schedule may do something else.
 #
 # What a network does is not decided by the objective alone. Its trace can only fall as fast as its weights grow, weight decay pulls them back, and batch normalisation divides by the spread that they make. A large step may also throw the network out of a sharp summit before it has become very sharp: the penalty's gradient is largest there. An objective without a floor promises that nothing in *it* will stop the fall. It does not say when the fall begins, or that something else will not stop it first.
 #
@@ -614,7 +724,7 @@ tell(
 # %% [markdown]
 # Squaring one forward sample adds {glue:text}`forward_added:,.0f`; the formula's last term is {glue:text}`square_predicted:,.0f`. One central sample adds {glue:text}`central_added:,.0f`. The $h^2$ that was meant is about {glue:text}`central_square:,.0f`.
 #
-# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [](07_training.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
+# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [](17_search.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
 #
 # ## What the paper reports, what you just saw
 #
@@ -625,7 +735,7 @@ tell(
 # :::{admonition} What you just saw
 # - **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
 # - **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
-# - **Noise gives a floor, and it is far down**: $-D/s^2$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
-# - **The stability term gives a floor at $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [](14_sweep.ipynb) tries twenty pairs of constants, and [](07_training.ipynb) the paper's own data.
+# - **Noise gives the objective a floor, and it is far down**: $-D/(2s^2)$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
+# - **The stability term asks for a trace of $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [](14_sweep.ipynb) tries twenty pairs of constants, and [](07_training.ipynb) the paper's own data.
 # - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
 # :::

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Climbing a logit
 #
-# Take a picture of noise and a network that tells digits apart. Change each pixel a little in the direction that
-# raises the logit of class 3. Do it again, a few hundred times. What you end up with is often shown as "what the
-# network thinks a 3 looks like". The method is called *activation maximisation* {cite:p}`simonyan2013deep`.
+# Take a picture of noise and a network that tells things apart. Change each pixel a little in the direction that
+# raises the logit of one class, say "bicycle". Do it again, a few hundred times. What you end up with is often shown as "what the
+# network thinks a bicycle looks like". The method is called *activation maximisation* {cite:p}`simonyan2013deep`.
 #
 # Read the logit as a log-density ([chapter 3](03_logits_as_log_densities.ipynb)), and the method turns into
 # something that has been known to statisticians for decades. The question of this chapter is: **what does one
@@ -36,7 +36,9 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import nn
 
 from companion import data, fooling, live, runs, sampling
-from companion.book import plots, stencils
+from companion.book import figures, plots, stencils
+from companion.book.split import PARTS, split_logits
+from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS, model_style
 from companion.experiments import presets
 from companion.book.opening import begin, tell
@@ -58,7 +60,23 @@ def fresh(purpose):
     return torch.Generator().manual_seed(1000 * seed + purpose)
 
 
+# %% tags=["remove-cell"]
+lead = strongest("cifar100", "samples")
+tell(lead_networks=lead.described(), lead_notes=lead.notes())
+
 # %% [markdown]
+# Here is what it makes of four networks trained on CIFAR-100: {glue:text}`lead_networks`.
+
+# %% mystnb={"figure": {"name": "fig-climb-lead", "caption": "Pictures of the first ten classes of CIFAR-100, made by climbing the logit of each class from noise, for four networks."}, "image": {"alt": "Four rows of ten small colour pictures, grainy and garish, many of which show what the class is called: round fruit in the column of apples, a furry animal in that of bears, spoked wheels in that of bicycles."}} tags=["hide-input"]
+figures.samples(*lead.shelf)
+plt.show()
+
+# %% [markdown]
+# Nobody drew these, and no photograph was shown to the sampler: they come out of the networks' logits. {glue:text}`lead_notes`
+#
+# Whether they are good pictures is counted in [chapter 11](11_samples.ipynb). What they tell about the networks is another
+# matter, and the one of this chapter. We take it apart in the plane, where everything is known, and then on digits.
+#
 # ## Two algorithms, one line
 #
 # *Langevin dynamics* draws samples from a density of which only the score is known
@@ -176,7 +194,7 @@ for key, name in zip(("true", "langevin", "climbed"), share, strict=True):
 #
 # Climbing a real network gives noisy pictures, so people helped. They pulled the picture towards grey, asked
 # neighbouring pixels to agree {cite:p}`mahendran2016visualizing`, or shifted it at random before each step
-# {cite:p}`mordvintsev2015inceptionism`. In the density's terms each is a known change of the density that is
+# {cite:p}`mordvintsev2015inceptionism`. And nearly everybody cuts pixels that leave $[0, 1]$ back to its ends. In the density's terms each is a known change of what is
 # sampled. A pull of strength $w$ to grey and a roughness penalty of strength $s$ multiply it,
 #
 # $$
@@ -192,7 +210,11 @@ for key, name in zip(("true", "langevin", "climbed"), share, strict=True):
 # \bar f_i(\mathbf{x}) = \mathbb{E}_R \, f_i(R\mathbf{x}),
 # $$ (eq-climb-jitter)
 #
-# the mean log-density of all shifted copies. How large is the bias? For a Gaussian over pictures it can be
+# the mean log-density of all shifted copies. The cut, or *clamp*, is a bias as well, though it looks like a mere matter of bookkeeping. A density on the box would be
+# sampled by a chain that rejects steps beyond the walls, or reflects them. A clamp puts whatever stepped outside exactly *on* the wall, where a
+# density has no mass at all, and the next step starts from there.
+#
+# How large is the bias? For a Gaussian over pictures it can be
 # calculated. Ours is centred on a face, and each pixel varies by 0.2 around it, independently.
 
 # %%
@@ -212,14 +234,28 @@ samplers = {
     "pull to grey": {"weight_decay": precision},
     "smoothness": {"smoothness": precision},
     "jitter": {"jitter": 2},
+    "clamp": {"clamp": (0.0, 1.0)},
 }
 step_size = 0.008
 chain, burn_in = {"tiny": (60, 20)}.get(tier, (1500, 300))
 
 
 # %%
-def predicted(weight_decay=0.0, smoothness=0.0, jitter=0):
+def in_the_box():
+    """Return mean and deviation of the Gaussian cut off at the walls."""
+    pixel = torch.linspace(0, 1, 1001, dtype=torch.float64)[:, None]
+    weight = (-precision / 2 * (pixel - truth.flatten()).square()).exp()
+    weight = weight / weight.sum(dim=0)
+    mean = (weight * pixel).sum(dim=0)
+    variance = (weight * (pixel - mean).square()).sum(dim=0)
+    return mean.view(1, size, size), float(variance.mean().sqrt())
+
+
+# %%
+def predicted(weight_decay=0.0, smoothness=0.0, jitter=0, clamp=None):
     """Return the biased density's mean picture and mean pixel deviation."""
+    if clamp:
+        return in_the_box()
     identity = torch.eye(size * size, dtype=torch.float64)
     roughness = sampling.roughness_gradient(identity.view(-1, 1, size, size))
     total = (precision + weight_decay) * identity
@@ -238,13 +274,15 @@ def measured(**options):
     """Run 32 Langevin chains; return the same two, after the burn-in."""
     kept = []
     sampling.langevin(
-        Gaussian(), 0, steps=chain, step_size=step_size, clamp=None,
+        Gaussian(), 0, steps=chain, step_size=step_size,
         start=truth.expand(32, -1, -1, -1), generator=fresh(5),
         callback=lambda step, x: kept.append(x) if step > burn_in else None,
-        **options,
+        **{"clamp": None, **options},
     )
     samples = torch.stack(kept)
-    return samples.mean(dim=(0, 1)), float(samples.var(dim=1).mean().sqrt())
+    walls = float(((samples <= 0) | (samples >= 1)).double().mean())
+    mean, variance = samples.mean(dim=(0, 1)), samples.var(dim=1).mean()
+    return mean, float(variance.sqrt()), walls
 
 
 # %%
@@ -269,14 +307,14 @@ columns = [
 rows = [
     (apart_by(mean, truth), apart_by(chain_mean, truth),
      apart_by(mean, chain_mean), spread, chain_spread)
-    for (mean, spread), (chain_mean, chain_spread) in biased.values()
+    for (mean, spread), (chain_mean, chain_spread, _) in biased.values()
 ]
 table = pd.DataFrame(rows, index=pd.Index(biased, name="sampler"))
 table.columns = pd.MultiIndex.from_tuples(columns)
 table.style.format("{:.3f}")
 
-# %% mystnb={"figure": {"name": "fig-climb-bias", "caption": "The mean picture of four samplers of one density. Above: calculated. Below: the mean of 32 Langevin chains."}, "image": {"alt": "Two rows of four faces, equal in pairs: a sharp face, a pale one, one with soft edges, and one blurred almost beyond recognition."}} tags=["hide-input"]
-figure, axes = plt.subplots(2, 4, figsize=(7.0, 3.9))
+# %% mystnb={"figure": {"name": "fig-climb-bias", "caption": "The mean picture of five samplers of one density. Above: calculated, for the clamp as a density that ends at the walls. Below: the mean of 32 Langevin chains."}, "image": {"alt": "Two rows of five faces, equal in pairs: a sharp face, a pale one, one with soft edges, one blurred almost beyond recognition, and a slightly paler one."}} tags=["hide-input"]
+figure, axes = plt.subplots(2, 5, figsize=(8.6, 3.9))
 for row, label in enumerate(("calculated", "measured")):
     means = torch.stack([both[row][0] for both in biased.values()])
     titles = list(biased) if row == 0 else None
@@ -286,21 +324,31 @@ figure.suptitle("Each kind of help samples another density", x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-for key, (_, (mean, spread)) in zip(
-    ("none", "grey", "smooth", "jitter"), biased.values(), strict=True
-):
-    tell({f"off_{key}": apart_by(mean, truth)})
-    if key != "jitter":
-        tell({f"spread_{key}": spread})
-tell(worst_agreement=float(table["measured from", "predicted"].max()))
+keys = ("none", "grey", "smooth", "jitter", "clamp")
+for key, (_, (mean, spread, walls)) in zip(keys, biased.values(), strict=True):
+    tell({
+        f"off_{key}": apart_by(mean, truth),
+        f"spread_{key}": spread,
+        f"walls_{key}": f"{100 * walls:.0f}",
+    })
+agreement = table["measured from", "predicted"]
+tell(
+    worst_agreement=float(agreement.drop("clamp").max()),
+    clamp_agreement=float(agreement["clamp"]),
+    clamp_deviation=float(table["pixel deviation", "predicted"]["clamp"]),
+)
 
 # %% [markdown]
-# The chains arrive where the algebra says, to within {glue:text}`worst_agreement:.3f` a pixel. Without help their
+# The first four chains arrive where the algebra says, to within {glue:text}`worst_agreement:.3f` a pixel. Without help their
 # mean is {glue:text}`off_none:.3f` from the truth. The pull to grey moves it by {glue:text}`off_grey:.3f`, the
 # smoothness by {glue:text}`off_smooth:.3f` and the jitter by {glue:text}`off_jitter:.3f`; the first two also
 # make the pixels vary less, {glue:text}`spread_grey:.2f` and {glue:text}`spread_smooth:.2f` in place of
 # {glue:text}`spread_none:.2f`. None of this is a fault. But a picture that looks pleasant owes some of that to
 # the help ({numref}`fig-climb-bias`).
+#
+# The clamp has no density to arrive at. Were the Gaussian simply to end at the walls, its mean could be calculated; the
+# chain's is {glue:text}`clamp_agreement:.3f` from that and {glue:text}`off_clamp:.3f` from the truth, its pixels vary by {glue:text}`spread_clamp:.2f`, where the cut-off Gaussian's would by {glue:text}`clamp_deviation:.2f`, and
+# {glue:text}`walls_clamp` % of them lie exactly on a wall. It is a bias like the others, and every picture that is climbed in this book has it.
 #
 # ## The book's networks
 #
@@ -366,20 +414,26 @@ live.sampling(
 )
 
 # %% [markdown]
-# What do the numbers do meanwhile? The logit has two parts
-# ([chapter 3](03_logits_as_log_densities.ipynb)): $f_i = \log p(i \mid \mathbf{x}) + \log \sum_j \exp
-# f_j(\mathbf{x})$. The first is the classifier's opinion. The second, common to all classes, is what a shift of
-# the logits changes at will.
+# What do the numbers do meanwhile? The logit has three parts, by equation {eq}`eq-logits-three` of
+# [chapter 3](03_logits_as_log_densities.ipynb):
+#
+# $$
+# f_i = \log p_i \; - \; \frac1C \sum_j \log p_j \; + \; \frac1C \sum_j f_j .
+# $$ (eq-climb-parts)
+#
+# The first is the classifier's opinion of its class. The second rises as the other classes become less and less probable, and it is a function of the
+# probabilities, too. Only the third, the mean logit, is what a shift of the logits changes at will.
 
 # %%
 @torch.no_grad()
 def parts(network, frames):
-    """Return logit, its common part and probability, each (steps + 1, 10)."""
-    logits = torch.stack([network(x) for x in frames])
-    of_target = targets.expand(len(logits), -1)[..., None]
-    own = logits.gather(2, of_target)[..., 0].cpu()
-    common = logits.logsumexp(dim=2).cpu()
-    return {"logit": own, "common": common, "probability": (own - common).exp()}
+    """Return logit, its three parts and probability, (steps + 1, 10) each."""
+    split = [split_logits(network(x), targets) for x in frames]
+    found = {
+        name: torch.stack([getattr(one, name) for one in split]).cpu()
+        for name in ("whole", *PARTS)
+    }
+    return {**found, "probability": found["own"].exp()}
 
 
 curves = {name: parts(networks[name], climbs[name]) for name in names}
@@ -389,7 +443,7 @@ set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
 for name in names:
     style = {**model_style(name), "marker": None}
-    for ax, quantity in zip(axes, ("logit", "probability"), strict=True):
+    for ax, quantity in zip(axes, ("whole", "probability"), strict=True):
         values, colour = curves[name][quantity], style["color"]
         ax.plot(values, color=colour, linewidth=0.6, alpha=0.35)
         ax.plot(values.mean(dim=1), **style)
@@ -400,58 +454,75 @@ axes[1].set(title="What the classifier answers", ylim=(-0.03, 1.03))
 axes[0].legend()
 plt.show()
 
+# %%
+def rises(curve):
+    """Return how the logit and its parts change over a climb, (10,) each."""
+    ends = ("whole", *PARTS)
+    return {name: curve[name][-1] - curve[name][0] for name in ends}
+
+
+named = {"whole": "rise of the logit $f_i$", **PARTS}
+pd.DataFrame({
+    MODEL_LABELS[name]: {
+        named[part]: interval_text(mean_interval(rise), "{:+.1f}")
+        for part, rise in rises(curves[name]).items()
+    }
+    for name in names
+}).T
+
 # %% tags=["remove-cell"]
-def when_sure(common, probability):
-    """Say how the common part changed once a class's probability was 0.99."""
-    changes = []
-    for c, p in enumerate(probability.T):
-        if p.gt(0.99).any():
-            first = int(p.gt(0.99).nonzero()[0])
-            changes.append(float(common[-1, c] - common[first, c]))
-    if not changes:
+def when_sure(curve):
+    """Say how the parts changed once a class's probability was 0.99."""
+    sure = curve["probability"] > 0.99
+    passed = [c for c in range(sure.shape[1]) if sure[:, c].any()]
+    if not passed:
         return f"no class passed a probability of 0.99 within {steps} steps"
-    mean = round(sum(changes) / len(changes), 1) + 0.0
+    moved = {}
+    for name in PARTS:
+        values = [
+            curve[name][-1, c] - curve[name][int(sure[:, c].nonzero()[0]), c]
+            for c in passed
+        ]
+        moved[name] = round(float(sum(values)) / len(values), 1) + 0.0
     return (
-        f"{len(changes)} of {common.shape[1]} classes passed a probability of "
-        f"0.99; from there on their common part changed by {mean:+.1f} on "
-        "average"
+        f"{len(passed)} of {sure.shape[1]} classes passed a probability of "
+        f"0.99; from there on $\\log p_i$ changed by {moved['own']:+.1f}, the "
+        f"other classes' part by {moved['others']:+.1f} and the mean logit by "
+        f"{moved['free']:+.1f} on average"
     )
 
 
 # %% tags=["remove-cell"]
+largest = {
+    "own": "$\\log p_i$",
+    "others": "the other classes' part",
+    "free": "the mean logit",
+}
 for name in names:
-    logit, common, probability = curves[name].values()
-    rise, shared = (float((p[-1] - p[0]).mean()) for p in (logit, common))
-    own, shared = (round(part, 1) + 0.0 for part in (rise - shared, shared))
-    moved = "fell" if shared < 0 else "rose" if shared > 0 else ""
+    found = {k: float(v.mean()) for k, v in rises(curves[name]).items()}
     tell({
-        f"{name}_rise": f"{rise:.1f}",
-        f"{name}_own": f"{own:+.1f}",
-        f"{name}_common": f"{shared:+.1f}",
-        f"{name}_moved": moved or "stayed where it was",
-        f"{name}_sure": when_sure(common, probability),
+        f"{name}_{part}": f"{round(value, 1) + 0.0:+.1f}"
+        for part, value in found.items()
     })
-mostly_own = 0
-for curve in curves.values():
-    own, common = curve["logit"] - curve["common"], curve["common"]
-    mostly_own += bool(own.diff(dim=0).sum() > common.diff(dim=0).sum())
-which = ("for neither network", "for one network alone", "for both networks")
-tell(most_own=which[mostly_own], steps=steps)
+    most = max(largest, key=lambda part: found[part])
+    tell({
+        f"{name}_most": largest[most],
+        f"{name}_sure": when_sure(curves[name]),
+    })
+tell(steps=steps)
 
 # %% [markdown]
-# In {glue:text}`steps` steps the baseline's logit rose by {glue:text}`baseline_rise` on average:
-# {glue:text}`baseline_own` in $\log p(i \mid \mathbf{x})$ and {glue:text}`baseline_common` in the common part. The
-# score-matched network's rose by {glue:text}`score_matching_rise`: {glue:text}`score_matching_own` and
-# {glue:text}`score_matching_common` ({numref}`fig-climb-curves`). So the classifier's opinion has the larger share in
-# the rise {glue:text}`most_own`; the baseline's common part {glue:text}`baseline_moved`, and the score-matched
-# network's {glue:text}`score_matching_moved`.
+# Means over ten climbs with 95 % intervals over the classes. In {glue:text}`steps` steps the baseline's logit changed by {glue:text}`baseline_whole` on average. Of its parts {glue:text}`baseline_most` rose most:
+# {glue:text}`baseline_own` in $\log p_i$, {glue:text}`baseline_others` in the other classes' part and {glue:text}`baseline_free` in the mean logit. The
+# score-matched network's changed by {glue:text}`score_matching_whole`, and {glue:text}`score_matching_most` rose most: {glue:text}`score_matching_own`,
+# {glue:text}`score_matching_others` and {glue:text}`score_matching_free` ({numref}`fig-climb-curves`).
 #
-# Once the classifier has made up its mind, it has nothing more to say: from a probability of 0.99 on,
-# $\log p(i \mid \mathbf{x})$ can rise by about a hundredth at most, and whatever else the climb adds to the logit is the
-# common part. In the baseline {glue:text}`baseline_sure`; in the score-matched network
-# {glue:text}`score_matching_sure`.
+# Once the classifier has made up its mind, it has nothing more to say of its own class: from a probability of 0.99 on,
+# $\log p_i$ can rise by about a hundredth at most. But the climb goes on, and what it gains is in the other two parts. In the baseline
+# {glue:text}`baseline_sure`; in the score-matched network {glue:text}`score_matching_sure`. What goes into the other classes' part makes improbable classes
+# still less probable. That is a statement about probabilities, if one that no decision turns on. What goes into the mean logit is not.
 #
-# That the logit rises with the opinion does not make its picture a picture of the opinion alone. There is a plain
+# How small or large the mean logit's share may be in a network that was trained in the ordinary way, nothing holds it there. There is a plain
 # way to see whose picture it is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, T\rangle$ to
 # all logits, with a face for $T$, as in [chapter 1](01_softmax_shift.ipynb). The classifier's answers stay what
 # they were. We climb the new logits, and beside them add the noise of Langevin, and the two kinds of help.
@@ -550,30 +621,20 @@ for name in names:
             theirs[name] = run.model().to(device)
 start = 0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))
 start = start.clamp(0, 1).to(device)
-rows = {}
+rows, said = {}, []
 for name, network in theirs.items():
     climbed = parts(network, climb(network, start))
-    rise, shared = (
-        climbed[key][-1] - climbed[key][0] for key in ("logit", "common")
-    )
-    found = {
-        "rise of the logit": rise,
-        "in the log-probability": rise - shared,
-        "in the common part": shared,
-    }
     rows[MODEL_LABELS[name]] = {
-        part: interval_text(mean_interval(values), "{:+.1f}")
-        for part, values in found.items()
+        named[part]: interval_text(mean_interval(rise), "{:+.1f}")
+        for part, rise in rises(climbed).items()
     }
     end = float(climbed["probability"][-1].mean())
     rows[MODEL_LABELS[name]]["probability at the end"] = f"{end:.2f}"
-
-# %% tags=["remove-cell"]
-said = [
-    f"{name.lower()} {row['rise of the logit']}, "
-    f"of it {row['in the common part']} in the common part"
-    for name, row in rows.items()
-]
+    row = rows[MODEL_LABELS[name]]
+    said.append(
+        f"{MODEL_LABELS[name].lower()} {row[named['whole']]}, of it "
+        f"{row[named['free']]} in the mean logit"
+    )
 tell(
     cifar_rise="; ".join(said) or "not measured yet",
     cifar_networks=" and ".join(rows).lower() or "none has been trained yet",
@@ -589,7 +650,7 @@ tell(
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# Means over ten climbs, with 95 % intervals over the classes. The pictures themselves are in [chapter 11](11_samples.ipynb).
+# Means over ten climbs, with 95 % intervals over the classes, of one network each. A part may fall while the logit rises: the parts add up, with their signs. The pictures themselves are in [chapter 11](11_samples.ipynb).
 #
 # ## What the paper reports, what you just saw
 #
@@ -605,9 +666,10 @@ pd.DataFrame(rows).T
 #   and its counts there ({glue:text}`share_climbed` %) are not the density's ({glue:text}`share_true` %).
 # - Grey, smoothness and jitter move the mean of a known density by {glue:text}`off_grey:.3f`,
 #   {glue:text}`off_smooth:.3f` and {glue:text}`off_jitter:.3f` a pixel, as calculated.
-# - On digits the baseline's logit rose by {glue:text}`baseline_rise`: {glue:text}`baseline_own` in
-#   $\log p(i \mid \mathbf{x})$, the classifier's opinion, and {glue:text}`baseline_common` in the part that
-#   classification does not determine.
+# - The clamp to $[0, 1]$ is a bias as well: {glue:text}`walls_clamp` % of the pixels of that density end up on a wall.
+# - On digits the baseline's logit changed by {glue:text}`baseline_whole`: {glue:text}`baseline_own` in
+#   $\log p_i$, the classifier's opinion, {glue:text}`baseline_others` in what its probabilities say of the other classes, and
+#   {glue:text}`baseline_free` in the mean logit, the only part that no probability depends on.
 # - On CIFAR-100's first ten classes: {glue:text}`cifar_rise`.
 # - A face that no answer depends on appears in every picture.
 # :::

@@ -15,7 +15,7 @@
 #
 # So far we have counted. Now we look. The paper's Figure 4 sets the gradient maps of its four
 # networks side by side and finds that some resemble the object and some resemble noise
-# {cite:p}`srinivas2021rethinking`. **Do some networks' gradients look more like the digit than others', and what
+# {cite:p}`srinivas2021rethinking`. **Do some networks' gradients look more like the object than others', and what
 # does it mean if they do?**
 #
 # Eyes are quick to find what they were promised. So each look is followed by a number, and each number by the
@@ -35,30 +35,85 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch.nn.functional import cosine_similarity
 
-from companion import data, runs
-from companion.book import figures, plots, tables
-from companion.book.sentences import (
-    differences_in_words, ranking, runs_in_words,
-)
-from companion.book.style import MODEL_LABELS
-from companion.book.words import counted, interval_text, listed
-from companion.experiments import presets
+from companion import data, metrics, runs
 from companion._support import flat_sum
+from companion.book import figures, one_network, plots, tables
 from companion.book.opening import begin, tell
+from companion.book.photographs import CLASSES, photographs
+from companion.book.sentences import ranking, runs_in_words
+from companion.book.split import PARTS, shares_over_seeds, split_gradient
+from companion.book.strongest import strongest
+from companion.book.style import MODEL_LABELS
+from companion.book.words import counted, direction, interval_text, listed
+from companion.experiments import presets, settings
 from companion.fooling import shift_logits
-from companion.gradients import log_probability_gradient, logit_gradient
-from companion.metrics import gradient_map_quality, mean_interval
-from companion.metrics.image_quality import sobel_magnitude
+from companion.gradients import logit_gradient
 
 begin(globals())
+
+# %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
+CIFAR = ("small", "cifar100")
+lead = strongest("cifar100", "pixel_perturbation")
+smaller = strongest("cifar100", "pixel_perturbation", CIFAR[:1])
+tell(lead_networks=lead.described(), lead_notes=lead.notes())
+
+# %% [markdown]
+# ## On the paper's data
+#
+# The maps are $\nabla_{\mathbf{x}} f_y(\mathbf{x})$, the gradient of the true class's logit, with its sign. Orange pixels raise the
+# logit if made brighter, blue ones lower it, and white does nothing. We begin with the strongest networks that the
+# book has on CIFAR-100: {glue:text}`lead_networks`. The images are the first eight of the test set, so nobody
+# chose them, and the maps are those of the runs' records. The photographs belong to their owners and are not part of this
+# book; where the data are on the machine that builds it, they stand in the first row.
+
+# %% mystnb={"figure": {"name": "fig-maps-lead", "caption": "Signed logit-gradients of four networks on CIFAR-100's first eight test images, summed over the colours. Each map has its own scale of colour; white is zero."}, "image": {"alt": "Four rows of eight orange and blue maps. In the baseline's row and in anti-score-matching's single pixels alternate in colour; the gradient-norm model's grain is a little coarser; in the score-matching row patches and streaks of several pixels have one colour."}} tags=["hide-input"]
+figures.gradient_maps(*lead.shelf)
+plt.show()
+
+# %% [markdown]
+# Look at the grain first: how far does one colour reach before it changes into the other? Then ask whether you can tell
+# what the photograph showed. {glue:text}`lead_notes`
+#
+# To have photographs beside the maps, we take four that anyone may show: a raccoon, a rocket, a cup and a woman, which
+# are classes of CIFAR-100, cut to its 32 pixels. (They are example pictures of SciPy and of scikit-image, in the public domain or under
+# CC0; `book/images/photographs.txt` has their sources.) The paper's network is too large for its weights to be kept in this book,
+# so here the small networks of [](07_training.ipynb) look at them, and this you can execute. They have never seen these
+# pictures.
+
+# %%
+photos, things = (part.to(device) for part in photographs())
+small_runs = {
+    name: found[0]
+    for name in runs.METHODS
+    if (found := runs.find_all(*CIFAR, name))
+}
+looked = {}
+for name, run in small_runs.items():
+    network = run.model().to(device)
+    with torch.no_grad():
+        p = network(photos).softmax(dim=1).gather(1, things[:, None])[:, 0]
+    looked[name] = logit_gradient(network, photos, things), p
+
+# %% mystnb={"figure": {"name": "fig-maps-photographs", "caption": "Four photographs in 32 pixels, and the signed logit-gradients of four small networks for the class of what they show. p: the probability that the network gives to that class. Each map has its own scale of colour. Photographs: public-domain-image.com; SpaceX; Rachel Michetti, CC0; NASA."}, "image": {"alt": "Four rows: a raccoon, a rocket at dusk, a cup of coffee and a woman in an orange suit, each beside four maps. The baseline's and anti-score-matching's are fine grain. In score-matching's and gradient norm's the patches are larger: the rocket's body and the rim of the cup can be made out."}} tags=["hide-input"]
+figure, axes = plt.subplots(len(photos), 1 + len(looked), figsize=(8.8, 7.6))
+plots.show_images(axes[:, 0], photos)
+for ax, thing in zip(axes[:, 0], CLASSES, strict=True):
+    ax.set_ylabel(thing, rotation=0, ha="right", va="center")
+for column, (name, (gradients, p)) in enumerate(looked.items(), start=1):
+    plots.signed_maps(axes[:, column], gradients)
+    title = MODEL_LABELS[name].replace("-score", "-\nscore")
+    axes[0, column].set_title(title, loc="center", fontsize=10)
+    for ax, value in zip(axes[:, column], p.tolist(), strict=True):
+        ax.set_xlabel(f"p = {value:.2g}", fontsize=9)
+figure.suptitle("Free photographs, through four small networks")
+plt.show()
 
 # %% [markdown]
 # ## Four networks, the same digits
 #
-# The maps are $\nabla_{\mathbf{x}} f_y(\mathbf{x})$, the gradient of the true class's logit, with its sign. Orange pixels raise the
-# logit if made brighter, blue ones lower it, and white does nothing. The images are the first eight of the test
-# set, so nobody chose them. The maps come from the runs' records, in half precision; we also compute them again from
+# Digits you can compute from the data on. Again the images are the first eight of the test
+# set. The maps come from the runs' records, in half precision; we also compute them again from
 # the weights.
 
 # %%
@@ -109,36 +164,68 @@ for name, gradients in maps.items():
 # %%
 def qualities(gradients):
     """Return the smoothness and the edge correlation of maps in words."""
-    smooth, edges = gradient_map_quality(gradients, x).per_sample
+    smooth, edges = metrics.gradient_map_quality(gradients, x).per_sample
     return {
-        "smoothness": interval_text(mean_interval(smooth)),
-        "edge correlation": interval_text(mean_interval(edges)),
+        "smoothness": interval_text(metrics.mean_interval(smooth)),
+        "edge correlation": interval_text(metrics.mean_interval(edges)),
     }
 
 
 source = torch.Generator().manual_seed(seed)
+sobel = metrics.image_quality.sobel_magnitude
 known = {
     "white noise": torch.randn(x.shape, generator=source).to(x),
     "the image itself": x,
-    "the image's edges": sobel_magnitude(x)[:, None].to(x),
+    "the image's edges": sobel(x)[:, None].to(x),
 }
 rows = {name: qualities(picture) for name, picture in known.items()}
 pd.DataFrame(rows).T.rename_axis("map")
 
 # %% [markdown]
-# Now the four networks. The records hold both measures for every test image of the tier. The bars are means over
-# seeds.
+# Now the four networks, in the order of the figures. The records hold both measures for every test image. First the
+# networks of {numref}`fig-maps-lead`.
+
+# %% mystnb={"figure": {"name": "fig-maps-lead-measures", "caption": "Smoothness and edge correlation of the logit-gradients on CIFAR-100's test images, for the networks of {numref}`fig-maps-lead`. Intervals: 95 %, over images where there is one network each, over seeds where there are several. White noise would have 0 in both."}, "image": {"alt": "Two bar charts with a bar and a small interval for each of four models: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
+set_matplotlib_formats("svg")
+figures.map_qualities(*lead.shelf)
+plt.show()
+
+# %% tags=["remove-cell"]
+measures = figures.MAP_QUALITIES
+tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
+for metric, key in zip(measures.values(), ("smooth", "edges"), strict=True):
+    for whose, evidence in (("lead", lead), ("small", smaller)):
+        tell({
+            f"{whose}_{key}": ranking(*evidence.shelf, metric),
+            f"{whose}_{key}_told": one_network.told(
+                evidence, metric, "{:+.3f}"
+            ),
+        })
+
+# %% [markdown]
+# From high to low:
+#
+# - **Smoothness**: {glue:text}`lead_smooth`. {glue:text}`lead_smooth_told`
+# - **Edge correlation**: {glue:text}`lead_edges`. {glue:text}`lead_edges_told`
+#
+# The small networks on the same images ({glue:text}`cifar_runs`):
+
+# %% tags=["hide-input"]
+tables.interval_table(*CIFAR, measures, "{:.3f}")
+
+# %% [markdown]
+# - **Smoothness**: {glue:text}`small_smooth`. {glue:text}`small_smooth_told`
+# - **Edge correlation**: {glue:text}`small_edges`. {glue:text}`small_edges_told`
+#
+# And the digits, where the bars are means over seeds.
 
 # %% mystnb={"figure": {"name": "fig-maps-measures", "caption": "Smoothness and edge correlation of the logit-gradients: mean over seeds, with 95 % t-intervals over seeds. White noise would have 0 in both."}, "image": {"alt": "Two bar charts with a bar and an interval for each of four models: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
-set_matplotlib_formats("svg")
-measures = figures.MAP_QUALITIES
 figures.map_qualities(tier, dataset)
 plt.show()
 
 # %%
-metrics = measures.items()
 over_runs, paired = (
-    {title: found(tier, dataset, metric) for title, metric in metrics}
+    {title: found(tier, dataset, metric) for title, metric in measures.items()}
     for found in (tables.seed_table, tables.paired_differences)
 )
 cells = {}
@@ -223,6 +310,33 @@ tell(changed=int((after != before).sum()))
 # likely, which is a poor density and a splendid picture. Alignment can be bought. What we may still ask is
 # whether a network that *was not* bribed has it, and where it got it.
 #
+# ## Does a map need the training?
+#
+# {cite:t}`adebayo2018sanity` asked a simpler question of saliency maps. Give the network random weights, and see whether the map
+# changes. One that does not change is a map of the image, whatever it claims to explain. Plain gradients passed
+# their test; guided backpropagation, which is made of gradients with the negative ones struck out on the way, did not. Here is the test for
+# the baseline, beside a network of its kind that nobody trained.
+
+# %%
+with torch.random.fork_rng():
+    torch.manual_seed(seed)
+    untrained = settings.build_network(trained["baseline"].settings)
+untrained = untrained.to(device).eval()
+random_maps = logit_gradient(untrained, x, y)
+alike = cosine_similarity(maps["baseline"].flatten(1), random_maps.flatten(1))
+rows = {
+    "trained": qualities(maps["baseline"]),
+    "random weights": qualities(random_maps),
+}
+pd.DataFrame(rows).T.rename_axis("baseline")
+
+# %% tags=["remove-cell"]
+tell(random_cosine=interval_text(metrics.mean_interval(alike.cpu()), "{:+.3f}"))
+
+# %% [markdown]
+# The mean cosine between the two maps of an image is {glue:text}`random_cosine`, where that of unrelated maps is 0. The lesson for our two measures is
+# in the table: the numbers of random weights, not 0, are what a map has that knows nothing of the classes.
+#
 # ## The same image, another class
 #
 # If a map shows what speaks for a 4, then the map for another class should look different. We take, for each
@@ -257,7 +371,9 @@ plt.show()
 
 # %%
 cosines = {
-    name: mean_interval(cosine_similarity(mine.flatten(1), theirs.flatten(1)))
+    name: metrics.mean_interval(
+        cosine_similarity(mine.flatten(1), theirs.flatten(1))
+    )
     for name, (mine, theirs) in true_and_other.items()
 }
 rows = [{"model": name, **asdict(end)} for name, end in cosines.items()]
@@ -282,120 +398,146 @@ tell(
 #
 # ## What the maps are made of
 #
-# The identity of [](03_logits_as_log_densities.ipynb) splits every map into a term that decides between the
-# classes and a term that all classes share, equation {eq}`eq-logits-identity` of
-# [chapter 3](03_logits_as_log_densities.ipynb):
+# Equation {eq}`eq-logits-three` of [chapter 3](03_logits_as_log_densities.ipynb) splits every map into three parts:
 #
 # $$
-# \nabla_{\mathbf{x}} f_y = \underbrace{\nabla_{\mathbf{x}} \log p_\theta(y \mid \mathbf{x})}_{\text{decides}}
-# + \underbrace{\nabla_{\mathbf{x}} \log \textstyle\sum_j \exp f_j}_{\text{common}} .
+# \nabla_{\mathbf{x}} f_y = \underbrace{\nabla_{\mathbf{x}} \log p_y}_{\text{decides}}
+# \; \underbrace{-\, \nabla_{\mathbf{x}} \textstyle\frac1C \sum_j \log p_j}_{\text{the other classes}}
+# \; + \underbrace{\nabla_{\mathbf{x}} \textstyle\frac1C \sum_j f_j}_{\text{free}} .
 # $$ (eq-maps-terms)
 #
-# We draw it for the baseline and for the score-matched network: on the first test image, and on the hardest one.
+# The first two are functions of the probabilities, and only the mean logit is free: a function $g$ enters there and nowhere
+# else. We draw the parts for all four networks, on the first test image.
 
 # %%
-deciding = {
-    name: log_probability_gradient(model, x, y)
-    for name, model in models.items()
-}
-common = {name: maps[name] - deciding[name] for name in models}
+split = {name: split_gradient(model, x, y) for name, model in models.items()}
+centred = {name: parts.centred for name, parts in split.items()}
+free = {name: parts.free for name, parts in split.items()}
 
-# %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The two terms of the gradient map, for two networks and two images. Each row has one scale of colour. p: the probability that the network gives to the true class."}, "image": {"alt": "Four rows of an image and three maps: the gradient map, the term that decides, and the common term."}} tags=["hide-input"]
-figure, axes = plt.subplots(4, 4, figsize=(6.4, 6.4))
-wanted = [
-    (name, index)
-    for index in (0, hardest)
-    for name in ("baseline", "score_matching")
-]
-for row, (name, index) in zip(axes, wanted, strict=True):
-    plots.show_images(row[0], x[[index]])
-    terms = [part[name][index] for part in (maps, deciding, common)]
-    plots.signed_maps(row[1:], torch.stack(terms), limit="shared")
-    p = float(logits[name].softmax(dim=1)[index, y[index]])
-    row[0].set_ylabel(f"{MODEL_LABELS[name]}\np = {p:.2g}", fontsize=9)
-titles = ("image", "map", "decides", "common")
+# %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The gradient map of the first test image and its three parts, in four networks. Each panel has its own scale of colour; the number below it is the part's length, relative to the map's."}, "image": {"alt": "Four rows, a network each: the digit, its gradient map and three more maps with numbers below. The first part is of the order of a thousandth of the map or less; the second is nearly the map itself; the third has a pattern of its own, about a hundredth of the map's length for the baseline and for gradient norm, and a tenth to a quarter for the other two."}} tags=["hide-input"]
+figure, axes = plt.subplots(4, 5, figsize=(8.4, 7.4))
+for row, (name, parts) in zip(axes, split.items(), strict=True):
+    plots.show_images(row[0], x[:1])
+    shown = (parts.whole, parts.own, parts.others, parts.free)
+    plots.signed_maps(row[1:], torch.stack([part[0] for part in shown]))
+    for ax, share in zip(row[2:], parts.shares().values(), strict=True):
+        ax.set_xlabel(f"{float(share[0]):.1g}", fontsize=9)
+    label = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+    row[0].set_ylabel(MODEL_LABELS[name].replace("-score", "-\nscore"), **label)
+titles = ("image", "map of $f_y$", r"$\log p_y$", *list(PARTS.values())[1:])
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, loc="center", fontsize=10)
-figure.suptitle("One map, two terms", x=0.02, ha="left")
+figure.suptitle("One map, three parts", x=0.02, ha="left")
 plt.show()
 
 # %% [markdown]
-# And in numbers, for all four: how much of a map's squared length the deciding term has, in the median, and how
-# each term fares on the two measures.
+# And in numbers: the length of each part, relative to the map's, as the median over images and the geometric mean over
+# seeds with its interval. Below the digits stand the small CIFAR-100 networks on their own samples, since those need no data.
+# The samples are extreme pictures, on which a logit has been driven as high as it would go.
 
 # %%
-quantities = {"map": maps, "decides": deciding, "common": common}
-decides = ("share of squared length", "decides")
-rows = {}
-for name in models:
-    share = flat_sum(deciding[name].square()) / flat_sum(maps[name].square())
-    found = {
-        part: gradient_map_quality(gradients[name], x).value
-        for part, gradients in quantities.items()
+def own_samples(run):
+    """Return the samples that a run keeps, with their classes."""
+    made = run.pictures()["samples"].to(device)
+    return made, torch.arange(len(made), device=device)
+
+
+found = {
+    (where, name): shares_over_seeds(
+        runs.find_all(*place, name), lambda run, of=pictures: of(run)
+    )
+    for where, place, pictures in (
+        ("test images", (tier, dataset), lambda _: (x, y)),
+        ("CIFAR-100, own samples", CIFAR, own_samples),
+    )
+    for name in models
+}
+rows = {
+    (where, MODEL_LABELS[name]): {
+        PARTS[part]: interval_text(share, "{:.2g}")
+        for part, share in shares.items()
     }
-    row = rows[MODEL_LABELS[name]] = {decides: float(share.median())}
-    for k, measure in enumerate(("smoothness", "edge correlation")):
-        row |= {(measure, part): float(v[k]) for part, v in found.items()}
-terms = pd.DataFrame(rows).T
-terms.style.format("{:.2f}").format("{:.1e}", subset=[decides])
+    for (where, name), shares in found.items()
+}
+pd.DataFrame(rows).T.rename_axis(["pictures", "network"])
+
+# %% [markdown]
+# What do we see, then, when one network's maps look smoother than another's: something that its probabilities
+# determine, or the free part? Take the free part away and measure again.
+
+# %%
+rows, change = {}, {}
+for name in models:
+    smooth = {
+        "map": maps[name],
+        "without the free part": centred[name],
+        "free part": free[name],
+    }
+    each = {
+        part: metrics.gradient_map_quality(gradients.float(), x).per_sample[0]
+        for part, gradients in smooth.items()
+    }
+    rows[MODEL_LABELS[name]] = {
+        part: interval_text(metrics.mean_interval(values), "{:.3f}")
+        for part, values in each.items()
+    }
+    change[name] = metrics.paired_difference_interval(
+        each["without the free part"], each["map"]
+    )
+pd.DataFrame(rows).T.rename_axis("smoothness")
 
 # %% tags=["remove-cell"]
-shares, smooth = terms[decides], terms["smoothness"]
-near = (smooth["map"] - smooth["common"]).abs().max()
+little = {
+    where: [
+        MODEL_LABELS[name].lower()
+        for name in models
+        if found[where, name]["free"].value < 0.1
+    ]
+    for where in ("test images", "CIFAR-100, own samples")
+}
+words = ("smoother", "rougher", "neither clearly smoother nor rougher")
+for name in models:
+    told = interval_text(change[name], "{:+.4f}")
+    tell({
+        f"free_{name}": interval_text(found["test images", name]["free"]),
+        f"without_{name}": f"{direction(change[name], *words)} ({told})",
+    })
 tell(
-    share_low=f"{shares.min():.0e}",
-    share_high=f"{shares.max():.0e}",
-    gap_decides=float(smooth["decides"].max() - smooth["decides"].min()),
-    gap_common=float(smooth["common"].max() - smooth["common"].min()),
-    near_common=float(near),
-    common_rules=int((shares < 0.5).sum()),
-    networks=len(shares),
+    little=listed(little["test images"]),
+    little_cifar=listed(little["CIFAR-100, own samples"]),
+    networks=len(models),
 )
 
 # %% [markdown]
-# In the median image the deciding term has between {glue:text}`share_low` and {glue:text}`share_high` of the map's
-# squared length. In {glue:text}`common_rules` of the {glue:text}`networks` networks that is less than half, and what
-# one sees in {numref}`fig-maps-models` is mostly the common term. It is the score of the network's density of
-# images, the one thing that its predictions do not depend on.
+# Of the {glue:text}`networks` kinds of networks, the free part has less than a tenth of the map's length on the test images in {glue:text}`little`, and
+# on CIFAR-100's own samples in {glue:text}`little_cifar`. Where it is small, the maps are functions of the
+# probabilities, however little the digit's own class has to do with them. Where it is not, part of what one sees is what no
+# prediction depends on.
 #
-# From the smoothest network to the roughest, the smoothness of the deciding term spans
-# {glue:text}`gap_decides:.2f`, and that of the common term {glue:text}`gap_common:.2f`. The smoothness of the whole map
-# is within {glue:text}`near_common:.2f` of its common term's, in every network.
-
-# %% tags=["remove-cell"]
-CIFAR = ("small", "cifar100")
-tell(cifar_runs=runs_in_words(*CIFAR, "pixel_perturbation"))
-for metric, key in zip(measures.values(), ("smooth", "edges"), strict=True):
-    each = tables.run_table(*CIFAR, metric)
-    told = differences_in_words(each, "{:+.3f}")
-    ranked = ranking(*CIFAR, metric)
-    tell({f"cifar_{key}": ranked, f"cifar_{key}_told": told})
-
-# %% [markdown]
-# ## On CIFAR-100
+# Without the free part the maps of the baseline become {glue:text}`without_baseline`, score-matching's
+# {glue:text}`without_score_matching`, anti-score-matching's {glue:text}`without_anti_score_matching` and those of
+# gradient norm {glue:text}`without_gradient_norm`: differences in smoothness over {glue:text}`few` images, one network each.
+# Whatever smoothness is left without the free part belongs to the probabilities.
 #
-# The paper's Figure 4 shows CIFAR-100. These are the maps of the small networks of [](07_training.ipynb):
-# {glue:text}`cifar_runs`. The photographs themselves belong to their owners and are not part of this book; where the data
-# are on the machine that builds it, they stand in the first row.
-
-# %% mystnb={"figure": {"name": "fig-maps-cifar", "caption": "Signed logit-gradients on CIFAR-100's first eight test images, summed over the colours and drawn as in {numref}`fig-maps-models`."}, "image": {"alt": "Rows of eight orange and blue gradient maps, one row a model."}} tags=["hide-input"]
-set_matplotlib_formats("png")
-figures.gradient_maps(*CIFAR)
-plt.show()
-
-# %% mystnb={"figure": {"name": "fig-maps-cifar-measures", "caption": "Smoothness and edge correlation on CIFAR-100's test images. Intervals: over seeds where there are several, over images where there is one."}, "image": {"alt": "Two bar charts with a bar and an interval for each model: smoothness of the maps on the left, edge correlation on the right."}} tags=["hide-input"]
-set_matplotlib_formats("svg")
-figures.map_qualities(*CIFAR)
-plt.show()
-
-# %% tags=["hide-input"]
-tables.interval_table(*CIFAR, measures, "{:.3f}")
-
-# %% [markdown]
-# From high to low:
+# ## What came before, and after
 #
-# - **Smoothness**: {glue:text}`cifar_smooth`. {glue:text}`cifar_smooth_told`
-# - **Edge correlation**: {glue:text}`cifar_edges`. {glue:text}`cifar_edges_told`
+# **Why should an ordinary network's gradients look like anything?** The paper ends with this question, and guesses that
+# stochastic gradient descent regularises the norm of gradients by itself. {cite:t}`barrett2021implicit` had shown
+# that steps of a finite size $h$ follow, to first order in $h$, the gradient flow of another loss, $L + \frac h4 \|\nabla_\theta L\|^2$. But
+# that gradient is one with respect to the *weights*, and of the loss. For a first layer $W\mathbf{x}$ the two gradients are
+# neighbours, with $\boldsymbol\delta$ what comes back from above: $\nabla_W \ell = \boldsymbol\delta\,\mathbf{x}^\top$ and $\nabla_{\mathbf{x}} \ell = W^\top \boldsymbol\delta$, hence
+#
+# $$
+# \|\nabla_{\mathbf{x}} \ell\| \;\le\; \|W\|\,\|\boldsymbol\delta\| \;=\; \|W\|\, \frac{\|\nabla_W \ell\|_F}{\|\mathbf{x}\|} .
+# $$ (eq-maps-implicit)
+#
+# A small gradient in the weights makes a small one in the pixels. It is the loss's gradient all the same, which vanishes where
+# the network is sure, and a logit's need not. So the guess is still a guess. {cite:t}`srinivas2023which` later gave another answer: gradients look
+# like the data if the model is robust to noise that leads away from them.
+#
+# **And are they what the network uses?** {cite:t}`shah2021input` trained on images whose discriminative part was known beforehand, and found
+# that the largest input-gradients of ordinary networks often lie elsewhere, while those of adversarially trained networks do not. A map that
+# looks right and a map that is right are two things, in both directions.
 #
 # ## What the paper reports, what you just saw
 #
@@ -406,16 +548,17 @@ tables.interval_table(*CIFAR, measures, "{:.3f}")
 # :::
 #
 # :::{admonition} What you just saw
-# - **Smoothness**, difference from the baseline over {glue:text}`seeds`: score-matching
+# - **On CIFAR-100**, {glue:text}`lead_networks`. Smoothness, from high to low: {glue:text}`lead_smooth`. {glue:text}`lead_smooth_told`
+# - **On digits**, difference from the baseline in smoothness over {glue:text}`seeds`: score-matching
 #   {glue:text}`smooth_score_matching`, gradient norm {glue:text}`smooth_gradient_norm`, anti-score-matching
 #   {glue:text}`smooth_anti_score_matching`.
-# - **Edge correlation**: score-matching {glue:text}`edges_score_matching`, gradient norm
+# - **Edge correlation**, likewise: score-matching {glue:text}`edges_score_matching`, gradient norm
 #   {glue:text}`edges_gradient_norm`, anti-score-matching {glue:text}`edges_anti_score_matching`.
-# - **On CIFAR-100**, from high to low: smoothness, {glue:text}`cifar_smooth`; edge correlation, {glue:text}`cifar_edges`.
 # - Where an interval holds 0, a comparison over {glue:text}`seeds` does not decide. Two measures are not an eye either; they may disagree with
 #   it, and with each other.
-# - **What it means.** A map that looks like the digit is no proof that the network looked there: $g$ of
-#   {eq}`eq-maps-self` gives any network such maps. And a common term that looks like the digit is
-#   what one would expect of a network whose hidden density fits the data better. That is the paper's reading, and
-#   the maps agree with it only as far as the numbers above go.
+# - **What it means.** A map that looks like the object is no proof that the network looked there: $g$ of
+#   {eq}`eq-maps-self` gives any network such maps. Of the three parts of a map only the mean logit's is as free as that. It is
+#   {glue:text}`free_baseline` of the map's length in the baseline, {glue:text}`free_score_matching` in the score-matched network. The paper reads a
+#   map that resembles the data as the score of a hidden density. That density is fixed only together with the mean logit; the
+#   maps agree with the reading as far as the numbers above go.
 # :::

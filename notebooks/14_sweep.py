@@ -349,7 +349,7 @@ tell(sweep_rank_accuracy=agrees("accuracy"), sweep_rank_gan=agrees("GAN-test"))
 #
 # ## Which cell is best?
 #
-# The paper finds that $\lambda = 10^{-5}$ and $\mu = 10^{-3}$ "seems to perform the best". In its table that cell has the highest GAN-test. Both numbers in the table are test numbers, and the highest of twenty is partly luck. So we choose as [](07_training.ipynb) does, on validation digits: among the cells within one percentage point of the best validation accuracy, the lowest objective of eq. 2. Only then do we look at the test digits.
+# The paper finds that $\lambda = 10^{-5}$ and $\mu = 10^{-3}$ "seems to perform the best". In its table that cell has the highest GAN-test. Both numbers in the table are test numbers, and the highest of twenty is partly luck. So we choose as [](17_search.ipynb) does, on validation digits: among the cells within one percentage point of the best validation accuracy, the lowest objective of eq. 2. Only then do we look at the test digits.
 
 # %%
 def best_cells() -> dict[str, pd.Series]:

@@ -1,4 +1,4 @@
-"""Jupyter's kernel manager, with a heartbeat that ends when it is told to.
+"""Jupyter's kernel manager, with a heartbeat that ends when it is told to; and one that forks the kernel.
 
 The heartbeat of jupyter_client 8 waits for its socket without a limit, and whoever stops it waits for the
 heartbeat: in some hundred notebooks one was executed to its end and never came back. Here a wait ends after a
@@ -8,12 +8,15 @@ second.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import HBChannel
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import DottedObjectName, Type
+
+from pipeline import forks
 
 PATIENCE = 1000
 """How long a ping waits to be sent or answered, in milliseconds."""
@@ -44,3 +47,14 @@ class Manager(AsyncKernelManager):
 
     client_class = DottedObjectName("pipeline.kernel.Client")
     client_factory = Type(Client)
+
+
+class Forking(Manager):
+    """A manager of one kernel that is forked from this process, and finds its imports done."""
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:  # noqa: ANN401
+        """Launch the kernel; Jupyter's class says that a subclass may override this."""
+        local: Any = self.provisioner
+        arguments = kernel_cmd[kernel_cmd.index("ipykernel_launcher") + 1 :]
+        local.process = forks.kernel(arguments, kw["env"])
+        self._reconcile_connection_info(local.connection_info)

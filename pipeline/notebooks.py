@@ -13,6 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
+import pipeline.quick_jupyter  # noqa: F401
+
+# isort: split
 import jupytext
 import nbformat
 from nbformat import NotebookNode
@@ -35,9 +38,23 @@ def read_source(path: Path) -> NotebookNode:
 
 
 def execute(
-    source: Path, target: Path, parameters: Mapping[str, Any], root: Path, *, progress: bool = False
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any],
+    root: Path,
+    *,
+    progress: bool = False,
+    fork: bool = False,
 ) -> None:
     """Execute a chapter with papermill and keep the result at `target`, whole or not at all.
+
+    Args:
+        source: the chapter.
+        target: the executed notebook.
+        parameters: values for the chapter's parameters.
+        root: the folder that its code runs in.
+        progress: whether to show which cell runs.
+        fork: whether the kernel is forked from this process, which then has no other threads that matter.
 
     Raises:
         ValueError: a parameter that the chapter does not have; the message lists those that it has.
@@ -64,7 +81,7 @@ def execute(
             start_timeout=600,
             progress_bar=cast("bool", bar) if progress else False,  # papermill takes tqdm's options, too
             extra_arguments=["--log-level=CRITICAL"],
-            kernel_manager_class=kernel.Manager,
+            kernel_manager_class=kernel.Forking if fork else kernel.Manager,
         )
     except PapermillExecutionError as error:
         raise RuntimeError(

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 FIXED = {
     "OMP_NUM_THREADS": "1",
@@ -38,9 +39,13 @@ def start(arguments: Sequence[str], root: str, variables: Mapping[str, str]) -> 
     )
 
 
-def follow(process: subprocess.Popen[bytes], show: Callable[[str], None]) -> tuple[int, str]:
-    """Hand what a process writes to `show`, until it ends; return its status and the end of what it wrote."""
-    assert process.stdout is not None
+def follow(process: Any, show: Callable[[str], None]) -> tuple[int, str]:  # noqa: ANN401
+    """Hand what a process writes to `show`, until it ends; return its status and the end of what it wrote.
+
+    Args:
+        process: one that `start` has started, or a `forks.Fork`.
+        show: is given the end of what was written until then, again and again.
+    """
     written = b""
     while chunk := os.read(process.stdout.fileno(), 65536):
         written = (written + chunk)[-20000:]

@@ -1,4 +1,4 @@
-"""The work itself, each piece in a process of its own: `python -m pipeline.worker <command> <JSON>`.
+"""The work, each piece in a process of its own: a fork, or `python -m pipeline.worker <command> <JSON>`.
 
 A task starts its piece with `run`, which shows the piece's progress and reports its failure. A piece ends
 when the process that started it is gone, so that a killed build leaves nothing behind that writes.
@@ -9,17 +9,18 @@ Networks are trained and evaluated on the device that COMPANION_DEVICE names; on
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline import process, progress
+from pipeline import forks, process, progress
 from pipeline.paths import ROOT
 
 AT_ONCE = min(4, os.cpu_count() or 1)
@@ -42,7 +43,8 @@ def run(label: str, command: str, **arguments: object) -> None:
         status, written = cluster.run(label, words)
     else:
         with _places, progress.board.entry(label) as show:
-            status, written = process.follow(process.start(words, str(ROOT), {}), show)
+            piece = forks.piece(main, words[2:]) if forks.SUPPORTED else process.start(words, str(ROOT), {})
+            status, written = process.follow(piece, show)
     if status:
         how = f", killed by signal {-status}" if status < 0 else ""
         raise RuntimeError(f"{label} failed{how}\n{written}")
@@ -90,13 +92,18 @@ def notebook(source: str, target: str, parameters: dict[str, Any]) -> None:
     """Execute a chapter."""
     from pipeline import notebooks
 
-    notebooks.execute(Path(source), Path(target), parameters, ROOT, progress=True)
+    forked = multiprocessing.parent_process() is not None
+    notebooks.execute(Path(source), Path(target), parameters, ROOT, progress=True, fork=forked)
 
 
 def book(root: str = str(ROOT)) -> None:
     """Build the book; a warning is an error."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", root, "--path-output", root]
-    subprocess.run([*command, "-q", "--all", "-n", "-W", "--keep-going"], check=True)
+    import pipeline.quick_jupyter  # noqa: F401
+
+    # isort: split
+    from jupyter_book.cli.main import main as jupyter_book
+
+    jupyter_book(["build", root, "--path-output", root, "-q", "--all", "-n", "-W", "--keep-going"])
 
 
 def _end_with_parent() -> None:
@@ -110,15 +117,15 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main() -> None:
-    """Run the command named on the command line."""
-    _end_with_parent()
+def main(words: Sequence[str]) -> None:
+    """Run a command: its name, and its arguments as JSON."""
     commands = {function.__name__: function for function in (train, evaluate, notebook, book)}
     try:
-        commands[sys.argv[1]](**json.loads(sys.argv[2]))
+        commands[words[0]](**json.loads(words[1]))
     except (ValueError, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    _end_with_parent()
+    main(sys.argv[1:])

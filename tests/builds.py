@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -80,6 +82,26 @@ def copy_toy(target: Path) -> Path:
     return target
 
 
+def built_toy(factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Build the toy project, book included, once for all processes of a test run; not to be changed.
+
+    Returns:
+        The project, and what the build wrote.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, written = shared / "toy" / "project", shared / "toy.log"
+    with (shared / "toy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not written.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            done = pipeline(copy_toy(root))
+            assert done.returncode == 0, done.stdout
+            written.write_text(done.stdout)
+    return root, written.read_text()
+
+
 def copy_book(target: Path) -> Path:
     """Copy what the book of the real chapters is made of, except the executed chapters themselves."""
     target.mkdir(parents=True)
@@ -109,15 +131,8 @@ def execute_chapters() -> tuple[Path, str]:
 
 def build_html(root: Path) -> Path:
     """Build a book; a warning is an error."""
-    command = [
-        str(Path(sys.executable).with_name("jupyter-book")),
-        "build",
-        str(root),
-        "--path-output",
-        str(root),
-    ]
     done = subprocess.run(
-        [*command, "-q", "--all", "-n", "-W", "--keep-going"],
+        [sys.executable, "-m", "pipeline.worker", "book", json.dumps({"root": str(root)})],
         env=environment(ROOT, NO_COLOR="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

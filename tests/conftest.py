@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,3 +26,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
             return "chapters" if path in EXECUTED else path
 
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="module")
+def few_probes() -> Iterator[None]:
+    """Let an epoch's measurements, which take longer than a tiny network's epoch, look at four images."""
+    from companion.experiments import training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "PROBED_IMAGES", 4)
+        yield

@@ -11,6 +11,8 @@ from companion import cli
 from companion.experiments import provenance, records, registry, shelf, training
 from companion.experiments.checkpoint import CHECKPOINT
 
+pytestmark = pytest.mark.usefixtures("few_probes")
+
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -15,7 +15,7 @@ from companion.experiments import evaluation, presets, provenance, records, shel
 
 
 @pytest.fixture(scope="module")
-def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once_trained(few_probes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a judge and a baseline of one small epoch, to be copied."""
     project = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The rule of chapter 07, on tables written by hand and on the committed searches."""
+"""The rule of chapter 17, on tables written by hand and on the committed searches."""
 
 from __future__ import annotations
 

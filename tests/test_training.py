@@ -12,16 +12,18 @@ import pytest
 import torch
 
 from companion import cli, data, trace
-from companion.experiments import checkpoint, presets, provenance, records, series, shelf, training
+from companion.experiments import checkpoint, presets, provenance, records, schedule, series, shelf, training
 from companion.experiments.records import RecordError
 from companion.experiments.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("few_probes")
 STEPS = 4
+SMALL = {"batch_size": 16, "train_size": STEPS * 16}
 
 
 @pytest.fixture
 def settings() -> Settings:
-    return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, train_size=STEPS * 64)
+    return presets.preset("tiny", "mnist5k", "score_matching", 3, epochs=2, **SMALL)
 
 
 def weights(run: records.Run) -> bytes:
@@ -55,6 +57,46 @@ def test_same_settings_give_the_same_weights_whatever_the_global_seed(
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("at_once", [3, 100])
+def test_losses_looked_at_every_few_steps_are_the_same_and_so_is_the_step_at_which_they_diverge(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    wild = presets.preset(
+        "tiny",
+        "mnist5k",
+        "score_matching",
+        1,
+        name="wild",
+        epochs=2,
+        learning_rate=1e4,
+        train_size=STEPS * 64,
+    )
+    runs = []
+    for folder, steps in (("each", 1), ("few", at_once)):
+        monkeypatch.setitem(training.STEPS_AT_ONCE, "cpu", steps)
+        for one in (settings, wild):
+            runs.append(training.train(one, directory=tmp_path / folder / one.name, progress=False))
+    each, each_wild, few, few_wild = runs
+    assert weights(few) == weights(each)
+    assert few.history().drop(columns="seconds").equals(each.history().drop(columns="seconds"))
+    assert each_wild.record.diverged is not None
+    assert (few_wild.record.status, weights(few_wild)) == (each_wild.record.status, weights(each_wild))
+
+
+def test_tf32_is_used_on_a_gpu_alone_and_where_the_digits_suffice() -> None:
+    def uses(device: str, method: str, **penalty: object) -> bool:
+        settings = presets.preset("quick", "mnist5k", method, penalty=penalty)
+        return training._uses_tf32(settings, torch.device(device))
+
+    pair = {"variant": "central", "norm": "pair"}
+    assert not uses("cpu", "baseline")
+    assert uses("cuda", "baseline")
+    assert uses("cuda", "gradient_norm")
+    assert uses("cuda", "score_matching", sigma=0.01, **pair)
+    assert not uses("cuda", "score_matching", sigma=0.003, **pair)
+    assert not uses("cuda", "gradient_norm", norm="pair", sigma=0.001)
+
+
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     a, b = (
         training.train(
@@ -86,7 +128,7 @@ def test_record_is_complete_and_its_accuracy_is_that_of_the_saved_weights(
 def test_diverging_run_stops_says_when_and_keeps_its_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, **SMALL)
     honest = training.training_step
     calls = 0
 
@@ -107,7 +149,7 @@ def test_diverging_run_stops_says_when_and_keeps_its_history(
 def test_a_run_that_diverges_after_a_resume_keeps_the_last_whole_epochs_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, train_size=64 * STEPS)
+    settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, **SMALL)
     honest = training.training_step
 
     def explode(*arguments: object) -> dict[str, float]:
@@ -208,12 +250,12 @@ def test_one_cycle_rises_to_the_peak_and_ends_near_nought() -> None:
     settings = presets.preset("quick", "mnist5k", "baseline", learning_rate=0.5)
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=0.5)
-    schedule = training.learning_rate_schedule(settings, optimizer, 50)
+    scheduler = schedule.learning_rate(settings, optimizer, 50)
     rates = []
     for _ in range(300):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        schedule.step()
+        scheduler.step()
     assert max(rates) == pytest.approx(0.5)
     assert rates.index(max(rates)) == pytest.approx(60, abs=1)
     assert 0 < rates[-1] < 0.01

@@ -35,7 +35,7 @@ def through_training(histories: Histories, *, tau: float, sigma: float) -> Figur
         for number, history in enumerate(seeds):
             spread = 2 * history["squared_norm_validation"] ** 0.5 / sigma
             done = history["epoch"] / history["epoch"].max()
-            style = {"color": colour, "marker": mark, "linewidth": 1.0, "alpha": 0.8}
+            style = {"color": colour, "marker": mark, "markevery": [-1], "linewidth": 0.8}
             style["label"] = None if number else label
             left.plot(done, history["trace_validation"], **style)
             right.plot(done, (history["trace_validation"] - tau) / spread, **style)
@@ -104,7 +104,7 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9))
     for (label, seeds), mark, colour in zip(histories.items(), MARKS, CLAMP_COLOURS, strict=False):
         for number, history in enumerate(seeds):
-            style = {"color": colour, "marker": mark, "linewidth": 1.0}
+            style = {"color": colour, "marker": mark, "markevery": [-1], "linewidth": 0.8}
             style["label"] = None if number else label
             left.plot(history["epoch"], history["trace_validation"], **style)
             right.plot(history["epoch"], history["squared_norm_validation"], **style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from companion.book.axes import legend_below, logarithmic, say_not_run
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.search import fewest_right
+
+USUAL_SIGMA = 0.01
+"""The noise of the authors' code, which most candidates have."""
 
 
 def learning(tier: str, dataset: str) -> Figure:
@@ -54,40 +58,63 @@ def density_in_training(tier: str, dataset: str) -> Figure:
 
 
 def search(found: pd.DataFrame) -> Figure:
-    """Draw a search's candidates: mistakes across, what the rule compares upwards, in a band the admitted.
+    """Draw a search's candidates, a row each: mistakes on the left, what the rule compares on the right.
 
     Args:
         found: as from `search.by_rule`.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9, 4.2))
+    methods = list(METHODS)[1:]
+    groups = {method: found.loc[found["method"] == method] for method in methods}
+    heights = [max(len(rows), 1) + 1.2 for rows in groups.values()]
+    figure, axes = plt.subplots(3, 2, figsize=(9, 0.31 * sum(heights) + 0.8), height_ratios=heights)
     base = found.iloc[0]
     limit = float(base["of"]) - fewest_right(found)
-    for ax, method in zip(axes, list(METHODS)[1:], strict=True):
+    for row, (method, rows) in zip(axes, groups.items(), strict=True):
         quantity, end = METHODS[method].sought
-        ax.set(xlabel="validation images wrong", title=METHODS[method].title)
-        ax.set_ylabel(f"{quantity.replace('norm', 'gradient norm')} {'↓' if end == 'lowest' else '↑'}")
-        rows = found.loc[(found["method"] == method) & found["objective"].notna()]
-        if rows.empty:
-            say_not_run(ax)
-            continue
-        across, up = (rows["of"] - rows["right"]).to_numpy(), rows[quantity].to_numpy()
-        ax.plot(across, up, linestyle="none", marker=METHODS[method].marker, color=METHODS[method].colour)
-        ring = rows["chosen"].to_numpy()
-        ax.plot(across[ring], up[ring], "o", markersize=13, markerfacecolor="none", color="#222222")
-        left, right = across.min(), max(across.max(), limit)
-        margin = max(1.03, (right / left) ** 0.2)
-        ends = (left / margin, right * margin)
-        for k, number in enumerate(rows["number"]):
-            side = _label_side(across, up, k, ends)
-            ax.annotate(number, (across[k], up[k]), textcoords="offset points", fontsize=8, **side)
-        ax.axhline(base[quantity], color="#8C8C8C", linewidth=1, zorder=0)
-        ax.axvspan(ends[0], limit + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
-        wide = right > 3 * left
-        ax.set(xscale="log" if wide else "linear", xlim=ends)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(4, integer=True))
-        ax.xaxis.set_major_formatter("{x:,g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        wrong, values = rows["of"] - rows["right"], rows[quantity]
+        _candidates(row[0], method, rows, wrong)
+        _candidates(row[1], method, rows, values)
+        row[0].set_xlabel("validation images wrong")
+        row[1].set_xlabel(f"{quantity.replace('norm', 'gradient norm')} {'←' if end == 'lowest' else '→'}")
+        row[0].set_title(METHODS[method].title)
+        row[1].tick_params(labelleft=False)
+        if rows["objective"].notna().any():
+            finished = wrong[rows["objective"].notna()]
+            low, high = finished.min(), max(finished.max(), limit)
+            wide = high > 3 * low
+            margin = max(1.03, (high / low) ** 0.1)
+            row[0].set(xscale="log" if wide else "linear", xlim=(low / margin, high * margin))
+            row[0].xaxis.set_major_locator(
+                LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, integer=True)
+            )
+            row[0].axvspan(low / margin, limit + 0.5, color="#0072B2", alpha=0.08, linewidth=0)
+            row[1].axvline(base[quantity], color="#8C8C8C", linewidth=1, zorder=0)
+            if values.max() > 30 * values.min() > 0:
+                row[1].set_xscale("log")
+                row[1].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            for ax in row:
+                ax.xaxis.set_major_formatter("{x:,g}")
+                ax.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            say_not_run(row[0])
+            say_not_run(row[1])
     return figure
+
+
+def candidate_words(row: pd.Series) -> str:
+    """Name what a candidate tried, in the width of an axis label; sigma where it is not the paper's code's.
+
+    Example:
+        >>> row = {"number": "03", "λ": 0.01, "μ": 0.1, "σ": 0.03, "h": "central", "batch norm": "joint"}
+        >>> candidate_words(pd.Series(row))
+        '03: λ 0.01, μ 0.1, σ 0.03, central, joint'
+    """
+    tried = row.to_dict()
+    words = [f"{name} {tried[name]:g}" for name in ("λ", "μ") if math.isfinite(tried[name])]
+    if math.isfinite(tried["σ"]) and tried["σ"] != USUAL_SIGMA:
+        words.append(f"σ {tried['σ']:g}")
+    words += [tried[name] for name in ("h", "batch norm") if tried[name]]
+    return f"{tried['number']}: {', '.join(words)}"
 
 
 def histories(tier: str, dataset: str) -> pd.DataFrame:
@@ -113,16 +140,20 @@ def _training_curves(ax: Axes, history: pd.DataFrame, column: str) -> None:
     ax.set_xticks(epochs[:: max(1, len(epochs) // 6)])
 
 
-def _label_side(across: np.ndarray, up: np.ndarray, k: int, ends: tuple[float, float]) -> dict[str, Any]:
-    """Say where a label goes on a logarithmic axis: right, left of a neighbour or the edge, or below."""
-    width = np.log(ends[1] / ends[0])
-    reach = np.log(across / across[k]) / width
-    apart = np.abs(up - up[k]) / (up.max() - up.min())
-    crowded = ((apart <= 0.06) & (reach > 0) & (reach < 0.2)).any() or np.log(
-        ends[1] / across[k]
-    ) / width < 0.1
-    if not crowded:
-        return {"xytext": (8, -3), "ha": "left"}
-    if ((apart <= 0.03) & (reach < 0) & (reach > -0.1)).any():
-        return {"xytext": (0, -17), "ha": "center"}
-    return {"xytext": (-8, -3), "ha": "right"}
+def _candidates(ax: Axes, method: str, rows: pd.DataFrame, values: pd.Series) -> None:
+    """Mark a value a candidate, the first on top: full if admitted, ringed if chosen."""
+    heights = np.arange(len(rows))[::-1]
+    known = values.notna().to_numpy() & rows["objective"].notna().to_numpy()
+    style: dict[str, Any] = {"linestyle": "none", "marker": METHODS[method].marker}
+    style["color"] = METHODS[method].colour
+    admitted = rows["admitted"].to_numpy() & known
+    ax.plot(values[admitted], heights[admitted], **style)
+    ax.plot(values[known & ~admitted], heights[known & ~admitted], markerfacecolor="none", **style)
+    chosen = rows["chosen"].to_numpy() & known
+    ax.plot(values[chosen], heights[chosen], "o", markersize=13, markerfacecolor="none", color="#222222")
+    ax.set_yticks(heights, [candidate_words(row) for _, row in rows.iterrows()], fontsize=8)
+    ax.set_ylim(-0.8, len(rows) - 0.2)
+    for height, outcome in zip(heights, rows["outcome"], strict=True):
+        if outcome.startswith("diverged"):
+            style = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 8}
+            ax.text(0.01, height, "diverged", **style)

@@ -3,7 +3,16 @@
 from companion.claims.check import Report, check, default_page, html_page
 from companion.claims.choice import ADVICE, advice, support, wide
 from companion.claims.missing import Missing, markdown, not_yet_run
-from companion.claims.page import changes, counts, disagreements, html_table, html_verdicts
+from companion.claims.page import (
+    answer,
+    changes,
+    counts,
+    html_list,
+    html_overview,
+    html_verdicts,
+    side,
+    strongest,
+)
 from companion.claims.paper import claims, reported
 from companion.claims.rule import Check, Comparison, Estimate, Finding, NotYetRun, verdict
 from companion.claims.table import SIDE_BY_SIDE, at_tier, by_tier, chapters, table, with_own_runs
@@ -19,6 +28,7 @@ __all__ = [
     "NotYetRun",
     "Report",
     "advice",
+    "answer",
     "at_tier",
     "by_tier",
     "changes",
@@ -27,13 +37,15 @@ __all__ = [
     "claims",
     "counts",
     "default_page",
-    "disagreements",
+    "html_list",
+    "html_overview",
     "html_page",
-    "html_table",
     "html_verdicts",
     "markdown",
     "not_yet_run",
     "reported",
+    "side",
+    "strongest",
     "support",
     "table",
     "verdict",

@@ -1,8 +1,8 @@
 """Compare a page of claims with what the committed records give now.
 
-A page carries its table twice: as HTML for the reader, and as data. The check reads the data, judges every
-claim again from `results/` alone, and compares by the rule of `difference`; and it makes the HTML from the
-data, which has to be the page's.
+A page carries its claims three times: as a first screen and a list for the reader, and as data. The check
+reads the data, judges every claim again from `results/` alone, and compares by the rule of `difference`; and
+it makes first screen and list from the data, which have to be the page's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from companion.claims.evidence.networks import images_of
-from companion.claims.page import EMPTY, html_table, paths_of
+from companion.claims.page import EMPTY, html_list, html_overview, paths_of
 from companion.claims.rule import ImagesMissing
 from companion.claims.table import COLUMNS, TIMED, by_tier, claims
 from companion.experiments import provenance
@@ -55,7 +55,7 @@ class Report:
 
 
 def html_page(frame: pd.DataFrame, seed: int = 0) -> str:
-    """Return the table of claims as HTML, and with it the same table as data, for `check`.
+    """Return the list of claims as HTML, and with it the table as data, for `check`.
 
     Args:
         frame: as `by_tier` returns it.
@@ -69,7 +69,7 @@ def html_page(frame: pd.DataFrame, seed: int = 0) -> str:
         for row in frame.to_dict("records")
     ]
     data = json.dumps({"seed": seed, "rows": rows}).replace("<", "\\u003c")
-    return f'{html_table(frame)}<script type="application/json" class="claims-data">{data}</script>'
+    return f'{html_list(frame)}<script type="application/json" class="claims-data">{data}</script>'
 
 
 def default_page() -> Path:
@@ -146,11 +146,12 @@ def check(path: Path) -> Report:
             skipped.append(_label(key))
         elif what := difference(theirs[key], row):
             differences.append(f"{_label(key)}: {what}{_why(theirs[key], row)}")
-    if html_table(page.frame) not in page.html:
-        differences.append(
-            "the table that the page shows is not the one that its data make: it was edited by hand, or made "
-            "by other code"
-        )
+    for what, made in (("first screen", html_overview), ("list of claims", html_list)):
+        if made(page.frame) not in page.html:
+            differences.append(
+                f"the {what} that the page shows is not the one that its data make: it was edited by hand, "
+                "or made by other code"
+            )
     return Report(compared=len(ours) - len(skipped), differences=differences, skipped=skipped)
 
 

@@ -101,35 +101,36 @@ def record_contents(values: object, known: Collection[str]) -> dict[str, Any]:
     """
     if not isinstance(values, dict):
         raise ValueError(f"it holds {type(values).__name__}, not an object")
-    values = {"diverged": None, "notes": [], **values}  # Records may be from before these were fields.
-    missing = [name for name in known if name not in values]
-    unknown = [name for name in values if name not in known]
+    # Records may be from before these were fields.
+    contents: dict[str, Any] = {"diverged": None, "notes": [], **values}
+    missing = [name for name in known if name not in contents]
+    unknown = [name for name in contents if name not in known]
     if missing or unknown:
         lists = {"missing": missing, "unknown": unknown}
         raise ValueError("; ".join(f"{what}: {', '.join(names)}" for what, names in lists.items() if names))
     for name in ("settings", "metrics", "source_hash", "versions", "seconds"):
-        if not isinstance(values[name], dict):
-            raise ValueError(f"{name} must be an object; got {values[name]!r}")
+        if not isinstance(contents[name], dict):
+            raise ValueError(f"{name} must be an object; got {contents[name]!r}")
     for name in ("status", "commit", "device", "weights_sha256"):
-        _text(name, values[name])
+        _text(name, contents[name])
     for name in ("source_hash", "versions"):
-        for key, value in values[name].items():
+        for key, value in contents[name].items():
             _text(f"{name}.{key}", value)
-    for key, value in values["seconds"].items():
+    for key, value in contents["seconds"].items():
         number_from_zero(f"seconds.{key}", value)
-    for key, metric in values["metrics"].items():
+    for key, metric in contents["metrics"].items():
         _metric(key, metric)
-    if not isinstance(values["notes"], list):
-        raise ValueError(f"notes must be a list of texts; got {values['notes']!r}")
-    for note in values["notes"]:
+    if not isinstance(contents["notes"], list):
+        raise ValueError(f"notes must be a list of texts; got {contents['notes']!r}")
+    for note in contents["notes"]:
         _text("a note", note)
-    stopped = values["diverged"]
+    stopped = contents["diverged"]
     if stopped is not None:
         if not isinstance(stopped, dict) or set(stopped) != {"epoch", "step"}:
             raise ValueError(f"diverged must be null or have epoch and step; got {stopped!r}")
         for key, value in stopped.items():
             whole_number(f"diverged.{key}", value, 1)
-    return values
+    return contents
 
 
 def _metric(name: str, metric: object) -> None:

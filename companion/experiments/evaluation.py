@@ -36,9 +36,13 @@ from companion.experiments.measurements import (
 from companion.experiments.records import Run, as_metric
 from companion.experiments.settings import JUDGE_SEED
 from companion.metrics.intervals import Interval
+from companion.trace.precision import tensor_float32
 
 BRIEF = {"samples": 200, "sample_steps": 200}
 """At most so many of both where an evaluation is brief."""
+WITH_TF32 = ("samples", "pixel_perturbation")
+"""The experiments that may use TF32 on a GPU: nothing cancels in them."""
+TF32_NOTE = "Samples and perturbation curves were computed with TF32; all other measurements in float32."
 UNFINISHED = "evaluation"
 """The folder, inside a run's, of what an interrupted evaluation has finished."""
 
@@ -121,7 +125,8 @@ def evaluate(
             findings = _kept(unfinished / name, key)
             if findings is None:
                 began = time.monotonic()
-                findings = experiment()
+                with tensor_float32(where.type == "cuda" and name in WITH_TF32):
+                    findings = experiment()
                 findings = replace(findings, seconds=time.monotonic() - began)
                 _keep(findings, unfinished / name, key)
             seconds += findings.seconds
@@ -135,6 +140,7 @@ def evaluate(
         metrics=found,
         seconds={**record.seconds, "evaluate": round(seconds, 1)},
         source_hash={**record.source_hash, "evaluate": code},
+        notes=list(dict.fromkeys([*record.notes, *([TF32_NOTE] if where.type == "cuda" else [])])),
     )
     completed.write(directory / "record.json")
     shutil.rmtree(unfinished, ignore_errors=True)

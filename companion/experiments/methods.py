@@ -22,7 +22,7 @@ class Method:
         label: how it is written within a sentence.
         colour, marker, dashes: how it is drawn, throughout the book.
         paper: the constants that section 5 prints.
-        sought: what the search compares among its candidates, and which end of it is taken (chapter 07).
+        sought: what the search compares among its candidates, and which end of it is taken (chapter 17).
     """
 
     loss: type[Penalty] | None

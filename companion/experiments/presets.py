@@ -1,6 +1,6 @@
 """The settings of the book's networks: which tiers there are, and what each trains.
 
-`PRESETS` holds the constants of the book's networks, candidates of a search on validation data (chapter 07
+`PRESETS` holds the constants of the book's networks, candidates of a search on validation data (chapter 17
 shows it, with the rule that chooses); `PAPER` holds the constants that the paper prints.
 """
 
@@ -34,7 +34,7 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
 JUDGE_WIDTHS = {"small": 12}
 """Where the judges are narrower than their tier's networks, so that their weights stay below 1 MB."""
 PAPER: Mapping[str, Mapping[str, Any]] = {name: method.paper for name, method in METHODS.items()}
-"""The constants of section 5. They can stop a small network from learning: chapter 07 shows it."""
+"""The constants of section 5. They can stop a small network from learning: chapter 17 shows it."""
 
 _SMALL_SCORE_MATCHING = {
     "weight": 1e-3,
@@ -79,7 +79,7 @@ paper tier has the paper's own where they train, and for score-matching, which d
 
 SEEDS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "tiny": {"mnist5k": (0,)},
-    "quick": {"mnist5k": tuple(range(12))},
+    "quick": {"mnist5k": tuple(range(5))},
     "small": {"cifar100": (0, 1, 2), "cifar10": (0,)},
     "paper": {"cifar100": (0, 1, 2), "cifar10": (0,)},
 }

@@ -1,4 +1,4 @@
-"""The search on validation data: what became of each candidate, and the rule that chooses (chapter 07)."""
+"""The search on validation data: what became of each candidate, and the rule that chooses (chapter 17)."""
 
 from __future__ import annotations
 
@@ -41,17 +41,19 @@ def candidates(tier: str) -> pd.DataFrame:
 
 
 def fewest_right(table: pd.DataFrame) -> float:
-    """Return how many validation pictures a candidate must get right; nan where the reference was not run.
+    """Return how many validation pictures a candidate must get right.
 
-    The first candidate of the baseline is the reference: all penalties are tried with its schedule.
+    The first candidate of the baseline is the reference, since all penalties
+    are tried with its schedule; nan where it was not run.
     """
     reference = table.loc[table["method"] == "baseline"].iloc[0]
     return float(reference["right"] - SLACK * reference["of"])
 
 
 def by_rule(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the rule's two answers to a table of candidates: whether each is admitted, and chosen."""
-    admitted = table["objective"].notna() & (table["right"] >= fewest_right(table))
+    """Add the rule's two answers to a table: who is admitted, and chosen."""
+    enough = table["right"] >= fewest_right(table)
+    admitted = table["objective"].notna() & enough
     chosen = []
     for name, method in METHODS.items():
         quantity, end = method.sought

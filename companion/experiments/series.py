@@ -1,4 +1,4 @@
-"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, the search on validation data.
+"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, and chapter 17's search.
 
 The names are also the names of their folders.
 """
@@ -35,8 +35,10 @@ COLLAPSE: Mapping[str, Mapping[str, Any]] = {
     "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
 }
 """What chapter 06's runs change in it: with and without the stability term and input noise."""
-COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 4}}
+COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 12}}
 """The size of chapter 06's runs, where it is not the tier's own."""
+COLLAPSE_SEEDS = range(5)
+"""How often each of chapter 06's kinds is trained at the quick tier."""
 CLAMPS: Mapping[str, Mapping[str, Any]] = {
     "clamp-central": {"penalty": {"variant": "central"}},
     "clamp-two-sided-forward": {"penalty": {"clamp": "two_sided"}},
@@ -155,8 +157,8 @@ def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[
 
 
 def collapse() -> list[Settings]:
-    """Return chapter 06's runs, three seeds of each."""
-    return [varied(name, seed=seed) for name in COLLAPSE for seed in SEEDS_WITH_WEIGHTS]
+    """Return chapter 06's runs, five seeds of each."""
+    return [varied(name, seed=seed) for name in COLLAPSE for seed in COLLAPSE_SEEDS]
 
 
 def clamps() -> list[Settings]:

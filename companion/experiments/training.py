@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,17 +22,19 @@ from tqdm.auto import tqdm
 
 from companion import data, models, trace
 from companion._support import evaluation_mode, flat_sum, to_device
-from companion.experiments import checkpoint, checks, files, provenance, records, shelf
+from companion.experiments import checkpoint, checks, files, provenance, records, schedule, shelf
 from companion.experiments.augmentation import crop_and_flip
 from companion.experiments.records import Record, Run
 from companion.experiments.settings import Settings, build_network
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import wilson
-from companion.trace.precision import tensor_float32
+from companion.trace.precision import tensor_float32, tf32_suffices
 
 CHECKPOINT_SECONDS = 60.0
 PROBED_IMAGES = 64
 """How many training and validation images the per-epoch curves of trace and gradient norm are measured on."""
+STEPS_AT_ONCE = {"cpu": 1, "cuda": 20}
+"""After how many steps their losses are looked at: a GPU waits for the processor each time."""
 COLLAPSED_TRACE = -1e6
 """A batch's mean Hessian trace below this is a collapse (section 3.3): the run stops and says so."""
 
@@ -88,7 +90,7 @@ def train(
     state = checkpoint.State(
         model=model,
         optimizer=optimizer,
-        schedule=learning_rate_schedule(settings, optimizer, steps),
+        schedule=schedule.learning_rate(settings, optimizer, steps),
         generator=torch.Generator(where).manual_seed(settings.seed),
     )
     path = folder / checkpoint.CHECKPOINT
@@ -100,6 +102,7 @@ def train(
     with _numerics(settings, where):
         now = saved_at = time.monotonic()
         longest = 0.0
+        at_once = STEPS_AT_ONCE[where.type]
         while state.epoch < settings.epochs:
             if state.step == 0:
                 state.last_whole = {name: value.clone() for name, value in model.state_dict().items()}
@@ -114,18 +117,26 @@ def train(
                 leave=state.epoch + 1 == settings.epochs,
             )
             while state.step < steps:
-                rows = order[state.step * settings.batch_size : (state.step + 1) * settings.batch_size]
-                terms = training_step(settings, state, data.to_float(x[rows]), y[rows])
-                if not all(map(math.isfinite, terms.values())) or terms.get("trace", 0.0) < COLLAPSED_TRACE:
-                    diverged = {"epoch": state.epoch + 1, "step": state.step + 1}
-                    status = f"diverged in epoch {state.epoch + 1}, step {state.step + 1}: " + ", ".join(
-                        f"{name} {value:.3g}" for name, value in terms.items()
-                    )
+                taken = []
+                for step in range(state.step, min(state.step + at_once, steps)):
+                    rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
+                    taken.append(training_step(settings, state, data.to_float(x[rows]), y[rows]))
+                for terms in _as_numbers(taken):
+                    if (
+                        not all(map(math.isfinite, terms.values()))
+                        or terms.get("trace", 0.0) < COLLAPSED_TRACE
+                    ):
+                        diverged = {"epoch": state.epoch + 1, "step": state.step + 1}
+                        status = f"diverged in epoch {state.epoch + 1}, step {state.step + 1}: " + ", ".join(
+                            f"{name} {value:.3g}" for name, value in terms.items()
+                        )
+                        break
+                    state.step += 1
+                    for name, value in terms.items():
+                        state.sums[name] = state.sums.get(name, 0.0) + value
+                if diverged:
                     break
-                state.step += 1
-                for name, value in terms.items():
-                    state.sums[name] = state.sums.get(name, 0.0) + value
-                bar.update()
+                bar.update(len(taken))
                 bar.set_postfix({name: f"{total / state.step:.3g}" for name, total in state.sums.items()})
                 now, previous = time.monotonic(), now
                 longest = max(longest, now - previous)
@@ -156,8 +167,11 @@ def train(
     return _finish(settings, folder, state, status, diverged, images, where)
 
 
-def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor) -> dict[str, float]:
-    """Take one step of SGD on eq. 4; return the batch's means of the loss, its terms and the accuracy."""
+def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Take one step of SGD on eq. 4; return the batch's means of the loss, its terms and the accuracy.
+
+    They stay on the device, so that the next step need not wait for them.
+    """
     model, loss = state.model.train(), settings.loss()
     if settings.augment:
         x = crop_and_flip(x, state.generator)
@@ -179,25 +193,14 @@ def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Ten
     state.schedule.step()
     accuracy = (logits.detach().argmax(1) == y).float().mean()
     means = {name: value.detach().mean() for name, value in shown.items() if value is not None}
-    values = torch.stack([cross_entropy.detach(), *means.values(), accuracy]).tolist()
-    return dict(zip(("loss", *means, "accuracy"), values, strict=True))
+    return {"loss": cross_entropy.detach(), **means, "accuracy": accuracy}
 
 
-def learning_rate_schedule(
-    settings: Settings, optimizer: torch.optim.Optimizer, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Return the schedule, stepped once a batch.
-
-    `one_cycle`: linear warm-up over the first 20 %, then down linearly (Smith & Topin, 2019). `step`: a tenth
-    at one half and at three quarters of the epochs, as the authors' code does at epochs 100 and 150 of 200.
-    """
-    total = settings.epochs * steps
-    if settings.schedule == "one_cycle":
-        warm = max(1, round(0.2 * total))
-        return torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda t: (t + 1) / warm if t < warm else max(0.0, (total - t) / (total - warm + 1))
-        )
-    return torch.optim.lr_scheduler.MultiStepLR(optimizer, [total // 2, 3 * total // 4], gamma=0.1)
+def _as_numbers(taken: Sequence[dict[str, Tensor]]) -> Iterator[dict[str, float]]:
+    """Fetch what several steps returned from their device, all at once."""
+    rows = torch.stack([torch.stack(list(terms.values())) for terms in taken]).tolist()
+    for row in rows:
+        yield dict(zip(taken[0], row, strict=True))
 
 
 def measure(
@@ -231,15 +234,18 @@ def measure(
 
 @contextmanager
 def _numerics(settings: Settings, device: torch.device) -> Iterator[None]:
-    """No denormals (they slow a collapsing network many times); no TF32 where differences cancel."""
-    loss = settings.loss()
-    allowed = device.type == "cuda" and not (loss is not None and loss.has_differences)
+    """No denormals (they slow a collapsing network many times); TF32 on a GPU, but where digits cancel."""
     torch.set_flush_denormal(True)
     try:
-        with tensor_float32(allowed):
+        with tensor_float32(_uses_tf32(settings, device)):
             yield
     finally:
         torch.set_flush_denormal(False)
+
+
+def _uses_tf32(settings: Settings, device: torch.device) -> bool:
+    loss = settings.loss()
+    return device.type == "cuda" and (loss is None or not loss.has_differences or tf32_suffices(loss.sigma))
 
 
 def _finish(
@@ -283,6 +289,7 @@ def _finish(
         seconds={"train": round(state.seconds, 1)},
         weights_sha256=weights_sha256,
         metrics=metrics,
+        notes=["Trained with TF32."] if _uses_tf32(settings, device) else [],
         **records.circumstances(device),
     )
     record.write(folder / "record.json")

@@ -74,7 +74,7 @@ class AntiScoreMatching(Penalty):
 
     @property
     def has_differences(self) -> bool:
-        """Whether the penalty subtracts nearby logits, which needs every digit of float32."""
+        """Whether the penalty subtracts logits `sigma` apart, for which half precision has too few digits."""
         return True
 
     def terms(

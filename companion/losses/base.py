@@ -46,10 +46,12 @@ class Terms:
 class Penalty(ABC):
     """What the penalties share: three ways to ask for the same numbers."""
 
+    sigma: float
+
     @property
     @abstractmethod
     def has_differences(self) -> bool:
-        """Whether the penalty subtracts nearby logits, which needs every digit of float32."""
+        """Whether the penalty subtracts logits `sigma` apart, for which half precision has too few digits."""
 
     @abstractmethod
     def terms(

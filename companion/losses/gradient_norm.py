@@ -54,7 +54,7 @@ class GradientNorm(Penalty):
 
     @property
     def has_differences(self) -> bool:
-        """Whether the penalty subtracts nearby logits, which needs every digit of float32."""
+        """Whether the penalty subtracts logits `sigma` apart, for which half precision has too few digits."""
         return self.norm == "pair"
 
     def terms(

@@ -75,7 +75,7 @@ def perturbed_pass(
     is kept for the parameters where the caller has gradients enabled.
     """
     if num_probes:
-        require_full_precision(x, allow_low_precision=allow_low_precision)
+        require_full_precision(x, sigma=sigma, allow_low_precision=allow_low_precision)
         _refuse_dropout(model)
     keep_graph = torch.is_grad_enabled()
     with torch.set_grad_enabled(keep_graph or exact_gradient):

@@ -71,7 +71,7 @@ def taylor(
     at_least("num_probes", num_probes, 1)
     chunk_size = at_least("chunk_size", 1 if chunk_size is None else chunk_size, 1)
     choose("variant", variant, VARIANTS)
-    require_full_precision(x, allow_low_precision=allow_low_precision)
+    require_full_precision(x, sigma=sigma, allow_low_precision=allow_low_precision)
     generator = generator_or_fresh(generator)
     value, gradient = _value_and_gradient(f, x) if variant == "control" else (values_of(f, x), None)
 

@@ -150,10 +150,21 @@ def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_numbers_in_a_panel_
 
 def test_the_search_has_a_point_for_each_finished_candidate_and_a_ring_around_the_chosen_one() -> None:
     found = search.by_rule(search.candidates("quick"))
-    for ax, method in zip(training_figures.search(found).axes, list(methods.METHODS)[1:], strict=True):
-        rows = found[(found["method"] == method) & found["objective"].notna()]
-        points, ring = (line for line in ax.lines if line.get_linestyle() == "None")
-        assert np.array_equal(points.get_xdata(), rows["of"] - rows["right"])
-        assert (
-            float(ring.get_ydata()[0]) == rows.loc[rows["chosen"], methods.METHODS[method].sought[0]].item()
-        )
+    axes = training_figures.search(found).axes
+    for left, right, method in zip(axes[::2], axes[1::2], list(methods.METHODS)[1:], strict=True):
+        mine = found[found["method"] == method].reset_index(drop=True)
+        known = mine["objective"].notna()
+        quantity = mine[methods.METHODS[method].sought[0]]
+        for ax, values in ((left, mine["of"] - mine["right"]), (right, quantity)):
+            full, hollow, ring = (line for line in ax.lines if line.get_linestyle() == "None")
+            for line, rows in (
+                (full, known & mine["admitted"]),
+                (hollow, known & ~mine["admitted"]),
+                (ring, mine["chosen"]),
+            ):
+                assert np.array_equal(line.get_xdata(), values[rows])
+                # The first candidate has the topmost row.
+                assert np.array_equal(line.get_ydata(), len(mine) - 1 - mine.index[rows])
+        names = [label.get_text() for label in left.get_yticklabels()]
+        assert [name[:2] for name in names] == mine["number"].tolist()
+        assert sum(text.get_text() == "diverged" for text in left.texts) == (~known).sum()

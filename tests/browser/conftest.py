@@ -35,16 +35,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     @functools.cache
     def build(name: str) -> Path:
-        folder = tmp_path_factory.mktemp(name) / "project"
         if name == "toy":
-            root = builds.copy_toy(folder)
-            done = builds.pipeline(root)
-            assert done.returncode == 0, done.stdout
+            root, _ = builds.built_toy(tmp_path_factory)
             return root / "_build" / "html"
         if os.environ.get("BOOK"):
             return Path(os.environ["BOOK"]).resolve()
         kept, _ = builds.execute_chapters()
-        root = builds.copy_book(folder)
+        root = builds.copy_book(tmp_path_factory.mktemp(name) / "project")
         pages = root / "_executed"
         pages.mkdir()
         for source in project.notebook_sources():

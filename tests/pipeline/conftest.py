@@ -16,10 +16,7 @@ collect_ignore = ["toy"]
 @pytest.fixture(scope="session")
 def built_toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return the toy project after its first build, book included, and what the build wrote."""
-    root = builds.copy_toy(tmp_path_factory.mktemp("toy") / "project")
-    done = builds.pipeline(root)
-    assert done.returncode == 0, done.stdout
-    return root, done.stdout
+    return builds.built_toy(tmp_path_factory)
 
 
 @pytest.fixture

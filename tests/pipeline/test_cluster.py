@@ -41,16 +41,15 @@ def parent_of(process: int) -> int:
 
 
 @builds.needs_proc
+@pytest.mark.usefixtures("few_probes")
 def test_killed_worker_changes_no_run_and_loses_and_doubles_none(tmp_path: Path, edit: Edit) -> None:
     root = tmp_path / "project"
     for name in ("pyproject.toml", "pipeline", "companion"):
         builds.copy(builds.ROOT / name, root / name)
     edit(root / "companion" / "experiments" / "presets.py", '"tiny": {"epochs": 1', '"tiny": {"epochs": 2')
-    edit(
-        root / "companion" / "experiments" / "training.py",
-        "CHECKPOINT_SECONDS = 60.0",
-        "CHECKPOINT_SECONDS = 0.0",
-    )
+    code = root / "companion" / "experiments" / "training.py"
+    edit(code, "CHECKPOINT_SECONDS = 60.0", "CHECKPOINT_SECONDS = 0.0")
+    edit(code, "PROBED_IMAGES = 64", "PROBED_IMAGES = 4")  # As many as `few_probes`.
     methods = ("baseline", "anti_score_matching", "gradient_norm")
     build = start(root, "-k", f"task_train and ({' or '.join(methods)})", TIER="tiny")
     os.kill(parent_of(piece_of(root, "anti_score_matching")), signal.SIGKILL)

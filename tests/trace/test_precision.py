@@ -1,10 +1,12 @@
 """TF32: noticed, refused on CUDA, turned off and restored."""
 
+import pandas as pd
 import pytest
 import torch
 
 from companion import metrics, trace
-from companion.trace.precision import require_full_precision, tf32_in_use
+from companion.experiments import provenance
+from companion.trace.precision import TF32_SIGMA, require_full_precision, tf32_in_use
 
 
 class _OnCuda:
@@ -34,6 +36,23 @@ def test_tf32_on_cuda_is_refused_and_full_precision_is_the_remedy(tf32_switch):
     require_full_precision(_OnCuda(), allow_low_precision=True)
     with trace.full_precision():
         require_full_precision(_OnCuda())
+
+
+def test_tf32_on_cuda_is_allowed_for_a_taylor_estimate_of_a_sigma_that_is_large_enough(tf32_switch):
+    tf32_switch(True)
+    require_full_precision(_OnCuda(), sigma=0.01)
+    with pytest.raises(ValueError, match=r"a sigma of at least 0\.01; got 0\.009"):
+        require_full_precision(_OnCuda(), sigma=0.009)
+
+
+def test_the_sigma_from_which_tf32_suffices_is_the_measured_one():
+    rows = pd.read_csv(provenance.PROJECT / "results" / "paper" / "cifar100" / "tf32.csv")
+    spread = rows.pivot_table(
+        index=["model", "variant", "sigma"], columns="precision", values="spread_within_image"
+    )
+    worse = (spread["tf32"] / spread["float32"]).groupby("sigma").max()
+    assert all(worse[worse.index >= TF32_SIGMA] < 1.01)
+    assert worse[worse.index < TF32_SIGMA].max() > 4
 
 
 def test_full_precision_restores_the_switch_also_on_error(tf32_switch):

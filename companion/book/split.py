@@ -1,0 +1,188 @@
+r"""A logit in three parts, of which classification leaves one free.
+
+With :math:`p` the softmax of the logits :math:`f`, and means over the :math:`C` classes,
+
+.. math:: f_i = \log p_i - \tfrac1C \textstyle\sum_j \log p_j + \tfrac1C \sum_j f_j .
+
+The first two parts are functions of the probabilities; together they are the *centred* logit, the mean over
+j of the log-odds :math:`\log (p_i / p_j)`. The third is the free one: a function g(x) added to all logits
+(section 2) goes into it whole, and into nothing else. The split in two, :math:`f_i = \log p_i + \log \sum_j
+\exp f_j`, puts the last two parts together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import special
+from torch import Tensor, nn
+
+from companion._support import evaluation_mode, flat_sum, logits_of, resolve_target
+from companion.book.seeds import mean_over_seeds
+from companion.experiments.records import Run
+from companion.metrics import Interval
+
+PARTS = {"own": r"$\log p_i$", "others": r"$-$ mean $\log p_j$", "free": r"mean $f_j$"}
+"""How the parts are written in figures and tables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitParts:
+    """The three parts of a logit, or their gradients; they add up to the logit, or to its gradient.
+
+    Attributes:
+        own: log p_i, or its gradient.
+        others: minus the mean of log p_j over the classes, or its gradient.
+        free: the mean logit, or its gradient.
+    """
+
+    own: Tensor
+    others: Tensor
+    free: Tensor
+
+    @property
+    def whole(self) -> Tensor:
+        """The logit, or its gradient."""
+        return self.own + self.others + self.free
+
+    @property
+    def centred(self) -> Tensor:
+        """What the probabilities determine: the centred logit, or its gradient."""
+        return self.own + self.others
+
+    @property
+    def common(self) -> Tensor:
+        """What all classes share: log sum_j exp f_j, or its gradient."""
+        return self.others + self.free
+
+    def shares(self) -> dict[str, Tensor]:
+        """Return the length of each gradient over that of the whole, (B,) each, by the attributes' names."""
+        length = flat_sum(self.whole.double().square()).sqrt()
+        parts = {"own": self.own, "others": self.others, "free": self.free}
+        return {name: flat_sum(part.double().square()).sqrt() / length for name, part in parts.items()}
+
+
+def split_logits(logits: Tensor, target: int | Tensor | None = None) -> LogitParts:
+    """Split the logit of one class, for every sample.
+
+    Args:
+        logits: (B, C), floating point.
+        target: the class: one int for all, (B,) integers, or None for each sample's prediction.
+
+    Returns:
+        The three parts, (B,) each, with their graphs.
+
+    Raises:
+        ValueError: a target that is not a class.
+
+    Example:
+        >>> parts = split_logits(torch.tensor([[3.0, 1.0, 2.0]]), 0)
+        >>> parts.free.item(), round(parts.centred.item(), 5)
+        (2.0, 1.0)
+    """
+    chosen = resolve_target(target, logits)[:, None]
+    log_p = logits.log_softmax(dim=1)
+    own = log_p.gather(1, chosen)[:, 0]
+    return LogitParts(own=own, others=-log_p.mean(dim=1), free=logits.mean(dim=1))
+
+
+def split_gradient(model: nn.Module, x: Tensor, target: int | Tensor | None = None) -> LogitParts:
+    """Split the gradient map of one class's logit.
+
+    Args:
+        model: any classifier, (B, ...) -> (B, C) logits; put in evaluation mode and restored.
+        x: inputs (B, ...), floating point, values in [0, 1].
+        target: the class: one int for all, (B,) integers, or None for each sample's prediction.
+
+    Returns:
+        The gradients of the three parts, each like x.
+
+    Raises:
+        TypeError: the model returns something else than one tensor.
+        ValueError: logits that are not (B, C), x that is not floating point, or a target that is not a class.
+
+    Example:
+        The gradient of the free part does not depend on the class that is asked about:
+
+        >>> model, x = nn.Linear(2, 3), torch.rand(4, 2)
+        >>> first, second = split_gradient(model, x, 0), split_gradient(model, x, 1)
+        >>> torch.equal(first.free, second.free)
+        True
+    """
+    leaf = x.detach().requires_grad_(x.is_floating_point())
+    with torch.enable_grad(), evaluation_mode(model):
+        parts = split_logits(logits_of(model, leaf), target)
+        values = {"own": parts.own, "others": parts.others, "free": parts.free}
+        gradients = {
+            name: torch.autograd.grad(
+                value.sum(), leaf, retain_graph=name != "free", allow_unused=True, materialize_grads=True
+            )[0]
+            for name, value in values.items()
+        }
+    return LogitParts(**gradients)
+
+
+def median_interval(samples: Tensor) -> Interval:
+    """95 % interval of the median of independent samples, from their order alone.
+
+    How many of n samples lie below the median is binomial, whatever their law. So the median lies between
+    the l-th smallest and the l-th largest with a probability of at least 0.95 if at most l - 1 of n fair
+    coins show heads with one of at most 0.025.
+
+    Args:
+        samples: (n,), n at least 1.
+
+    Returns:
+        The median with its interval; low and high are nan where n is below 6, too few for 95 %.
+
+    Example:
+        >>> interval = median_interval(torch.arange(101.0))
+        >>> interval.value, interval.low, interval.high
+        (50.0, 40.0, 60.0)
+        >>> median_interval(torch.arange(5.0)).low
+        nan
+    """
+    ordered = samples.detach().cpu().double().sort().values
+    n = len(ordered)
+    rank = int((special.bdtr(np.arange(n), n, 0.5) <= 0.025).sum())
+    low, high = (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (math.nan, math.nan)
+    return Interval(value=float(ordered.quantile(0.5)), low=low, high=high, n=n)
+
+
+def shares_over_seeds(
+    runs: Iterable[Run], pictures: Callable[[Run], tuple[Tensor, Tensor]]
+) -> dict[str, Interval]:
+    """Measure how much of a method's maps each part has: the median over pictures, averaged over networks.
+
+    Some parts are tiny, and never negative: the average is a geometric mean, the interval one of logarithms.
+
+    Args:
+        runs: the method's runs; those without weights are left out.
+        pictures: returns a run's pictures, (B, C, H, W), and the classes asked about, (B,).
+
+    Returns:
+        For each of `PARTS` the geometric mean of the networks' median shares, with Student's 95 % interval
+        over seeds.
+
+    Example:
+        >>> shares_over_seeds([], lambda run: (torch.rand(1, 1, 8, 8), torch.tensor([0])))["free"].n
+        0
+    """
+    medians: dict[str, list[float]] = {name: [] for name in PARTS}
+    for run in runs:
+        if not (run.directory / "weights.safetensors").exists():
+            continue  # Of many seeds, the weights of the first few are kept.
+        x, y = pictures(run)
+        for name, share in split_gradient(run.model().to(x.device), x, y).shares().items():
+            medians[name].append(math.log(max(median_interval(share).value, 1e-300)))
+    return {name: _exponential(mean_over_seeds(found)) for name, found in medians.items()}
+
+
+def _exponential(found: Interval) -> Interval:
+    return Interval(
+        value=math.exp(found.value), low=math.exp(found.low), high=math.exp(found.high), n=found.n
+    )
