@@ -92,7 +92,7 @@ def curve(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_curves_are_the_records_numbers() -> None:
     rows = tables.run_rows("quick", "mnist5k", "density_ratio")
-    logs = rows.groupby(["model", "sigma"])["log_ratio"].mean()
+    logs = pd.Series(rows.groupby(["model", "sigma"])["log_ratio"].mean())
     mean_ratio, log_ratio, *_ = paired.density_ratios("quick", "mnist5k").axes
     for name in methods.METHODS:
         assert np.allclose(curve(log_ratio, style.MODEL_LABELS[name])[1], logs.loc[name])
@@ -134,7 +134,7 @@ def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_numbers_in_a_panel_
     marks = [
         line
         for line in shown.lines
-        if line.get_marker() in ("o", "s") and len(np.asarray(line.get_ydata())) == 1
+        if line.get_marker() in ("o", "s") and np.size(np.asarray(line.get_ydata(), dtype=float)) == 1
     ]
     means = tables.seed_table("quick", "mnist5k", "gan_test")["value"].tolist()
     heights = sorted(height(line) for line in marks)
