@@ -40,7 +40,7 @@ HTML(claims.html_overview(every))
 
 # %% [markdown]
 # Each of the paper's 31 claims has a chip for each *tier* of the experiments, and leads to its own lines
-# [below](#the-claims): `paper` is the paper's network on the paper's data, `small` a small network on the same data, `quick` what
+# [below](#the-claims). `paper` is the paper's network on the paper's data, `small` a small network on the same data, `quick` what
 # runs on any computer in minutes ([how they differ](../book/reproduce.md)). The sentences above count, for each claim, the
 # largest tier that can judge it. Everything on this screen is computed from records.
 
@@ -72,7 +72,7 @@ tell(
 #   $s = -t/n$, where it is $-t^2/2n$. Cross-entropy sets the loudness, for reasons of its own.
 # - **It hangs on a few images.** {glue:text}`why_tail`
 #
-# There is a yardstick that needs no other network to compare with. If the digits were samples of the model's density,
+# There is a yardstick that needs no other network to compare with. If the images were samples of the model's density,
 # and that density vanished at the border, then $t = -n$ ([chapter 10](10_density_ratios.ipynb)), and the best scale would be 1. We therefore ask three
 # yardsticks: the objective, the objective at its best scale, and the distance of $-t/n$ from 1.
 #
@@ -360,15 +360,15 @@ moved = {
     name: float((map_of(fooled, s) - map_of(trained, s)).abs().max())
     for name, s in scores.items()
 }
-pd.Series(moved, name="largest change of a pixel").map("{:.1e}".format)
+pd.Series(moved, name="largest change of a pixel").to_frame()
 
 # %% tags=["remove-cell"]
 tell(cure_logit=f"{moved['logit']:.1f}")
 cured = max(moved["centred logit"], moved["difference"])
-tell(cure_left=f"{cured:.0e}")
+tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 
 # %% [markdown]
-# The face moves the logit's map by {glue:text}`cure_logit`, and the other two by {glue:text}`cure_left`, which is rounding.
+# The face moves a pixel of the logit's map by up to {glue:text}`cure_logit`, and one of the other two maps by {glue:text}`cure_left`.
 # What is bought is a map that belongs to the decision. What is given up is the density: a centred logit says nothing about $p(\mathbf{x})$, and
 # the paper's reading of it as a score does not apply. The map has still to be tested like any other.
 #

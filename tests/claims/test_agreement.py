@@ -76,7 +76,7 @@ def test_a_record_that_changed_since_is_named_with_both_values(
     assert cli.main(["claims", "--check", str(path)]) == 1
     shown = capsys.readouterr().out
     assert "accuracy-baseline at tier small: the page says 50 (48 to 52), the records 79 (77 to 81)" in shown
-    assert "perturbation-own at tier small: the page says 'undecided', the records 'not yet run'" in shown
+    assert "perturbation-own at tier small: the page says 'opposite for one network each'" in shown
     assert "quick" not in shown
 
 

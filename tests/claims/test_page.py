@@ -150,6 +150,22 @@ def test_the_answer_counts_orders_facts_and_numbers_whichever_way_they_go() -> N
     )
 
 
+def test_claims_on_one_topic_are_named_together() -> None:
+    rows = frame("differs", "differs").assign(id=["accuracy-baseline", "accuracy-anti"])
+    assert text(claims.answer(pd.concat([rows, frame("opposite")]))[2]) == (
+        f"Against the paper: at tier quick accuracy ( baseline , anti ) and {names.short(IDS[0])} ."
+    )
+
+
+def test_equal_cells_of_the_first_column_are_one() -> None:
+    rows = [("a", "x", "holds"), ("a", "y", "undecided"), ("b", "x", "holds")]
+    html = claims.html_verdicts(pd.DataFrame(rows, columns=["advice", "claim", "verdict"]))
+    assert re.findall(r'<td [^>]*?(?: rowspan="(\d)")?>(\w)</td>', html) == [
+        ("2", "a"), ("", "x"), ("", "y"), ("1", "b"), ("", "x")
+    ]  # fmt: skip
+    assert html.count("✓ holds") == 2
+
+
 def test_every_filter_shows_the_claims_of_its_side_and_counts_them() -> None:
     html = claims.html_list(frame("reproduced", "opposite", "opposite", "undecided", "not yet run"))
     for name in ("for", "against", "undecided"):
@@ -166,8 +182,8 @@ def test_a_verdict_on_one_network_each_looks_like_none_over_seeds() -> None:
     for over_seeds, alone in ONE_NETWORK.items():
         assert marks.side(alone) == marks.side(over_seeds)
         assert marks.look(alone) != marks.look(over_seeds)
-        assert "dashed" in page.mark(alone)
-        assert "dashed" not in page.mark(over_seeds)
+        assert "double" in page.mark(alone)
+        assert "double" not in page.mark(over_seeds)
         assert "stroke-dasharray" in glyph.glyph(ROW | {"verdict": alone})
     assert "stroke-dasharray" not in glyph.glyph(ROW)
     rule = re.search(r"\.claims-chip\.one \{([^}]*)\}", look.sheet())

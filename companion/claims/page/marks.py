@@ -93,7 +93,7 @@ def look(verdict: str) -> str:
 def mark(verdict: str) -> str:
     """Return a verdict as HTML: a coloured bar, a sign and the word, in the page's own text colour.
 
-    The bar of a verdict on one network each is dashed.
+    The bar of a verdict on one network each is a double line.
 
     Args:
         verdict: one of `MARKS`, perhaps followed by `; order ...`.
@@ -105,7 +105,7 @@ def mark(verdict: str) -> str:
     head, order = parts_of(verdict)
     symbol, colour = MARKS[head]
     words = f"{symbol} {escape(head)}" + (f"; {MARKS[order][0]} order {escape(order)}" if order else "")
-    line = "dashed" if ONE_EACH in verdict else "solid"
+    line = "double" if ONE_EACH in verdict else "solid"
     return f'<span style="border-left: 0.35em {line} {colour}; padding-left: 0.4em">{words}</span>'
 
 
