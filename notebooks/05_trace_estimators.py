@@ -660,6 +660,6 @@ tell(
 # - **The estimate is right as $\sigma \to 0$**, and faster than stated: the error is $\frac{\sigma^2}{4}\Delta^2 f$, not $\mathcal{O}(\sigma)$.
 # - **The bound on the variance holds.** It is reached at $N = 1$ and forgets a factor $1/N$. The Hutchinson variance of the appendix, $\frac{2}{N}\|H\|_F^2$, is that of Gaussian probes; random signs have less.
 # - **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
-# - **The format counts by $\sigma$.** What is lost in the subtraction grows as $1/\sigma^2$. {glue:text}`gpu_rule`
+# - **The format counts by $\sigma$.** What is lost in the subtraction grows as $1/\sigma^2$. On one GPU, {glue:text}`gpu_short`
 # - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Eq. 4 asks for a double backward pass all the same, for its norm, unless the norm is taken from the pair. Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
 # :::

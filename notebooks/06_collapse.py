@@ -599,21 +599,20 @@ for kind in COLOURS:
 
 # %% tags=["remove-cell"]
 def balance() -> str:
-    """Say how the noisy networks' traces stand to their squared norms."""
+    """Say in how many noisy runs the trace balances the squared norm."""
     traces, squares = in_batches["noise"], norms["noise"]
-    found = [-traces[s] / squares[s] for s in sorted(traces)]
-    if not found:
-        return "There is no such network here."
-    low, high = min(found), max(found)
-    said = "In these networks the negative trace is "
-    said += f"{low:.2f} to {high:.2f} times the squared norm."
-    if low < 0.9 or high > 1.1:
-        return said
-    pixels = [-value * noise_runs**2 for value in traces.values()]
+    alike = [s for s in traces if 0.9 < -traces[s] / squares[s] < 1.1]
+    said = (
+        f"In {len(alike)} of {len(traces)} runs the last epoch's negative "
+        "trace is within a tenth of its squared norm"
+    )
+    if not alike:
+        return f"{said}."
+    pixels = [-traces[s] * noise_runs**2 for s in alike]
     return (
-        f"{said} So what they have learned balances already: it is the score "
-        "of the noise, in some directions and not yet in others, by its size "
-        f"as if in {min(pixels):,.0f} to {max(pixels):,.0f} of {size} pixels."
+        f"{said}: what such a network has learned balances already. By its "
+        f"size it is the score of the noise in {min(pixels):,.0f} to "
+        f"{max(pixels):,.0f} of {size} pixels, and not yet in the others."
     )
 
 

@@ -197,7 +197,7 @@ large = [one for m in runs.METHODS for one in runs.find_all(*LARGE, m)]
 tell(
     large_epochs=presets.preset(*LARGE, "baseline").epochs,
     large_device=listed(sorted({f"one {r.record.device}" for r in large})),
-    large_notes=f"To be said with the numbers: {notes(*LARGE)}" * bool(large),
+    large_notes=notes(*LARGE),
 )
 
 # %% tags=["hide-input"]
@@ -210,13 +210,13 @@ def beside_the_paper(tier: str, dataset: str) -> pd.DataFrame:
         "test accuracy, % (one network)": [
             interval_text(row, "{:.1f}", 100) for _, row in ours.iterrows()
         ],
-        "less the baseline's": (mine - mine[0]).map("{:+.1f}".format),
+        "minus the baseline's": (mine - mine[0]).map("{:+.1f}".format),
         "the paper, %": paper.map("{:.2f}".format),
-        "less its baseline's": (paper - paper[0]).map("{:+.2f}".format),
+        "minus its baseline's": (paper - paper[0]).map("{:+.2f}".format),
     }
     labels = [MODEL_LABELS[name] for name in ours["model"]]
     table = pd.DataFrame(columns)
-    table.loc[0, ["less the baseline's", "less its baseline's"]] = ""
+    table.loc[0, ["minus the baseline's", "minus its baseline's"]] = ""
     return table.set_index(pd.Index(labels, name="model")).replace("+nan", "")
 
 

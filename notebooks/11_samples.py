@@ -179,7 +179,7 @@ for key, shelf in (("lead", lead.shelf), ("digits", (tier, dataset))):
 
 # %% [markdown]
 # Whose samples does it recognise more often than real images, by intervals that do not meet, and whose less often?
-# It is {glue:text}`lead_than_real`.
+# By that rule, {glue:text}`lead_than_real`.
 #
 # Look at the pictures once more. Nobody would take them for photographs. A score above the judge's own accuracy on
 # photographs would measure something else than realism: a sample is made of what a network looks for, over and over, and a second

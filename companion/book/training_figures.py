@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -106,10 +109,12 @@ def candidate_words(row: pd.Series) -> str:
         >>> candidate_words(pd.Series(row))
         '03: λ 0.01, μ 0.1, σ 0.03, central, joint'
     """
-    words = [f"{name} {row[name]:g}" for name in ("λ", "μ") if row[name] == row[name]]
-    words += [f"σ {row['σ']:g}"] if row["σ"] == row["σ"] and row["σ"] != USUAL_SIGMA else []
-    words += [str(row[name]) for name in ("h", "batch norm") if row[name]]
-    return f"{row['number']}: {', '.join(words)}"
+    tried = row.to_dict()
+    words = [f"{name} {tried[name]:g}" for name in ("λ", "μ") if math.isfinite(tried[name])]
+    if math.isfinite(tried["σ"]) and tried["σ"] != USUAL_SIGMA:
+        words.append(f"σ {tried['σ']:g}")
+    words += [tried[name] for name in ("h", "batch norm") if tried[name]]
+    return f"{tried['number']}: {', '.join(words)}"
 
 
 def histories(tier: str, dataset: str) -> pd.DataFrame:
@@ -139,7 +144,8 @@ def _candidates(ax: Axes, method: str, rows: pd.DataFrame, values: pd.Series) ->
     """Mark a value a candidate, the first on top: full if admitted, ringed if chosen."""
     heights = np.arange(len(rows))[::-1]
     known = values.notna().to_numpy() & rows["objective"].notna().to_numpy()
-    style = {"linestyle": "none", "marker": METHODS[method].marker, "color": METHODS[method].colour}
+    style: dict[str, Any] = {"linestyle": "none", "marker": METHODS[method].marker}
+    style["color"] = METHODS[method].colour
     admitted = rows["admitted"].to_numpy() & known
     ax.plot(values[admitted], heights[admitted], **style)
     ax.plot(values[known & ~admitted], heights[known & ~admitted], markerfacecolor="none", **style)

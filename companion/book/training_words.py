@@ -42,9 +42,10 @@ def beyond_the_rule(tier: str, dataset: str) -> str:
         f"{METHODS[row['model']].label} {interval_text(row, '{:+.1f}', 100)}"
         for row in lost.to_dict("records")
     ]
+    seeds = counted(max(row["n"] for row in lost.to_dict("records")), "seed")
     said = (
         f"Trained to the end, the presets move the share of validation pictures that are right by, in "
-        f"percentage points against the baseline ({counted(int(lost['n'].max()), 'seed')}): {listed(each)}. "
+        f"percentage points against the baseline ({seeds}): {listed(each)}. "
     )
     return f"{said}{over_the_rule(tier, dataset)} {_objective(tier, dataset)}".strip()
 

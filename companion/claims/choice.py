@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -11,7 +11,10 @@ from companion._support import choose
 from companion.claims.evidence import networks
 from companion.claims.evidence.numbers import percent
 from companion.claims.evidence.records import Shelf, over_seeds
+from companion.claims.page.names import short
+from companion.claims.page.strength import STRONGEST_FIRST, strongest
 from companion.claims.rule import NotYetRun, three_digits
+from companion.data import DATASETS
 from companion.experiments import presets
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
@@ -56,31 +59,37 @@ QUANTITIES: Mapping[str, Callable[[Run], Interval]] = {
 first."""
 
 
-def advice(tier: str = "quick", seed: int = 0, *, places: tuple[str, ...] = COMMITTED_FIRST) -> pd.DataFrame:
-    """Measure what a choice between the four models rests on, with intervals over seeds.
+def advice(
+    tiers: Sequence[str] = STRONGEST_FIRST, seed: int = 0, *, places: tuple[str, ...] = COMMITTED_FIRST
+) -> pd.DataFrame:
+    """Measure what a choice between the four models rests on, the strongest evidence first.
 
     Args:
-        tier: whose records, one of `TIERS`.
+        tiers: whose records, each one of `TIERS`; the rows are in this order.
         seed: as in `table`.
         places: where runs are looked for, see `runs.find_all`.
 
-    Returns: One row for each model and quantity that has a record: `model`, `quantity`, `value`, `low`,
-        `high`, `n` (runs). With one run the interval is over its images, and nan where there is none.
+    Returns: One row for each tier, model and quantity that has a record: `tier`, `dataset` (the tier's
+        first), `model`, `quantity`, `value`, `low`, `high`, `n` (runs). With several runs the interval is
+        over seeds; with one it is over its images, and nan where there is none.
 
     Raises:
         ValueError: an unknown tier.
     """
-    choose("tier", tier, TIERS)
-    shelf = Shelf(tier=tier, dataset=presets.DATASETS[tier][0], seed=seed, places=places)
     rows = []
-    for name in METHODS:
-        for quantity, read in QUANTITIES.items():
-            intervals = _intervals(shelf, name, read)
-            if intervals:
-                i = over_seeds(intervals)
-                ends = {"value": i.value, "low": i.low, "high": i.high, "n": len(intervals)}
-                rows.append({"model": name, "quantity": quantity, **ends})
-    return pd.DataFrame(rows, columns=["model", "quantity", "value", "low", "high", "n"])
+    for tier in tiers:
+        dataset = presets.DATASETS[choose("tier", tier, TIERS)][0]
+        shelf = Shelf(tier=tier, dataset=dataset, seed=seed, places=places)
+        for name in METHODS:
+            for quantity, read in QUANTITIES.items():
+                intervals = _intervals(shelf, name, read)
+                if intervals:
+                    i = over_seeds(intervals)
+                    ends = {"value": i.value, "low": i.low, "high": i.high, "n": len(intervals)}
+                    about = {"tier": tier, "dataset": dataset, "model": name, "quantity": quantity}
+                    rows.append(about | ends)
+    columns = ["tier", "dataset", "model", "quantity", "value", "low", "high", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list[Interval]:
@@ -103,30 +112,43 @@ def _intervals(shelf: Shelf, name: str, read: Callable[[Run], Interval]) -> list
 
 
 def wide(frame: pd.DataFrame) -> pd.DataFrame:
-    """Write the advice's numbers as a table for reading: a row a quantity, a column a model."""
+    """Write the advice's numbers as a table for reading: a row a tier and quantity, a column a model.
+
+    A quantity without any record has no row.
+    """
     text = [
         three_digits(value) + ("" if math.isnan(low) else f" ({three_digits(low)} to {three_digits(high)})")
         for value, low, high in frame[["value", "low", "high"]].to_numpy(dtype=float)
     ]
-    cells = frame.assign(text=text, model=[METHODS[name].label for name in frame["model"]])
-    pivot = cells.pivot(index="quantity", columns="model", values="text")
+    tiers = dict(zip(frame["tier"], frame["dataset"], strict=True))
+    titles = {tier: f"{tier}: {DATASETS[dataset].title}" for tier, dataset in tiers.items()}
+    there = set(zip(frame["tier"], frame["quantity"], strict=True))
+    keys = [(titles[tier], name) for tier in tiers for name in QUANTITIES if (tier, name) in there]
+    cells = frame.assign(
+        text=text,
+        model=[METHODS[name].label for name in frame["model"]],
+        evidence=[titles[tier] for tier in frame["tier"]],
+    )
+    pivot = cells.pivot(index=["evidence", "quantity"], columns="model", values="text")
+    index = pd.MultiIndex.from_tuples(keys, names=["evidence", "quantity"])
     columns = [method.label for method in METHODS.values()]
-    return pivot.reindex(index=list(QUANTITIES), columns=columns).fillna("no record")
+    return pivot.reindex(index=index, columns=columns).fillna("no record")
 
 
 def support(frame: pd.DataFrame) -> pd.DataFrame:
     """Set beside each sentence of the advice the verdicts of the claims that it rests on.
 
     Args:
-        frame: the table of claims.
+        frame: as `by_tier` returns it; of each claim the strongest evidence counts.
 
     Returns:
-        `advice`, `claim`, `verdict`: one row for each claim.
+        `advice`, `claim`, `verdict`, `tier` (empty for a fact): one row for each claim.
     """
-    verdicts = dict(zip(frame["id"], frame["verdict"], strict=True))
-    rows = [
-        {"advice": text, "claim": name, "verdict": verdicts.get(name, "not judged")}
-        for text, names in ADVICE
-        for name in names
-    ]
+    best = {row["id"]: row for row in strongest(frame).to_dict("records")}
+    rows = []
+    for text, names in ADVICE:
+        for name in names:
+            found = best.get(name, {"verdict": "not judged", "tier": ""})
+            about = {"advice": text, "claim": short(name)}
+            rows.append(about | {key: found[key] for key in ("verdict", "tier")})
     return pd.DataFrame(rows)

@@ -80,31 +80,29 @@ def not_yet_run(tiers: Sequence[str] = LARGER, places: Sequence[str] = COMMITTED
 
 
 def markdown(missing: Sequence[Missing]) -> str:
-    """Write the section "Not yet run": the commands by tier, data set and group; nothing for an empty list.
+    """Write the commands by tier, data set and group, each group folded, for the page that says how to run.
 
     Example:
         >>> markdown([])
-        ''
+        'Nothing is missing: every run that the claims rest on has a record.'
     """
     if not missing:
-        return ""
+        return "Nothing is missing: every run that the claims rest on has a record."
     groups: dict[tuple[str, str, str], list[Missing]] = {}
     for run in missing:
         groups.setdefault((run.tier, run.dataset, run.group), []).append(run)
     blocks = [
-        '<h2 id="not-yet-run">Not yet run</h2>',
-        f"{len(missing)} runs that the table could rest on have no record here. Each line trains one "
-        "network and evaluates it; its record then fills the table at the next build. A line that was "
-        "interrupted goes on where it was.",
+        f"{_runs(len(missing))} without a record. Each line trains one network and evaluates it; its record "
+        "fills the page of claims at the next build. A line that was interrupted goes on where it was.",
     ]
     if any(run.tier == "paper" for run in missing):
-        blocks.append(
-            "The paper tier waits for a GPU and for nothing else: its lines are the same command, with "
-            "`--device cuda`."
-        )
+        blocks.append("The lines of the paper tier ask for a GPU, `--device cuda`.")
     for (tier, dataset, group), members in groups.items():
-        count = f"{len(members)} run{'s' if len(members) > 1 else ''}"
-        title = f"Tier {tier}, {data.DATASETS[dataset].title}, {group}: {count}"
+        title = f"Tier {tier}, {data.DATASETS[dataset].title}, {group}: {_runs(len(members))}"
         commands = "\n".join(run.command for run in members)
         blocks.append(f"<details><summary>{escape(title)}</summary>\n\n```sh\n{commands}\n```\n\n</details>")
     return "\n\n".join(blocks)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -56,5 +57,5 @@ def test_the_figure_has_a_curve_for_each_format_and_network_and_a_line_of_slope_
     lines = [line for line in right.lines if line.get_linestyle() != "None"]
     assert len(lines) == 4
     for line in lines:
-        (x0, x1, _), (y0, y1, _) = line.get_xdata(), line.get_ydata()
+        (x0, y0), (x1, y1), _ = np.asarray(line.get_xydata())
         assert y0 / y1 == pytest.approx((x1 / x0) ** 2)

@@ -36,7 +36,9 @@ def write_page(make_run: Maker, monkeypatch: pytest.MonkeyPatch) -> Writer:
                 make_run(name, seed, values, tier=tier, dataset=dataset, committed=True)
 
     def write(frame: pd.DataFrame | None = None, name: str = check.PAGES[0], edit: str = "") -> Path:
-        html = claims.html_page(claims.by_tier() if frame is None else frame)
+        shown = claims.by_tier() if frame is None else frame
+        html = f"{claims.html_overview(shown)}\n{claims.html_page(shown)}"
+        assert edit in html
         html = html.replace(edit, "edited", 1) if edit else html
         cells = [
             {"cell_type": "markdown", "source": ["# The claims"]},
@@ -73,8 +75,8 @@ def test_a_record_that_changed_since_is_named_with_both_values(
     make_run("baseline", 0, {"test_accuracy": 0.79}, tier="small", dataset="cifar100", committed=True)
     assert cli.main(["claims", "--check", str(path)]) == 1
     shown = capsys.readouterr().out
-    assert "accuracy-baseline at tier small: the page says 'differs', the records 'agrees'" in shown
-    assert "perturbation-own at tier small: the page says 'undecided', the records 'not yet run'" in shown
+    assert "accuracy-baseline at tier small: the page says 50 (48 to 52), the records 79 (77 to 81)" in shown
+    assert "perturbation-own at tier small: the page says 'opposite for one network each'" in shown
     assert "quick" not in shown
 
 
@@ -106,8 +108,12 @@ def test_a_run_made_here_beside_the_same_committed_one_changes_nothing(
     assert check.check(write_page()).differences == []
 
 
-def test_numbers_edited_by_hand_are_found_in_what_is_shown(write_page: Writer) -> None:
-    (found,) = check.check(write_page(edit="test accuracy 51.0 %")).differences
+@pytest.mark.parametrize(
+    ("shown", "what"), [("test accuracy 51.0\u00a0%", "list of claims"), ('empty">…', "first screen")]
+)
+def test_what_was_edited_by_hand_is_found_in_what_is_shown(write_page: Writer, shown: str, what: str) -> None:
+    (found,) = check.check(write_page(edit=shown)).differences
+    assert found.startswith(f"the {what} that the page shows")
     assert "edited by hand, or made by other code" in found
 
 

@@ -351,26 +351,6 @@ def test_an_unknown_tier_or_kind_lists_the_known_ones() -> None:
         claims.table("tiny", kinds=["fact"])
 
 
-def test_advice_takes_means_over_seeds_and_leaves_out_what_has_no_weights(make_run: Maker) -> None:
-    make_four(make_run, {"test_accuracy": BETTER, "squared_norm": BETTER})
-    frame = claims.advice("quick")
-    assert set(frame["quantity"]) == {"test accuracy, %", "squared gradient norm"}
-    rows = {(row["model"], row["quantity"]): row for row in frame.to_dict("records")}
-    norm = rows["baseline", "squared gradient norm"]
-    first, second, third = 0.6, 0.6108, 0.62  # the jitter of `make_four`, for a name of eight letters
-    assert norm["value"] == pytest.approx((first + second + third) / 3)
-    spread = math.sqrt(sum((value - norm["value"]) ** 2 for value in (first, second, third)) / 2)
-    assert norm["high"] == pytest.approx(norm["value"] + 4.302653 * spread / math.sqrt(3))
-    assert "no record" in claims.wide(frame).loc["GAN-test, %"].tolist()
-
-
-def test_support_repeats_the_verdicts_of_the_table() -> None:
-    frame = pd.DataFrame({"id": ["bayes"], "verdict": ["holds"]})
-    support = claims.support(frame)
-    rows = dict(zip(support["claim"], support["verdict"], strict=True))
-    assert (rows["bayes"], rows["samples"]) == ("holds", "not judged")
-
-
 def test_tiers_side_by_side_have_a_row_each_and_what_no_tier_decides_has_one(make_run: Maker) -> None:
     make_run("baseline", 0, {"test_accuracy": 0.78}, tier="small", dataset="cifar100")
     ids = ["accuracy-baseline", "perturbation-is-density-ratio", "advice"]

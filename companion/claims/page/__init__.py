@@ -10,12 +10,12 @@ from companion.claims.page.marks import (
     counts,
     mark,
     side,
-    strongest,
 )
 from companion.claims.page.maths import set_maths
 from companion.claims.page.overview import answer, html_overview
 from companion.claims.page.records import paths_of
 from companion.claims.page.sentences import changes, html_verdicts
+from companion.claims.page.strength import strongest, tiers_of
 
 __all__ = [
     "AGAINST",
@@ -34,4 +34,5 @@ __all__ = [
     "set_maths",
     "side",
     "strongest",
+    "tiers_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -10,12 +11,12 @@ import pandas as pd
 
 from companion.claims.page.glyph import glyph
 from companion.claims.page.look import SIDES, rules
-from companion.claims.page.marks import EMPTY, look, side, sign, strongest
+from companion.claims.page.marks import EMPTY, look, side, sign
 from companion.claims.page.maths import set_maths
 from companion.claims.page.names import SECTIONS, place, section, short
-from companion.claims.page.overview import tiers_of
 from companion.claims.page.parts import comparisons, estimates, held, note
 from companion.claims.page.records import links
+from companion.claims.page.strength import strongest, tiers_of
 from companion.data import DATASETS
 from companion.experiments import presets
 from companion.experiments.settings import NETWORKS
@@ -149,10 +150,14 @@ def _line(row: dict[str, Any], best: dict[str, Any]) -> str:
         kinds.append("claims-empty")
     head = f'<span class="claims-tier">{escape(tier or "here")}</span>'
     chip = f'<span class="claims-chip {look(verdict)}" aria-hidden="true">{sign(verdict)}</span>'
-    said = _said(row, strongest=tier == best["tier"])
+    is_best = tier == best["tier"]
+    said = _said(row, strongest=is_best)
+    if is_best and row.get("missed"):
+        sizes = ", ".join(re.findall(r"(×?\d[\d.,]*) \(", row["missed"]))
+        said += f"<small>Seen four times in five: a difference of {escape(sizes)}</small>"
     return (
         f'<div class="claims-line {" ".join(kinds)}">{head}{chip}<span class="claims-words">'
-        f"<b>{escape(verdict)}</b>{_said(row, strongest=tier == best['tier'])}</span>{glyph(row)}</div>"
+        f"<b>{escape(verdict)}</b>{said}</span>{glyph(row)}</div>"
     )
 
 

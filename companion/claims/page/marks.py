@@ -7,8 +7,6 @@ from html import escape
 
 import pandas as pd
 
-from companion.experiments.settings import TIERS
-
 GREEN, RED, AMBER, BLUE, GREY = "#009E73", "#D55E00", "#E69F00", "#0072B2", "#8C8C8C"
 MARKS: Mapping[str, tuple[str, str]] = {
     "holds": ("✓", GREEN),
@@ -34,8 +32,6 @@ OPEN = ("undecided", "other data", "other network", "not yet run")
 EMPTY = ("not yet run", "not at this tier")
 ONE_EACH = "for one network each"
 """How a verdict ends that rests on one network a kind: its interval is over images, not over seeds."""
-STRONGEST_FIRST = tuple(reversed(TIERS))
-"""The tiers in the order of the page: the larger the network and the nearer the data, the earlier."""
 _ORDER = "; order "
 
 
@@ -97,7 +93,7 @@ def look(verdict: str) -> str:
 def mark(verdict: str) -> str:
     """Return a verdict as HTML: a coloured bar, a sign and the word, in the page's own text colour.
 
-    The bar of a verdict on one network each is dashed.
+    The bar of a verdict on one network each is a double line.
 
     Args:
         verdict: one of `MARKS`, perhaps followed by `; order ...`.
@@ -109,7 +105,7 @@ def mark(verdict: str) -> str:
     head, order = parts_of(verdict)
     symbol, colour = MARKS[head]
     words = f"{symbol} {escape(head)}" + (f"; {MARKS[order][0]} order {escape(order)}" if order else "")
-    line = "dashed" if ONE_EACH in verdict else "solid"
+    line = "double" if ONE_EACH in verdict else "solid"
     return f'<span style="border-left: 0.35em {line} {colour}; padding-left: 0.4em">{words}</span>'
 
 
@@ -122,22 +118,3 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
     """
     heads = [parts_of(verdict)[0] for verdict in frame["verdict"]]
     return {name: heads.count(name) for name in MARKS}
-
-
-def strongest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a claim: of the largest tier that has a record, or the largest tier's where none has.
-
-    Args:
-        frame: as `by_tier` returns it.
-
-    Example:
-        >>> rows = [("a", "quick", "opposite"), ("a", "paper", "not yet run"), ("a", "small", "undecided")]
-        >>> strongest(pd.DataFrame(rows, columns=["id", "tier", "verdict"]))["tier"].tolist()
-        ['small']
-    """
-    rank = {tier: place for place, tier in enumerate(("", *STRONGEST_FIRST))}
-    keyed = frame.assign(_empty=frame["verdict"].isin(EMPTY), _rank=frame["tier"].map(rank))
-    best = keyed.sort_values(["_empty", "_rank"], kind="stable").drop_duplicates("id")
-    order = {name: place for place, name in enumerate(dict.fromkeys(frame["id"]))}
-    best = best.sort_values("id", key=lambda ids: ids.map(order), kind="stable")
-    return best.loc[:, list(frame.columns)].reset_index(drop=True)

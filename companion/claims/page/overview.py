@@ -12,14 +12,13 @@ from companion.claims.page.look import sheet
 from companion.claims.page.marks import (
     FOR,
     ONE_EACH,
-    STRONGEST_FIRST,
     look,
     parts_of,
     side,
     sign,
-    strongest,
 )
 from companion.claims.page.names import SECTIONS, section, short
+from companion.claims.page.strength import strongest, tiers_of
 
 LEGEND = (
     ("for", "✓", "as claimed"),
@@ -30,12 +29,6 @@ LEGEND = (
     ("empty", "…", "not yet run"),
 )
 """The chips that are explained: class, sign, words."""
-
-
-def tiers_of(frame: pd.DataFrame) -> list[str]:
-    """Return the tiers of a table, the strongest evidence first."""
-    there = set(frame["tier"])
-    return [tier for tier in STRONGEST_FIRST if tier in there]
 
 
 def html_overview(frame: pd.DataFrame) -> str:
@@ -163,12 +156,21 @@ def _against(best: pd.DataFrame) -> str:
     found = [row for row in best.to_dict("records") if side(row["verdict"]) == "against"]
     if not found:
         return "Nothing that was measured speaks against the paper."
-    tiers: dict[str, list[str]] = {}
+    tiers: dict[str, dict[str, list[str]]] = {}
     for row in found:
-        link = f'<a href="#claim-{escape(row["id"])}">{escape(short(row["id"]))}</a>'
-        tiers.setdefault(row["tier"], []).append(link)
-    said = [f"{f'at tier {escape(tier)} ' if tier else ''}{listed(links)}" for tier, links in tiers.items()]
+        topic, _, rest = short(row["id"]).rpartition(": ")
+        link = f'<a href="#claim-{escape(row["id"])}">{escape(rest)}</a>'
+        tiers.setdefault(row["tier"], {}).setdefault(topic or rest, []).append(link)
+    said = []
+    for tier, topics in tiers.items():
+        links = [_topic(topic, members) for topic, members in topics.items()]
+        said.append(f"{f'at tier {escape(tier)} ' if tier else ''}{listed(links)}")
     return f"Against the paper: {'; '.join(said)}."
+
+
+def _topic(topic: str, links: Sequence[str]) -> str:
+    """Join claims on one topic, as in `accuracy (baseline, anti)`; one that is its own topic stands alone."""
+    return links[0] if links[0].endswith(f">{escape(topic)}</a>") else f"{escape(topic)} ({', '.join(links)})"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ def comparisons(row: Mapping[str, Any]) -> list[Part]:
         >>> [(part.label, part.low, part.sign) for part in comparisons(row)]
         [('time, a / b', 1.5, 1), ('area, a - b', -3.0, 0)]
     """
-    return list(_compared(row["measured"]))
+    return list(_compared(numbers_of(row)))
 
 
 def _compared(text: str) -> Iterator[Part]:
@@ -71,7 +71,7 @@ def estimates(row: Mapping[str, Any]) -> list[Part]:
         [(57.7, 78.01, -1)]
     """
     printed = [float(number) for number in re.findall(r"-?[\d.]+(?= %)", row["reported"])]
-    found = _ESTIMATED.findall(row["measured"])
+    found = _ESTIMATED.findall(numbers_of(row))
     return [
         Part(label=label.strip(), value=_read(value), low=_read(low), high=_read(high), printed=paper)
         for (label, value, low, high), paper in zip(found, printed, strict=False)
@@ -92,6 +92,12 @@ def held(row: Mapping[str, Any]) -> str:
         return given
     signs = [part.sign for part in comparisons(row)]
     return f"{signs.count(1)} of {len(signs)} hold" if signs else ""
+
+
+def numbers_of(row: Mapping[str, Any]) -> str:
+    """Return the words that hold a row's numbers, without the sentence that belongs to them."""
+    counted, measured = row.get("counted", ""), row["measured"]
+    return measured.partition(f"{counted}.")[0] if counted else measured
 
 
 def note(row: Mapping[str, Any]) -> str:

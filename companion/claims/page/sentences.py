@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import groupby
 
 import pandas as pd
 
@@ -18,18 +19,29 @@ _CELL = (
 def html_verdicts(frame: pd.DataFrame) -> str:
     """Return any frame as an HTML table, its verdicts with their signs; it scrolls in a box of its own.
 
+    Equal cells of the first column that follow each other are one.
+
     Example:
         >>> "✓ holds" in html_verdicts(pd.DataFrame({"claim": ["a"], "verdict": ["holds"]}))
         True
     """
     head = "".join(f'<th style="{_CELL}">{escape(str(name))}</th>' for name in frame.columns)
     rows = [[str(value) for value in row] for row in frame.to_numpy(dtype=object)]
-    cells = [[mark(v) if parts_of(v)[0] in MARKS else escape(v) for v in row] for row in rows]
-    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{c}</td>' for c in row) + "</tr>" for row in cells)
+    body = ""
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        members = list(group)
+        joined = f'<td style="{_CELL}" rowspan="{len(members)}">{_shown(members[0][0])}</td>'
+        for place, row in enumerate(members):
+            cells = "".join(f'<td style="{_CELL}">{_shown(value)}</td>' for value in row[1:])
+            body += f"<tr>{joined if place == 0 else ''}{cells}</tr>"
     return (
         '<div style="overflow-x: auto; max-width: 100%"><table class="dataframe">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _shown(value: str) -> str:
+    return mark(value) if parts_of(value)[0] in MARKS else escape(value)
 
 
 def changes(committed: pd.DataFrame, own: pd.DataFrame) -> str:

@@ -1,0 +1,239 @@
+"""Is it the density? Yardsticks of how near a network's density is to the data's, against its gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from companion.book import style
+from companion.book.axes import legend_below, say_not_run
+from companion.book.seeds import mean_over_seeds, rank_correlation
+from companion.book.words import listed
+from companion.experiments.methods import METHODS
+
+MEASURED = ("test_objective", "test_trace", "test_squared_norm")
+"""The metrics of a record that the yardsticks are made of."""
+YARDSTICKS: Mapping[str, str] = {
+    "objective": "objective of eq. 2",
+    "best": "the same at its best scale",
+    "off": "distance from E tr = −E|∇f|²",
+    "norm": "squared gradient norm",
+}
+"""What is asked to predict: the smaller, the nearer to the data, or in the last case the smaller alone."""
+_LOOKS = {
+    "objective": ("o", "full", "#222222"),
+    "best": ("o", "none", "#222222"),
+    "off": ("s", "full", "#8C8C8C"),
+    "norm": ("D", "full", "#56B4E9"),
+}
+
+
+def yardsticks(frame: pd.DataFrame) -> pd.DataFrame:
+    r"""Add the yardsticks to networks' metrics.
+
+    With logits multiplied by :math:`s`, eq. 2's objective is :math:`s\,t + s^2 n / 2`, where :math:`t` is the
+    mean Hessian trace and :math:`n` the mean squared gradient norm. It is smallest at :math:`s = -t / n`,
+    where it is :math:`-t^2 / 2n`. A density that vanishes at the border has :math:`t = -n` under itself, and
+    so a best scale of 1.
+
+    Args:
+        frame: one row a network, with the columns `MEASURED`, as from `tables.run_metrics`.
+
+    Returns:
+        The frame with `scale`, the best scale, below 0 where the trace is positive, and `YARDSTICKS`: `best`
+        is 0 where no positive scale lowers the objective, and `off` is :math:`|1 - s|`.
+
+    Example:
+        >>> frame = yardsticks(pd.DataFrame([dict.fromkeys(MEASURED, -4.0) | {"test_squared_norm": 2.0}]))
+        >>> frame[["scale", "best", "off"]].values.tolist()
+        [[2.0, -4.0, 1.0]]
+    """
+    trace, norm = frame["test_trace"], frame["test_squared_norm"]
+    scale = -trace / norm
+    return frame.assign(
+        objective=frame["test_objective"],
+        scale=scale,
+        best=-(scale.clip(lower=0) ** 2) * norm / 2,
+        off=(1 - scale).abs(),
+        norm=norm,
+    )
+
+
+def scales(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Write each kind's best scale, its mean over seeds, as a table: a row a kind, a column a frame.
+
+    Args:
+        frames: as `yardsticks` returns them, by their titles.
+    """
+    columns = {
+        title: {
+            method.title: mean_over_seeds(frame.loc[frame["model"] == name, "scale"]).value
+            for name, method in METHODS.items()
+        }
+        for title, frame in frames.items()
+    }
+    table = pd.DataFrame(columns).map(lambda value: "not measured" if math.isnan(value) else f"{value:.1f}")
+    return table.rename_axis("best scale")
+
+
+def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFrame:
+    """Correlate the ranks of each yardstick and each quality over networks.
+
+    Args:
+        frame: as `yardsticks` returns it, with the qualities as columns and the kind in `model`.
+        qualities: what they are called, by column.
+
+    Returns:
+        yardstick, quality, value, low, high (95 % bootstrap interval over networks), least, most: the
+        extremes when one kind of network is left out; and sign: 1 or -1 where interval and extremes all lie
+        on that side of 0, else 0.
+    """
+    rows = []
+    for x in YARDSTICKS:
+        for y in qualities:
+            one = rank_correlation(frame[x].tolist(), frame[y].tolist())
+            rest = [frame[frame["model"] != kind] for kind in frame["model"].unique()]
+            without = [_spearman(part, x, y) for part in rest]
+            least, most = min(without, default=math.nan), max(without, default=math.nan)
+            sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
+            rows.append(
+                {"yardstick": x, "quality": y, "value": one.value, "low": one.low, "high": one.high}
+                | {"least": least, "most": most, "sign": sign}
+            )
+    return pd.DataFrame(rows)
+
+
+def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) -> str:
+    """Say what is steadily better and worse where a yardstick is smaller: with either sign, or with none.
+
+    Args:
+        table: as `rank_table` returns it.
+        yardstick: one of `YARDSTICKS`.
+        qualities: those that count, and what they are called.
+
+    Example:
+        >>> rows = [("norm", "gain", -1), ("norm", "edge", 1), ("norm", "other", 0)]
+        >>> table = pd.DataFrame(rows, columns=["yardstick", "quality", "sign"])
+        >>> steadily(table, "norm", {"gain": "gain over random", "edge": "edges", "other": "another"})
+        'better gain over random, worse edges'
+        >>> steadily(table.assign(sign=0), "norm", {"gain": "gain over random"})
+        'nothing'
+    """
+    mine = table.loc[table["yardstick"] == yardstick].set_index("quality")["sign"]
+    words = []
+    for word, sign in (("better", -1), ("worse", 1)):
+        names = [label for name, label in qualities.items() if mine[name] == sign]
+        words += [f"{word} {listed(names)}"] if names else []
+    return ", ".join(words) or "nothing"
+
+
+def _spearman(frame: pd.DataFrame, x: str, y: str) -> float:
+    return float(frame[[x, y]].rank().corr().iloc[0, 1]) if len(frame) > 2 else math.nan
+
+
+def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return what each network has more than the baseline of its seed; the baselines themselves are left out.
+
+    Example:
+        >>> frame = pd.DataFrame({"model": ["baseline", "gradient_norm"], "seed": 0, "gain": [1.0, 3.0]})
+        >>> from_baseline(frame, ["gain"]).values.tolist()
+        [['gradient_norm', 0, 2.0]]
+    """
+    base = frame.loc[frame["model"] == "baseline"].set_index("seed")
+    others = frame.loc[(frame["model"] != "baseline") & frame["seed"].isin(base.index)]
+    found = others[["model", "seed"]].reset_index(drop=True)
+    for column in columns:
+        same_seed = base[column].reindex(others["seed"]).to_numpy()
+        found[column] = others[column].to_numpy() - same_seed
+    return found
+
+
+def against_baseline(frames: Mapping[str, pd.DataFrame], quality: str, label: str) -> Figure:
+    """Draw each network's gain in a quality over its seed's baseline, a column of panels a data set.
+
+    Above, against the difference in eq. 2's objective; below, against the ratio of squared gradient norms.
+
+    Args:
+        frames: as `yardsticks` returns them, by their titles.
+        quality: a column, a fraction.
+        label: what the vertical axis says.
+    """
+    across = {
+        "objective": "objective,\nless the baseline's",
+        "norm": "squared gradient norm,\nby the baseline's",
+    }
+    figure, axes = plt.subplots(
+        2, len(frames), figsize=(8.8, 5.4), sharex="row", sharey="col", squeeze=False, layout="constrained"
+    )
+    for column, (title, frame) in enumerate(frames.items()):
+        logs = frame.assign(norm=np.log(frame["norm"]))
+        differences = from_baseline(logs, ["objective", "norm", quality])
+        differences["norm"] = np.exp(differences["norm"])
+        axes[0, column].set_title(title, fontsize=9)
+        for ax, x in zip(axes[:, column], across, strict=True):
+            _points(ax, differences, x, quality)
+            ax.set_xlabel(across[x], fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(label, fontsize=9)
+    for name in METHODS:
+        if name != "baseline":
+            axes[0, 0].plot([], [], **style.model_style(name) | {"linestyle": "none"})
+    figure.suptitle("Each network beside the baseline of its seed")
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
+    if x == "objective":
+        ax.set_xscale("symlog", linthresh=100)
+        ax.set_xticks([-1e3, 0, 1e3], ["−1000", "0", "1000"])
+        ax.minorticks_off()
+    else:
+        ax.set_xscale("log")
+    if differences.empty:
+        say_not_run(ax)
+        return
+    ax.axhline(0, color="#777777", linewidth=1, zorder=1)
+    ax.axvline(0 if x == "objective" else 1, color="#777777", linewidth=1, zorder=1)
+    for model, mine in differences.groupby("model"):
+        looks: dict[str, Any] = style.model_style(str(model)) | {"linestyle": "none", "label": None}
+        ax.plot(mine[x], 100 * mine[quality], markersize=6, alpha=0.85, **looks)
+
+
+def ranks(found: Mapping[str, pd.DataFrame], qualities: Mapping[str, str]) -> Figure:
+    """Draw rank correlations, a panel a data set, a row a quality, a mark a yardstick.
+
+    A line is the bootstrap interval; ticks are the extremes when one kind of network is left out.
+
+    Args:
+        found: as `rank_table` returns them, by their titles.
+        qualities: what the rows are called, by column.
+    """
+    figure, axes = plt.subplots(
+        1, len(found), figsize=(8.8, 0.55 * len(qualities) + 1.5), sharex=True, sharey=True, squeeze=False
+    )
+    places = {name: -place for place, name in enumerate(qualities)}
+    for ax, (title, table) in zip(axes[0], found.items(), strict=True):
+        ax.set_title(title, fontsize=10)
+        ax.axvline(0, color="#777777", linewidth=1, zorder=1)
+        for shift, (yardstick, (marker, fill, colour)) in enumerate(_LOOKS.items()):
+            for row in table.loc[table["yardstick"] == yardstick].to_dict("records"):
+                y = places[row["quality"]] + 0.27 - 0.18 * shift
+                ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
+                ends = [row["least"], row["most"]]
+                ax.plot(ends, [y, y], linestyle="none", marker="|", markersize=6, color=colour)
+                ax.plot(row["value"], y, marker=marker, fillstyle=fill, markersize=5, color=colour)
+        ax.set(xlim=(-1.05, 1.05), xlabel="rank correlation: left, the smaller the better")
+        ax.grid(visible=False, axis="y")
+    axes[0, 0].set_yticks(list(places.values()), list(qualities.values()))
+    for name, (marker, fill, colour) in _LOOKS.items():
+        axes[0, 0].plot([], [], marker, fillstyle=fill, color=colour, label=YARDSTICKS[name])
+    legend_below(figure, axes[0, 0])
+    return figure
