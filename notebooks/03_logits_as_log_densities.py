@@ -33,7 +33,9 @@ from torch import Tensor, nn
 
 from companion import data, runs
 from companion.book import plots, stencils
-from companion.book.split import PARTS, median_interval, split_gradient
+from companion.book.split import (
+    PARTS, WORDS, median_interval, split_gradient,
+)
 from companion.book.style import SIGNED
 from companion.book.words import counted, interval_text
 from companion.experiments import presets
@@ -240,7 +242,7 @@ for name, group in (("p above 0.99", sure), ("the others", ~sure)):
         for part in PARTS
     ]
 written = "gradient's length, relative to the map's"
-pd.DataFrame(columns, index=pd.Index(PARTS.values(), name=written))
+pd.DataFrame(columns, index=pd.Index(WORDS.values(), name=written))
 
 # %% [markdown]
 # Medians over test pictures with 95 % intervals; $p$ is the probability that the network gives to the true class. Lengths of vectors do not add up, so the numbers need not sum to 1. Now the pictures: two of whose right answer the network is unsure, and two of which it is sure.

@@ -37,7 +37,7 @@ from torch import nn
 
 from companion import data, fooling, live, runs, sampling
 from companion.book import figures, plots, stencils
-from companion.book.split import PARTS, split_logits
+from companion.book.split import PARTS, WORDS, split_logits
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS, model_style
 from companion.experiments import presets
@@ -418,7 +418,9 @@ live.sampling(
 # [chapter 3](03_logits_as_log_densities.ipynb):
 #
 # $$
-# f_i = \log p_i \; - \; \frac1C \sum_j \log p_j \; + \; \frac1C \sum_j f_j .
+# f_i = \underbrace{\log p_i}_{\text{decides}}
+# \; \underbrace{- \; \textstyle\frac1C \sum_j \log p_j}_{\text{the other classes}}
+# \; + \; \underbrace{\textstyle\frac1C \sum_j f_j}_{\text{free}} .
 # $$ (eq-climb-parts)
 #
 # The first is the classifier's opinion of its class. The second rises as the other classes become less and less probable, and it is a function of the
@@ -461,7 +463,7 @@ def rises(curve):
     return {name: curve[name][-1] - curve[name][0] for name in ends}
 
 
-named = {"whole": "rise of the logit $f_i$", **PARTS}
+named = {"whole": "rise of the logit", **WORDS}
 pd.DataFrame({
     MODEL_LABELS[name]: {
         named[part]: interval_text(mean_interval(rise), "{:+.1f}")

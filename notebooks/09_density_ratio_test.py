@@ -505,7 +505,7 @@ reader = runs.find("small", "cifar100", "baseline", 0).model().to(device)
 on_cifar = (drawn, meant, logit_gradient(reader, drawn, meant))
 cifar_networks = three_networks(reader, corner_of(drawn))
 cifar_curves = by_three_scores(cifar_networks, on_cifar)
-tell(cifar_drawn=len(drawn), cifar_drawers=drawers.described())
+tell(cifar_drawn=len(drawn), cifar_drawers=drawers.short())
 tell_what_moved(cifar_curves, "cifar_")
 
 # %% [markdown]

@@ -172,14 +172,13 @@ def against_the_judge(tier, dataset):
     return "; ".join(said) or "not measured yet"
 
 
-
 # %% tags=["remove-cell"]
 for key, shelf in (("lead", lead.shelf), ("digits", (tier, dataset))):
     tell({f"{key}_than_real": against_the_judge(*shelf)})
 
 # %% [markdown]
 # Whose samples does it recognise more often than real images, by intervals that do not meet, and whose less often?
-# It is {glue:text}`lead_than_real`.
+# By that rule, {glue:text}`lead_than_real`.
 #
 # Look at the pictures once more. Nobody would take them for photographs. A score above the judge's own accuracy on
 # photographs would measure something else than realism: a sample is made of what a network looks for, over and over, and a second

@@ -225,6 +225,9 @@ halved = {
     name: as_shown(model, maps[name], 0.5) for name, model in models.items()
 }
 
+# %% tags=["remove-cell"]
+set_matplotlib_formats("png", dpi=200)
+
 # %% mystnb={"figure": {"name": "fig-perturbation-digits", "caption": "The first eight test images, and the same with the half of the pixels removed that each network's own gradient calls least relevant. Below each, what that network now reads; in orange where it is wrong."}, "image": {"alt": "Five rows of eight digits. In the lower four, pixels chosen by each network have been replaced by grey; how much of the stroke is left differs from row to row."}} tags=["hide-input"]
 rows = {"original": x, **halved}
 figure, axes = plt.subplots(5, 8, figsize=(8.8, 6.6))
@@ -488,10 +491,10 @@ meaning = (
 )
 if wins > losses:
     meaning = (
-        "So a map that has never seen the network does the network's own "
-        "test better than the network's gradient. The test, then, measures "
-        "contrast first: how little of the picture was changed. Only after "
-        "that does it measure what the network looks at."
+        "Where contrast wins, a map that has never seen the network passes "
+        "the network's own test better than the network's gradient does. The "
+        "test, then, measures contrast first, that is, how little of the "
+        "picture was changed, and what the network looks at only after that."
     )
 elif wins == losses:
     meaning = "Which of the two is the better map is undecided here."

@@ -41,10 +41,12 @@ from companion.book import figures, one_network, plots, tables
 from companion.book.opening import begin, tell
 from companion.book.photographs import CLASSES, photographs
 from companion.book.sentences import ranking, runs_in_words
-from companion.book.split import PARTS, shares_over_seeds, split_gradient
+from companion.book.split import (
+    PARTS, WORDS, shares_over_seeds, split_gradient,
+)
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS
-from companion.book.words import counted, direction, interval_text, listed
+from companion.book.words import counted, interval_text, listed
 from companion.experiments import presets, settings
 from companion.fooling import shift_logits
 from companion.gradients import logit_gradient
@@ -454,7 +456,7 @@ found = {
 }
 rows = {
     (where, MODEL_LABELS[name]): {
-        PARTS[part]: interval_text(share, "{:.2g}")
+        WORDS[part]: interval_text(share, "{:.2g}")
         for part, share in shares.items()
     }
     for (where, name), shares in found.items()
@@ -495,12 +497,10 @@ little = {
     ]
     for where in ("test images", "CIFAR-100, own samples")
 }
-words = ("smoother", "rougher", "neither clearly smoother nor rougher")
 for name in models:
-    told = interval_text(change[name], "{:+.4f}")
     tell({
         f"free_{name}": interval_text(found["test images", name]["free"]),
-        f"without_{name}": f"{direction(change[name], *words)} ({told})",
+        f"without_{name}": interval_text(change[name], "{:+.4f}"),
     })
 tell(
     little=listed(little["test images"]),
@@ -514,9 +514,9 @@ tell(
 # probabilities, however little the digit's own class has to do with them. Where it is not, part of what one sees is what no
 # prediction depends on.
 #
-# Without the free part the maps of the baseline become {glue:text}`without_baseline`, score-matching's
-# {glue:text}`without_score_matching`, anti-score-matching's {glue:text}`without_anti_score_matching` and those of
-# gradient norm {glue:text}`without_gradient_norm`: differences in smoothness over {glue:text}`few` images, one network each.
+# Without the free part the smoothness of the maps changes by {glue:text}`without_baseline` in the baseline,
+# {glue:text}`without_score_matching` with score-matching, {glue:text}`without_anti_score_matching` with anti-score-matching and
+# {glue:text}`without_gradient_norm` with gradient norm, over {glue:text}`few` images and one network each.
 # Whatever smoothness is left without the free part belongs to the probabilities.
 #
 # ## What came before, and after

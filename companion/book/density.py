@@ -119,7 +119,10 @@ def balance(tier: str, dataset: str, split: str = "test") -> dict[str, Interval]
         sums = [values["trace"][seed] + values["squared_norm"][seed] for seed in seeds]
         interval = mean_over_seeds(sums)
         if len(sums) == 1:
-            rows = {name: table.loc[table["model"] == model].iloc[0] for name, table in parts.items()}
+            rows = {
+                name: table.loc[table["model"] == model].to_dict("records")[0]
+                for name, table in parts.items()
+            }
             interval = _over_images(sums[0], rows)
         if sums:
             found[model] = interval
@@ -157,7 +160,7 @@ def steadiness(rows: pd.DataFrame, norms: pd.DataFrame, sigmas: Sequence[float])
     return pd.DataFrame(found).T
 
 
-def _over_images(value: float, rows: Mapping[str, pd.Series]) -> Interval:
+def _over_images(value: float, rows: Mapping[str, Mapping[str, float]]) -> Interval:
     reach = {name: float(row["high"] - row["low"]) / 2 for name, row in rows.items()}
     square = 2 * reach["objective"] ** 2 - reach["trace"] ** 2 + reach["squared_norm"] ** 2 / 2
     half = math.sqrt(square) if square >= 0 else math.nan

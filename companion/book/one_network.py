@@ -7,6 +7,7 @@ their images; there the two networks' errors are taken as independent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -60,7 +61,7 @@ def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
                 *(part[column].astype(float).tolist() for part in (mine, base))
             )
         else:
-            apart = _independent(mine.iloc[0], base.iloc[0])
+            apart = _independent(mine.to_dict("records")[0], base.to_dict("records")[0])
         found.append({"model": name, **asdict(apart), "sign": apart.sign()})
     return pd.DataFrame(found, columns=["model", "value", "low", "high", "n", "sign"])
 
@@ -96,7 +97,7 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _independent(mine: pd.Series, base: pd.Series) -> Interval:
+def _independent(mine: Mapping[str, float], base: Mapping[str, float]) -> Interval:
     """Return the difference of two means with symmetrical intervals, their errors taken as independent."""
     reach = float(np.hypot(mine["high"] - mine["value"], base["high"] - base["value"]))
     value = float(mine["value"] - base["value"])

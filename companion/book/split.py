@@ -27,7 +27,9 @@ from companion.experiments.records import Run
 from companion.metrics import Interval
 
 PARTS = {"own": r"$\log p_i$", "others": r"$-$ mean $\log p_j$", "free": r"mean $f_j$"}
-"""How the parts are written in figures and tables."""
+"""How the parts are written in figures."""
+WORDS = {"own": "decides", "others": "the other classes", "free": "free"}
+"""What the parts are called in tables and under equations."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ class Evidence:
 
         Example:
             >>> Evidence(tier="small", dataset="cifar100", runs={}).notes()
-            ''
+            'There are no records.'
         """
         of: dict[str, list[str]] = {}
         for name, found in self.runs.items():
@@ -105,7 +105,9 @@ class Evidence:
             note if len(names) == len(self.runs) else f"{', '.join(names)}: {note}"
             for note, names in of.items()
         ]
-        return f"The records note how they were made. {' '.join(said)}" if said else ""
+        if said:
+            return f"The records note how they were made. {' '.join(said)}"
+        return "The records carry no notes of how they were made." if self.seeds else "There are no records."
 
 
 def strongest(

@@ -99,7 +99,7 @@ def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFram
     for x in YARDSTICKS:
         for y in qualities:
             one = rank_correlation(frame[x].tolist(), frame[y].tolist())
-            rest = [frame.loc[frame["model"] != kind] for kind in frame["model"].unique()]
+            rest = [frame[frame["model"] != kind] for kind in frame["model"].unique()]
             without = [_spearman(part, x, y) for part in rest]
             least, most = min(without, default=math.nan), max(without, default=math.nan)
             sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
@@ -134,9 +134,9 @@ def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) 
     return ", ".join(words) or "nothing"
 
 
-def _spearman(frame: pd.DataFrame, x: str, y: str) -> float:
-    first, second = (np.asarray(frame[name].rank(), dtype=float) for name in (x, y))
-    return float(np.corrcoef(first, second)[0, 1]) if len(frame) > 2 else math.nan
+def _spearman(frame: pd.DataFrame | pd.Series, x: str, y: str) -> float:
+    ranks = pd.DataFrame(frame[[x, y]]).rank()
+    return float(np.corrcoef(ranks[x], ranks[y])[0, 1]) if len(frame) > 2 else math.nan
 
 
 def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -147,13 +147,12 @@ def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         >>> from_baseline(frame, ["gain"]).values.tolist()
         [['gradient_norm', 0, 2.0]]
     """
-    base = frame.loc[frame["model"] == "baseline"]
-    others = frame.loc[(frame["model"] != "baseline") & frame["seed"].isin(base["seed"])]
+    base = frame.loc[frame["model"] == "baseline"].set_index("seed")
+    others = frame.loc[(frame["model"] != "baseline") & frame["seed"].isin(base.index)]
     found = others[["model", "seed"]].reset_index(drop=True)
     for column in columns:
-        values = dict(zip(base["seed"], base[column], strict=True))
-        same_seed = np.array([values[seed] for seed in others["seed"]], dtype=float)
-        found[column] = others[column].to_numpy(dtype=float) - same_seed
+        same_seed = base[column].reindex(others["seed"]).to_numpy()
+        found[column] = others[column].to_numpy() - same_seed
     return found
 
 

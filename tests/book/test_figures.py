@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from companion import data
 from companion.book import axes, figures, paired, style, tables, training_figures
@@ -78,6 +79,11 @@ def test_a_column_of_samples_bears_the_name_of_its_class_also_without_the_images
         assert first.get_title() == data.DATASETS[dataset].first_classes[0]
 
 
+def height(line: Line2D) -> float:
+    """Return the height of a single mark."""
+    return float(np.asarray(line.get_ydata(), dtype=float)[0])
+
+
 def curve(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the thick curve that a legend calls so."""
     line = next(line for line in ax.lines if line.get_label() == label)
@@ -86,11 +92,11 @@ def curve(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_curves_are_the_records_numbers() -> None:
     rows = tables.run_rows("quick", "mnist5k", "density_ratio")
-    logs = rows.groupby(["model", "sigma"])["log_ratio"].mean()
+    logs = pd.Series(rows.groupby(["model", "sigma"])["log_ratio"].mean())
     mean_ratio, log_ratio, *_ = paired.density_ratios("quick", "mnist5k").axes
     for name in methods.METHODS:
-        assert np.allclose(curve(log_ratio, style.MODEL_LABELS[name])[1], logs[name])
-        assert not np.allclose(curve(mean_ratio, style.MODEL_LABELS[name])[1], logs[name])
+        assert np.allclose(curve(log_ratio, style.MODEL_LABELS[name])[1], logs.loc[name])
+        assert not np.allclose(curve(mean_ratio, style.MODEL_LABELS[name])[1], logs.loc[name])
     removed = tables.run_rows("quick", "mnist5k", "pixel_perturbation").set_index(
         ["model", "experiment", "attribution", "fraction"]
     )
@@ -111,9 +117,10 @@ def test_a_difference_is_that_of_equal_seeds_and_of_one_pair_has_the_interval_of
             "error": [0.3, 3.0, 1.0, 1.0, 4.0],
         }
     )
-    alone, together = paired.differences(rows, "x", "y", "error").to_dict("records")
-    assert (alone["model"], alone["value"], alone["n"]) == ("score_matching", 5.0, 1)
-    assert (together["model"], together["value"], together["n"]) == ("gradient_norm", 2.0, 2)
+    found = paired.differences(rows, "x", "y", "error").set_index("model")
+    alone, together = (found.loc[name].to_dict() for name in ("score_matching", "gradient_norm"))
+    assert (alone["value"], alone["n"]) == (5.0, 1)
+    assert (together["value"], together["n"]) == (2.0, 2)
     # One pair, 15 - 10: errors of 4 and 3 add up to 5; without them there is no interval.
     assert alone["high"] - alone["value"] == pytest.approx(1.959964 * 5)
     # Two pairs, 1 and 3: Student's quantile for one degree of freedom is 12.706, the standard error 1.
@@ -124,16 +131,20 @@ def test_a_difference_is_that_of_equal_seeds_and_of_one_pair_has_the_interval_of
 def test_the_gan_test_has_a_mark_for_each_run_and_the_papers_numbers_in_a_panel_of_their_own() -> None:
     scores = tables.run_table("quick", "mnist5k", "gan_test")
     shown, apart = figures.gan_test("quick", "mnist5k", 0.1).axes
-    marks = [line for line in shown.lines if line.get_marker() in ("o", "s") and len(line.get_ydata()) == 1]
+    marks = [
+        line
+        for line in shown.lines
+        if line.get_marker() in ("o", "s") and np.size(np.asarray(line.get_ydata(), dtype=float)) == 1
+    ]
     means = tables.seed_table("quick", "mnist5k", "gan_test")["value"].tolist()
-    heights = sorted(float(line.get_ydata()[0]) for line in marks)
+    heights = sorted(height(line) for line in marks)
     assert heights == pytest.approx(sorted([*scores["value"], *means]))
     found = tables.paired_differences("quick", "mnist5k", "gan_test")["value"]
-    drawn = [float(line.get_ydata()[0]) for line in apart.lines if line.get_marker() in ("s", "v", "^")]
+    drawn = [height(line) for line in apart.lines if line.get_marker() in ("s", "v", "^")]
     assert drawn == pytest.approx((100 * found).tolist())
     printed = [value / 100 for value in reported("cifar100.gan_test").values()]
     paper = figures.gan_test("small", "cifar100", 0.01).axes[2]
-    assert sorted(float(line.get_ydata()[0]) for line in paper.lines) == pytest.approx(sorted(printed))
+    assert sorted(height(line) for line in paper.lines) == pytest.approx(sorted(printed))
     assert len(figures.gan_test("small", "cifar10", 0.1).axes) == 2
 
 

@@ -46,9 +46,18 @@ def test_the_papers_tier_counts_once_all_four_methods_have_the_table(project: Pa
     assert (found.shelf, found.seeds) == (("paper", "cifar100"), 1)
     assert "the paper's network" in found.described()
     assert "one network each, seed 0" in found.described()
+    assert found.notes() == "The records carry no notes of how they were made."
     (project / "results" / "paper" / "cifar100" / last / "samples.csv").unlink()
     assert strongest.strongest(table="samples").tier == "small"
     assert strongest.strongest(table="density_ratio").tier == "paper"
+
+
+def test_a_note_stands_once_behind_the_methods_whose_records_have_it(project: Path) -> None:
+    for name, notes in zip(NETWORKS, (["All."], ["All."], ["All."], ["Mine.", "All."]), strict=True):
+        path = project / "results" / "small" / "cifar100" / name / "record.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": notes}))
+    said = strongest.strongest().notes()
+    assert said == "The records note how they were made. All. Gradient norm: Mine."
 
 
 def test_samples_are_paired_and_a_metric_without_its_images_is_not(project: Path) -> None:
@@ -80,5 +89,5 @@ def test_scaled_logits_have_scaled_log_ratios() -> None:
     found = density.steadiness(rows, norms, [0.2])
     base = rows[(rows["model"] == "baseline") & (rows["sigma"] == 0.2)].set_index("seed")["log_ratio"].abs()
     size = norms.set_index(["model", "seed"])["value"]
-    factor = (size["gradient_norm"] / size["baseline"]).pow(0.5)
+    factor = (size.loc["gradient_norm"] / size.loc["baseline"]) ** 0.5
     assert found.loc["gradient_norm", "scaled"] == pytest.approx((factor * base).mean())
