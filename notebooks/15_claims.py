@@ -98,6 +98,7 @@ def networks_of(tier, dataset):
     return yardsticks.yardsticks(frame.assign(gain=gain))
 
 
+# %%
 shelves = {
     "digits": ("quick", "mnist5k"),
     "CIFAR-100, ResNet-9": ("small", "cifar100"),
