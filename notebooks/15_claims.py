@@ -70,7 +70,7 @@ tell(
 #
 # - **It depends on how loud the logits are.** Multiply them by $s$, and $J(s) = s\,t + \frac12 s^2 n$. It is smallest at
 #   $s = -t/n$, where it is $-t^2/2n$. Cross-entropy sets the loudness, for reasons of its own.
-# - **It hangs on a few images.** {glue:text}`why_tail`
+# - **It can hang on a few images.** {glue:text}`why_tail`
 #
 # There is a yardstick that needs no other network to compare with. If the images were samples of the model's density,
 # and that density vanished at the border, then $t = -n$ ([chapter 10](10_density_ratios.ipynb)), and the best scale would be 1. We therefore ask three
@@ -231,7 +231,7 @@ tell(
 #
 # The last row of the figure is a control. How long a network reads on when pixels are removed *at random* is no merit of
 # its maps ([](12_pixel_perturbation.ipynb)). Its correlation with the norm is {glue:text}`why_digits_control` on digits and
-# {glue:text}`why_cifar_control` on CIFAR-100. As far as that goes, a small gradient makes a network that stands damage, and
+# {glue:text}`why_cifar_control` on CIFAR-100. Where that is clearly below 0, a small gradient makes a network that stands damage, and
 # not yet a map that points to what matters; the gain over random takes the one from the other.
 #
 # On photographs one can also ask score-matching and the gradient norm alone, whether they are nearer to the data at all.
@@ -401,5 +401,5 @@ tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 # - **Is it the density?** On CIFAR-100, with a lower objective of eq. 2 goes steadily: {glue:text}`why_cifar_objective`; with a
 #   density that is nearer by its own identity: {glue:text}`why_cifar_off`; with a smaller gradient norm:
 #   {glue:text}`why_cifar_norm`. On digits: {glue:text}`why_digits_objective`; {glue:text}`why_digits_off`; {glue:text}`why_digits_norm`.
-# - A logit's map can be given any picture. That of a centred logit, or of a difference of two, cannot.
+# - With no answer changed, a logit's map can be given any picture. That of a centred logit, or of a difference of two, cannot.
 # :::
