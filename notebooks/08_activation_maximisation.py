@@ -488,15 +488,16 @@ def when_sure(curve):
         moved[name] = round(float(sum(values)) / len(values), 1) + 0.0
     return (
         f"{len(passed)} of {sure.shape[1]} classes passed a probability of "
-        f"0.99; from there on $\\log p_i$ changed by {moved['own']:+.1f}, the "
-        f"other classes' part by {moved['others']:+.1f} and the mean logit by "
-        f"{moved['free']:+.1f} on average"
+        f"0.99; from there on the deciding part changed by "
+        f"{moved['own']:+.1f}, the other classes' part by "
+        f"{moved['others']:+.1f} and the mean logit by {moved['free']:+.1f} "
+        "on average"
     )
 
 
 # %% tags=["remove-cell"]
 largest = {
-    "own": "$\\log p_i$",
+    "own": "the deciding part",
     "others": "the other classes' part",
     "free": "the mean logit",
 }

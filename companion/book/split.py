@@ -139,8 +139,8 @@ def median_interval(samples: Tensor) -> Interval:
         samples: (n,).
 
     Returns:
-        The median with its interval; low and high are nan where n is below 6, too few for 95 %, and the median
-        of nothing is nan, too.
+        The median with its interval; low and high are nan where n is below 6, too few for 95 %, and the
+        median of nothing is nan, too.
 
     Example:
         >>> interval = median_interval(torch.arange(101.0))
