@@ -515,7 +515,7 @@ for name in names:
 tell(steps=steps)
 
 # %% [markdown]
-# Means over ten climbs with 95 % intervals over the classes. In {glue:text}`steps` steps the baseline's logit changed by {glue:text}`baseline_whole` on average. Of its parts {glue:text}`baseline_most` rose most:
+# Means over ten climbs with 95 % intervals over the classes. In {glue:text}`steps` steps the baseline's logit changed by {glue:text}`baseline_whole` on average. Of the three, {glue:text}`baseline_most` rose most:
 # {glue:text}`baseline_own` in $\log p_i$, {glue:text}`baseline_others` in the other classes' part and {glue:text}`baseline_free` in the mean logit. The
 # score-matched network's changed by {glue:text}`score_matching_whole`, and {glue:text}`score_matching_most` rose most: {glue:text}`score_matching_own`,
 # {glue:text}`score_matching_others` and {glue:text}`score_matching_free` ({numref}`fig-climb-curves`).
