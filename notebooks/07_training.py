@@ -454,7 +454,6 @@ def costs(tier: str, dataset: str) -> dict[str, str]:
     return said
 
 
-
 # %% tags=["remove-cell"]
 tell({f"costs_{name}": words for name, words in costs(tier, dataset).items()})
 counted_seeds = tables.seed_table(tier, dataset, "test_accuracy")["n"]

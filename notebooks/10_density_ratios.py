@@ -88,7 +88,6 @@ def likelier(column):
     return "no"
 
 
-
 # %% tags=["remove-cell"]
 tell(
     lead_networks=lead.described(),

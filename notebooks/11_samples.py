@@ -172,7 +172,6 @@ def against_the_judge(tier, dataset):
     return "; ".join(said) or "not measured yet"
 
 
-
 # %% tags=["remove-cell"]
 for key, shelf in (("lead", lead.shelf), ("digits", (tier, dataset))):
     tell({f"{key}_than_real": against_the_judge(*shelf)})

@@ -134,8 +134,9 @@ def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) 
     return ", ".join(words) or "nothing"
 
 
-def _spearman(frame: pd.DataFrame, x: str, y: str) -> float:
-    return float(frame[[x, y]].rank().corr().iloc[0, 1]) if len(frame) > 2 else math.nan
+def _spearman(frame: pd.DataFrame | pd.Series, x: str, y: str) -> float:
+    ranks = pd.DataFrame(frame[[x, y]]).rank()
+    return float(np.corrcoef(ranks[x], ranks[y])[0, 1]) if len(frame) > 2 else math.nan
 
 
 def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

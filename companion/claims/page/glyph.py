@@ -96,7 +96,8 @@ def _estimate(part: Part, y: float, step: int, colour: str, dashed: bool) -> str
     ends = [MARGIN + per * min(max(end, 0.0), 100.0) for end in (part.value, part.low, part.high)]
     if any(math.isnan(end) for end in (part.low, part.high)):
         return f'{tick}<circle cx="{ends[0]:.1f}" cy="{y:g}" r="2" fill="none" stroke="{colour}"/>'
-    return tick + _interval(*ends, y, step, colour, dashed)
+    value, low, high = ends
+    return tick + _interval(value, low, high, y, step, colour, dashed)
 
 
 def _interval(value: float, low: float, high: float, y: float, step: int, colour: str, dashed: bool) -> str:
