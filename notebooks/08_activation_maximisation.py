@@ -366,7 +366,7 @@ noise = 0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))
 noise = noise.clamp(0, 1).to(device)
 
 
-def climbed_frames(network, start):
+def way_up(network, start):
     """Return the start and what follows each step, (steps + 1, 10, C, H, W)."""
     frames = [start]
     sampling.activation_maximisation(
@@ -376,7 +376,7 @@ def climbed_frames(network, start):
     return torch.stack(frames)
 
 
-climbs = {name: climbed_frames(network, noise) for name, network in networks.items()}
+climbs = {name: way_up(network, noise) for name, network in networks.items()}
 
 # %% [markdown]
 # Move the slider to see the pictures grow.
@@ -626,7 +626,7 @@ start = 0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))
 start = start.clamp(0, 1).to(device)
 rows, said = {}, []
 for name, network in theirs.items():
-    climbed = parts(network, climbed_frames(network, start))
+    climbed = parts(network, way_up(network, start))
     rows[MODEL_LABELS[name]] = {
         named[part]: interval_text(mean_interval(rise), "{:+.1f}")
         for part, rise in rises(climbed).items()
