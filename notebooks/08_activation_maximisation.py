@@ -366,7 +366,7 @@ noise = 0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))
 noise = noise.clamp(0, 1).to(device)
 
 
-def climb(network, start):
+def way_up(network, start):
     """Return the start and what follows each step, (steps + 1, 10, C, H, W)."""
     frames = [start]
     sampling.activation_maximisation(
@@ -376,7 +376,7 @@ def climb(network, start):
     return torch.stack(frames)
 
 
-climbs = {name: climb(network, noise) for name, network in networks.items()}
+climbs = {name: way_up(network, noise) for name, network in networks.items()}
 
 # %% [markdown]
 # Move the slider to see the pictures grow.
@@ -488,15 +488,16 @@ def when_sure(curve):
         moved[name] = round(float(sum(values)) / len(values), 1) + 0.0
     return (
         f"{len(passed)} of {sure.shape[1]} classes passed a probability of "
-        f"0.99; from there on $\\log p_i$ changed by {moved['own']:+.1f}, the "
-        f"other classes' part by {moved['others']:+.1f} and the mean logit by "
-        f"{moved['free']:+.1f} on average"
+        f"0.99; from there on the deciding part changed by "
+        f"{moved['own']:+.1f}, the other classes' part by "
+        f"{moved['others']:+.1f} and the mean logit by {moved['free']:+.1f} "
+        "on average"
     )
 
 
 # %% tags=["remove-cell"]
 largest = {
-    "own": "$\\log p_i$",
+    "own": "the deciding part",
     "others": "the other classes' part",
     "free": "the mean logit",
 }
@@ -514,7 +515,7 @@ for name in names:
 tell(steps=steps)
 
 # %% [markdown]
-# Means over ten climbs with 95 % intervals over the classes. In {glue:text}`steps` steps the baseline's logit changed by {glue:text}`baseline_whole` on average. Of its parts {glue:text}`baseline_most` rose most:
+# Means over ten climbs with 95 % intervals over the classes. In {glue:text}`steps` steps the baseline's logit changed by {glue:text}`baseline_whole` on average. Of the three, {glue:text}`baseline_most` rose most:
 # {glue:text}`baseline_own` in $\log p_i$, {glue:text}`baseline_others` in the other classes' part and {glue:text}`baseline_free` in the mean logit. The
 # score-matched network's changed by {glue:text}`score_matching_whole`, and {glue:text}`score_matching_most` rose most: {glue:text}`score_matching_own`,
 # {glue:text}`score_matching_others` and {glue:text}`score_matching_free` ({numref}`fig-climb-curves`).
@@ -625,7 +626,7 @@ start = 0.5 + 0.2 * torch.randn(10, 3, 32, 32, generator=fresh(8))
 start = start.clamp(0, 1).to(device)
 rows, said = {}, []
 for name, network in theirs.items():
-    climbed = parts(network, climb(network, start))
+    climbed = parts(network, way_up(network, start))
     rows[MODEL_LABELS[name]] = {
         named[part]: interval_text(mean_interval(rise), "{:+.1f}")
         for part, rise in rises(climbed).items()

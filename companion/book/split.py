@@ -136,10 +136,11 @@ def median_interval(samples: Tensor) -> Interval:
     coins show heads with one of at most 0.025.
 
     Args:
-        samples: (n,), n at least 1.
+        samples: (n,).
 
     Returns:
-        The median with its interval; low and high are nan where n is below 6, too few for 95 %.
+        The median with its interval; low and high are nan where n is below 6, too few for 95 %, and the
+        median of nothing is nan, too.
 
     Example:
         >>> interval = median_interval(torch.arange(101.0))
@@ -152,7 +153,8 @@ def median_interval(samples: Tensor) -> Interval:
     n = len(ordered)
     rank = int((special.bdtr(np.arange(n), n, 0.5) <= 0.025).sum())
     low, high = (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (math.nan, math.nan)
-    return Interval(value=float(ordered.quantile(0.5)), low=low, high=high, n=n)
+    middle = float(ordered.quantile(0.5)) if n else math.nan
+    return Interval(value=middle, low=low, high=high, n=n)
 
 
 def shares_over_seeds(

@@ -91,3 +91,4 @@ def test_median_interval_covers_the_median_in_95_percent_of_samples():
     # Ranks 4 and 12 of 15: 1 - 2 P(Bin(15, 1/2) <= 3) = 0.9648.
     assert covered == pytest.approx(0.9648, abs=0.015)
     assert math.isnan(median_interval(torch.arange(5.0)).low)
+    assert math.isnan(median_interval(torch.empty(0)).value)
