@@ -11,7 +11,11 @@ import torch
 # The tests' tensors are small, and beside a browser a second thread only waits.
 torch.set_num_threads(1)
 
-EXECUTED = ("tests/browser/test_book.py", "tests/notebooks/test_chapters.py")
+EXECUTED = (
+    "tests/browser/test_book.py",
+    "tests/browser/test_claims.py",
+    "tests/notebooks/test_chapters.py",
+)
 """The files that use the executed chapters: two processes must not execute them at a time."""
 
 
