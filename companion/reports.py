@@ -26,7 +26,7 @@ def claims(options: argparse.Namespace) -> int:
         return max([_check_page(page) for page in options.check or [judged.default_page()]])
     frame = judged.table(options.tier, seed=options.seed)
     if options.csv:
-        files.write_table(frame, options.csv)
+        files.write_table(frame.drop(columns="parts"), options.csv)
         print(f"{len(frame)} claims written to {options.csv}")
         return 0
     for row in frame.to_dict("records"):

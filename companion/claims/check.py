@@ -61,15 +61,18 @@ def html_page(frame: pd.DataFrame, seed: int = 0) -> str:
         frame: as `by_tier` returns it.
         seed: the one it was asked for.
     """
-    rows = [
-        {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in frame.to_dict("records")
-    ]
+    rows = _without_nan(frame.to_dict("records"))
     data = json.dumps({"seed": seed, "rows": rows}).replace("<", "\\u003c")
     return f'{html_list(frame)}<script type="application/json" class="claims-data">{data}</script>'
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401
+    """Put None, for which JSON has a word, where a nan stands, however deep."""
+    if isinstance(value, dict):
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def default_page() -> Path:

@@ -106,12 +106,8 @@ class Comparison:
         i = self.interval
         if not math.isfinite(i.high - i.low):
             return ""
-        freedom = math.inf if self.one_network else i.n - 1
-        t = [
-            float(special.stdtrit(freedom, p)) if freedom < math.inf else float(special.ndtri(p))
-            for p in (0.975, 0.8)
-        ]
-        size = (i.high - i.low) / 2 * (1 + t[1] / t[0])
+        tails = special.ndtri([0.975, 0.8]) if self.one_network else special.stdtrit(i.n - 1, [0.975, 0.8])
+        size = (i.high - i.low) / 2 * float(1 + tails[1] / tails[0])
         return f"×{three_digits(_exponential(size))}" if self.ratio else three_digits(self.scale * size)
 
     def __str__(self) -> str:
@@ -171,12 +167,6 @@ class Finding:
     def one_network(self) -> bool:
         """Whether an order in it is of one network each, in any of its comparisons."""
         return any(comparison.one_network for comparison in self.comparisons)
-
-    @property
-    def per_part(self) -> str:
-        """How many comparisons hold, of all, in words; empty where there is none."""
-        signs = [comparison.interval.sign() for comparison in self.comparisons]
-        return f"{signs.count(1)} of {len(signs)} hold" if signs else ""
 
 
 def verdict(kind: str, finding: Finding) -> str:

@@ -11,16 +11,16 @@ from companion._support import choose
 from companion.claims.evidence import curves, densities, estimators, identities, networks, numbers, orders
 from companion.claims.evidence.records import Shelf
 from companion.claims.paper import claims
+from companion.claims.parts import parts_of
 from companion.claims.rule import KINDS, Check, Finding, NotYetRun, verdict
-from companion.claims.words import counted, decides, earlier, missed, numbers_of, run_names, sentence
+from companion.claims.words import counted, decides, earlier, numbers_of, run_names, sentence
 from companion.experiments import presets, provenance
 from companion.experiments.settings import TIERS
 from companion.experiments.shelf import COMMITTED_FIRST, OWN_FIRST
 
 COLUMNS = (
     "id", "where", "kind", "text", "reported", "tier", "dataset", "value", "low", "high", "n", "counted",
-    "decides", "per_part", "missed", "measured", "verdict", "missing", "chapter", "records", "paths",
-    "earlier",
+    "decides", "parts", "note", "measured", "verdict", "missing", "chapter", "records", "paths", "earlier",
 )  # fmt: skip
 SIDE_BY_SIDE = ("small", "paper", "quick")
 """The tiers that the page of claims sets beside the paper, in its order."""
@@ -144,11 +144,11 @@ def table(tier: str = "quick", seed: int = 0, *, kinds: Collection[str] = KINDS)
         number; `value`, `low`, `high`, `n`: the number that decides the verdict (the weakest of the
         comparisons; the first of several estimates; the largest deviation relative to its tolerance) and how
         many units are behind it; `counted`: that number in words; `decides`, `measured`: the deciding number,
-        and all of them, in words; `per_part`: how many of several comparisons hold; `missed`: how large a
-        difference those that are undecided would have shown; `verdict`: by `rule.verdict`; `missing`: the
-        command that makes what is missing; `chapter`: the notebook that shows it; `records`: the runs;
-        `paths`: their folders; `earlier`: how many of them were made by earlier code; `tier`, `dataset`:
-        whose records, empty for `once` claims.
+        and all of them, in words; `parts`: each estimate and comparison, see `parts.Part`; `note`: the
+        sentence that belongs to them; `verdict`: by `rule.verdict`; `missing`: the command that makes what is
+        missing; `chapter`: the notebook that shows it; `records`: the runs; `paths`: their folders;
+        `earlier`: how many of them were made by earlier code; `tier`, `dataset`: whose records, empty for
+        `once` claims.
 
     Raises:
         ValueError: an unknown tier or kind.
@@ -242,8 +242,8 @@ def row(claim: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
         **numbers_of(finding),
         "counted": counted(finding),
         "decides": decides(finding),
-        "per_part": finding.per_part,
-        "missed": missed(finding),
+        "parts": parts_of(finding),
+        "note": finding.note,
         "measured": sentence(finding),
         "verdict": verdict(claim["kind"], finding),
         "missing": finding.missing,

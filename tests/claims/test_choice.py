@@ -42,7 +42,7 @@ def test_the_papers_network_comes_first_and_a_missing_record_is_named(make_run: 
 
 def test_support_repeats_the_verdict_of_the_strongest_evidence() -> None:
     rows = [("bayes", "", "holds"), ("samples", "small", "reproduced"), ("samples", "quick", "undecided")]
-    frame = pd.DataFrame(rows, columns=["id", "tier", "verdict"]).assign(measured="", reported="", counted="")
+    frame = pd.DataFrame(rows, columns=["id", "tier", "verdict"]).assign(parts=[[]] * len(rows))
     support = claims.support(frame).set_index("claim")
     assert support.loc["logits as densities", ["verdict", "tier"]].tolist() == ["holds", ""]
     assert support.loc["samples", ["verdict", "tier"]].tolist() == ["reproduced", "small"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from html import unescape
 from importlib import import_module
@@ -10,22 +12,32 @@ import pandas as pd
 import pytest
 
 from companion import claims
-from companion.claims import page
-from companion.claims.page import glyph, look, marks, maths, names, parts
-from companion.claims.rule import ONE_NETWORK
+from companion.claims import page, parts
+from companion.claims.page import glyph, look, marks, maths, names
+from companion.claims.rule import ONE_NETWORK, Comparison, Estimate, Finding
+from companion.metrics.intervals import Interval
+
+check = import_module("companion.claims.check")  # The package has a function of the same name.
+
+
+def part(value: float, low: float, high: float, **more: object) -> dict[str, object]:
+    """Return a comparison as a row holds it."""
+    return {"label": "a - b", "value": value, "low": low, "high": high} | more
+
 
 ROW = {
     "id": "samples", "where": "section 1", "kind": "order", "text": "a < b", "reported": "", "tier": "quick",
     "dataset": "mnist5k", "value": 1.0, "low": 0.5, "high": 1.5, "n": 3, "counted": "n = 3 seeds",
     "decides": "a - b +1 (+0.5 to +1.5)", "measured": "a - b +1 (+0.5 to +1.5); n = 3 seeds.",
-    "per_part": "", "missed": "", "verdict": "opposite", "missing": "",
+    "parts": [part(1.0, 0.5, 1.5)],
+    "note": "", "verdict": "opposite", "missing": "",
     "chapter": "05_trace_estimators", "records": "quick/mnist5k/baseline-seed0",
     "paths": "results/quick/mnist5k/baseline-seed0; _runs/quick/mnist5k/baseline-seed5", "earlier": 1,
 }  # fmt: skip
 ROW["where"] = "figure 2"
 WAITING = {
     "verdict": "not yet run", "decides": "", "counted": "", "paths": "", "earlier": 0, "measured": "",
-    "missing": "companion train",
+    "missing": "companion train", "parts": [],
 }  # fmt: skip
 IDS = list(names.SHORT)
 
@@ -85,10 +97,8 @@ def test_the_records_of_many_models_are_folded() -> None:
 
 
 def test_a_line_says_how_many_comparisons_hold_and_over_what() -> None:
-    measured = (
-        "a - b +1 (+0.5 to +1.5); a - c +1 (-1 to +3); a - d -2 (-3 to -1); n = 3 seeds. By x +1 (+1 to +2)."
-    )
-    (line,) = lines(claims.html_list(frame("opposite", measured=measured)))
+    found = [part(1.0, 0.5, 1.5), part(1.0, -1.0, 3.0), part(-2.0, -3.0, -1.0)]
+    (line,) = lines(claims.html_list(frame("opposite", parts=found)))
     assert "opposite : 1 of 3 hold, 1 opposite, over 3 seeds" in text(line)
 
 
@@ -98,11 +108,24 @@ def test_a_single_comparison_is_written_out_and_named_for_the_strongest_evidence
     assert "opposite : +1 (+0.5 to +1.5), over 3 seeds" in text(second)
 
 
-def test_how_many_hold_is_what_the_table_says_if_it_has_a_column_for_it() -> None:
-    assert parts.held({"measured": "a - b +1 (+0.5 to +1.5).", "counted": "", "per_part": "5 of 6 hold"}) == (
-        "5 of 6 hold"
+def test_the_strongest_line_says_how_large_a_difference_each_undecided_part_would_have_shown() -> None:
+    found = [part(1.0, 0.5, 1.5, detectable="0.7"), part(1.0, -1.0, 3.0, detectable="2.8")]
+    (line,) = lines(claims.html_list(frame("undecided", parts=found)))
+    assert "Seen four times in five: a difference of 2.8" in text(line)
+    assert "0.7" not in text(line)
+
+
+def test_a_part_of_the_table_is_a_comparison_or_an_estimate_and_survives_a_page() -> None:
+    compared = Comparison(
+        label="a / b", interval=Interval(value=0.0, low=math.nan, high=math.nan, n=1), ratio=True
     )
-    assert parts.held({"measured": "off by 1.0e-8.", "counted": ""}) == ""
+    estimated = Estimate(label="accuracy", reported=60.0, interval=Interval(value=58, low=57, high=59, n=9))
+    row = {"parts": parts.parts_of(Finding(comparisons=[compared], estimates=[estimated]))}
+    again = json.loads(json.dumps(check._without_nan(row), allow_nan=False))
+    for holder in (row, again):
+        (ratio,), (number,) = parts.comparisons(holder), parts.estimates(holder)
+        assert (ratio.value, ratio.ratio, ratio.sign, math.isnan(ratio.low)) == (1.0, True, 0, True)
+        assert (number.value, number.printed, number.sign) == (58, 60.0, -1)
 
 
 def test_a_line_without_a_record_leads_to_the_commands_on_another_page() -> None:
@@ -114,7 +137,7 @@ def test_a_line_without_a_record_leads_to_the_commands_on_another_page() -> None
 
 
 def test_the_strongest_evidence_is_the_largest_tier_that_can_decide() -> None:
-    unable = {"measured": "a - b +1 (no interval); n = 1 seed.", "verdict": "undecided"}
+    unable = {"parts": [part(1.0, math.nan, math.nan)], "verdict": "undecided"}
     for paper, expected in (({}, "paper"), (WAITING, "small"), (unable, "small")):
         rows = tiers(quick={}, small={"verdict": "undecided"}, paper=paper)
         assert claims.strongest(rows)["tier"].tolist() == [expected]
@@ -202,11 +225,11 @@ def test_a_glyph_draws_the_interval_on_its_side_of_zero_and_says_so() -> None:
     middle = glyph.WIDTH / 2
     low, high = ends(ROW)
     assert (low - middle) / (high - middle) == pytest.approx(0.5 / 1.5, abs=0.01)
-    assert max(ends(ROW | {"measured": "a - b -1 (-1.5 to -0.5)."})) < middle
-    low, high = ends(ROW | {"measured": "a / b ×1 (×0.5 to ×2)."})
+    assert max(ends(ROW | {"parts": [part(-1.0, -1.5, -0.5)]})) < middle
+    low, high = ends(ROW | {"parts": [part(1.0, 0.5, 2.0, ratio=True)]})
     assert (low + high) / 2 == pytest.approx(middle, abs=0.1)
     assert 'aria-label="1 interval: 1 on the claimed side of 0"' in glyph.glyph(ROW)
-    number = ROW | {"reported": "78.01 %", "measured": "accuracy 50.0 % (40.0 to 60.0)."}
+    number = ROW | {"parts": [part(50.0, 40.0, 60.0, printed=78.01)]}
     assert sum(ends(number)) / 2 == pytest.approx(middle)
     assert "0 with the printed number in it" in glyph.glyph(number)
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from companion.claims.page.marks import BLUE, GREEN, ONE_EACH, RED, parts_of
-from companion.claims.page.parts import Part, comparisons, estimates
+from companion.claims.parts import Part, comparisons, estimates
 
 WIDTH, MARGIN = 104, 4
 """Of a drawing in pixels, and what stays free at either end."""
@@ -26,8 +26,8 @@ def glyph(row: Mapping[str, Any]) -> str:
         row: of the table of claims.
 
     Example:
-        >>> row = {"measured": "a - b +2 (+1 to +3); n = 3 seeds.", "reported": "", "verdict": "reproduced"}
-        >>> glyph(row)[:68]
+        >>> part = {"label": "a - b", "value": 2.0, "low": 1.0, "high": 3.0}
+        >>> glyph({"parts": [part], "verdict": "reproduced"})[:68]
         '<svg class="claims-glyph" role="img" width="104" height="14" viewBox'
     """
     printed, compared = estimates(row), comparisons(row)

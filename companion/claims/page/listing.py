@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -14,9 +13,9 @@ from companion.claims.page.look import SIDES, rules
 from companion.claims.page.marks import EMPTY, look, side, sign
 from companion.claims.page.maths import set_maths
 from companion.claims.page.names import SECTIONS, place, section, short
-from companion.claims.page.parts import comparisons, estimates, held, note
 from companion.claims.page.records import links
 from companion.claims.page.strength import strongest, tiers_of
+from companion.claims.parts import Part, comparisons, estimates
 from companion.data import DATASETS
 from companion.experiments import presets
 from companion.experiments.settings import NETWORKS
@@ -152,9 +151,9 @@ def _line(row: dict[str, Any], best: dict[str, Any]) -> str:
     chip = f'<span class="claims-chip {look(verdict)}" aria-hidden="true">{sign(verdict)}</span>'
     is_best = tier == best["tier"]
     said = _said(row, strongest=is_best)
-    if is_best and row.get("missed"):
-        sizes = ", ".join(re.findall(r"(×?\d[\d.,]*) \(", row["missed"]))
-        said += f"<small>Seen four times in five: a difference of {escape(sizes)}</small>"
+    sizes = [part.detectable for part in comparisons(row) if part.sign == 0 and part.detectable]
+    if is_best and sizes:
+        said += f"<small>Seen four times in five: a difference of {escape(', '.join(sizes))}</small>"
     return (
         f'<div class="claims-line {" ".join(kinds)}">{head}{chip}<span class="claims-words">'
         f"<b>{escape(verdict)}</b>{said}</span>{glyph(row)}</div>"
@@ -171,7 +170,7 @@ def _said(row: dict[str, Any], *, strongest: bool) -> str:
         address = COMMANDS if row["missing"].startswith("companion ") else IMAGES
         return f', <a href="{address}">how to run it</a>' if row["missing"] else ""
     if kind == "exact":
-        return f". {set_maths(note(row))}" if note(row) else ""
+        return f". {set_maths(row['note'])}" if row["note"] else ""
     if kind == "opinion":
         return ""
     numbers, compared = estimates(row), comparisons(row)
@@ -184,9 +183,13 @@ def _said(row: dict[str, Any], *, strongest: bool) -> str:
     if len(compared) > 1 or (compared and numbers):
         opposite = sum(part.sign < 0 for part in compared)
         order = "of the order, " if numbers else ""
-        said.append(order + held(row) + (f", {opposite} opposite" if opposite else ""))
+        said.append(order + _held(compared) + (f", {opposite} opposite" if opposite else ""))
     units = row["counted"].removeprefix("n = ")
     return f": {set_maths('; '.join(part for part in said if part))}" + (f", over {units}" if units else "")
+
+
+def _held(compared: Sequence[Part]) -> str:
+    return f"{sum(part.sign == 1 for part in compared)} of {len(compared)} hold"
 
 
 def _full(rows: Rows) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from companion.claims.page.marks import EMPTY
-from companion.claims.page.parts import comparisons, estimates
+from companion.claims.parts import comparisons, estimates
 from companion.experiments.settings import TIERS
 
 STRONGEST_FIRST = tuple(reversed(TIERS))
@@ -34,7 +34,8 @@ def strongest(frame: pd.DataFrame) -> pd.DataFrame:
     Example:
         >>> rows = [("a", "quick", "opposite"), ("a", "paper", "not yet run"), ("a", "small", "undecided")]
         >>> frame = pd.DataFrame(rows, columns=["id", "tier", "verdict"])
-        >>> strongest(frame.assign(measured="a - b +1 (-1 to +3).", reported=""))["tier"].tolist()
+        >>> part = {"label": "a - b", "value": 1.0, "low": -1.0, "high": 3.0}
+        >>> strongest(frame.assign(parts=[[part]] * 3))["tier"].tolist()
         ['small']
     """
     place = {tier: rank for rank, tier in enumerate(("", *STRONGEST_FIRST))}
