@@ -33,9 +33,7 @@ from torch import Tensor, nn
 
 from companion import data, runs
 from companion.book import plots, stencils
-from companion.book.split import (
-    PARTS, WORDS, median_interval, split_gradient,
-)
+from companion.book.split import PARTS, WORDS, split_gradient
 from companion.book.style import SIGNED
 from companion.book.words import counted, interval_text
 from companion.experiments import presets
@@ -43,7 +41,7 @@ from companion.book.opening import begin, tell
 from companion.fooling import mean_logit_shift, shift_logits
 from companion.gradients import log_probability_gradient, logit_gradient
 from companion.losses import ScoreMatching
-from companion.metrics import mean_interval, score_alignment
+from companion.metrics import mean_interval, median_interval, score_alignment
 from companion.fooling.shifts import linear_shift
 
 begin(globals())

@@ -47,12 +47,13 @@ from companion.book.curves import training_curves
 from companion.book.sentences import (
     ranking, runs_in_words, trace_in_words,
 )
+from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS
 from companion.book.training_figures import (
     density_in_training, histories, learning,
 )
 from companion.book.training_words import (
-    beyond_the_rule, notes, over_the_rule, single_networks,
+    beyond_the_rule, over_the_rule, single_networks,
 )
 from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
@@ -197,7 +198,7 @@ large = [one for m in runs.METHODS for one in runs.find_all(*LARGE, m)]
 tell(
     large_epochs=presets.preset(*LARGE, "baseline").epochs,
     large_device=listed(sorted({f"one {r.record.device}" for r in large})),
-    large_notes=notes(*LARGE),
+    large_notes=strongest("cifar100", "history", ["paper"]).notes(),
 )
 
 # %% tags=["hide-input"]

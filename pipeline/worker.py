@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -122,7 +121,7 @@ def main(words: Sequence[str]) -> None:
     commands = {function.__name__: function for function in (train, evaluate, notebook, book)}
     try:
         commands[words[0]](**json.loads(words[1]))
-    except (ValueError, RuntimeError, subprocess.CalledProcessError) as error:
+    except (ValueError, RuntimeError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

@@ -7,25 +7,18 @@ their images; there the two networks' errors are taken as independent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 
-import numpy as np
 import pandas as pd
 
 from companion.book.sentences import differences_in_words
 from companion.book.strongest import Evidence
-from companion.book.tables import run_rows, run_table
+from companion.book.tables import run_table
 from companion.book.words import interval_text, listed
+from companion.claims import NotYetRun
+from companion.claims.evidence.records import IN_SAMPLES, Shelf, compare
+from companion.claims.evidence.records import metric as metric_of
 from companion.experiments.methods import METHODS
-from companion.metrics.intervals import Interval, paired_difference_interval
-
-SAMPLES = {
-    "gan_test": "correct",
-    "sample_total_variation": "total_variation",
-    "sample_high_frequency_share": "high_frequency_share",
-}
-"""Which column of `samples.csv` a metric is the mean of."""
 
 
 def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
@@ -34,7 +27,7 @@ def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
     Args:
         tier: one of `settings.TIERS`.
         dataset: the data set's name.
-        metric: a metric of the records; those of `SAMPLES` are paired sample by sample.
+        metric: a metric of the records; those of `IN_SAMPLES` are paired sample by sample.
 
     Returns:
         Columns model, value, low, high, n (samples or images) and sign: 1 or -1 where the 95 % interval
@@ -48,21 +41,16 @@ def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
         >>> found["model"].tolist(), found["n"].unique().tolist()
         (['score_matching', 'anti_score_matching', 'gradient_norm'], [200])
     """
-    rows = run_rows(tier, dataset, "samples") if metric in SAMPLES else run_table(tier, dataset, metric)
-    column, found = SAMPLES.get(metric, "value"), []
+    shelf, read, found = Shelf(tier=tier, dataset=dataset), metric_of(metric), []
     for name in (other for other in METHODS if other != "baseline"):
-        seeds = set.intersection(*(set(rows.loc[rows["model"] == m, "seed"]) for m in (name, "baseline")))
-        if not seeds:
+        try:
+            mine, base = (shelf.values(one, read) for one in (name, "baseline"))
+        except NotYetRun:
             continue
-        here = rows.loc[rows["seed"] == min(seeds)]
-        mine, base = (here.loc[here["model"] == m] for m in (name, "baseline"))
-        if metric in SAMPLES:
-            apart = paired_difference_interval(
-                *(part[column].astype(float).tolist() for part in (mine, base))
-            )
-        else:
-            apart = _independent(mine.to_dict("records")[0], base.to_dict("records")[0])
-        found.append({"model": name, **asdict(apart), "sign": apart.sign()})
+        if both := sorted(mine.keys() & base.keys()):
+            lowest = both[0]
+            apart = compare(name, {lowest: mine[lowest]}, {lowest: base[lowest]}).interval
+            found.append({"model": name, **asdict(apart), "sign": apart.sign()})
     return pd.DataFrame(found, columns=["model", "value", "low", "high", "n", "sign"])
 
 
@@ -86,7 +74,7 @@ def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 
     said: dict[int, list[str]] = {1: [], -1: [], 0: []}  # in the order of the sentences
     for row in compared(*evidence.shelf, metric).to_dict("records"):
         said[row["sign"]].append(f"{METHODS[row['model']].label} {interval_text(row, form, scale)}")
-    over = "samples, pair by pair" if metric in SAMPLES else "images"
+    over = "samples, pair by pair" if metric in IN_SAMPLES else "images"
     ways = {1: "above the baseline", -1: "below the baseline", 0: "undecided"}
     parts = [f"{ways[sign]}: {listed(names)}." for sign, names in said.items() if names]
     first, *rest = parts or ["there is no other network to compare."]
@@ -95,10 +83,3 @@ def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 
 
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
-
-
-def _independent(mine: Mapping[str, float], base: Mapping[str, float]) -> Interval:
-    """Return the difference of two means with symmetrical intervals, their errors taken as independent."""
-    reach = float(np.hypot(mine["high"] - mine["value"], base["high"] - base["value"]))
-    value = float(mine["value"] - base["value"])
-    return Interval(value=value, low=value - reach, high=value + reach, n=int(min(mine["n"], base["n"])))

@@ -18,11 +18,10 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 
 from companion.experiments.methods import METHODS
 from companion.experiments.provenance import PROJECT
+from companion.trace.precision import TF32_SIGMA
 
 FORMATS = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
 """The formats' names in the file, and as they are written."""
-SAFE_SIGMA = 0.01
-"""The rule is stated for this sigma and larger ones: the smallest at which a format is judged harmless."""
 _COLOURS = {"float32": "#0072B2", "tf32": "#D55E00", "bfloat16": "#CC79A7"}
 _MARKS = {"float32": "^", "tf32": "D", "bfloat16": "v"}
 _DASHES: dict[str, Literal["--", "-"]] = {"baseline": "--", "score_matching": "-"}
@@ -108,8 +107,8 @@ def in_words(found: pd.DataFrame) -> dict[str, str]:
     """Return chapter 05's sentences on the measurements, by the names of its prose."""
     wide, more = spreads(found), added(found)
     sigmas = sorted(set(found["sigma"]))
-    small = [sigma for sigma in sigmas if sigma < SAFE_SIGMA]
-    large = [sigma for sigma in sigmas if sigma >= SAFE_SIGMA]
+    small = [sigma for sigma in sigmas if sigma < TF32_SIGMA]
+    large = [sigma for sigma in sigmas if sigma >= TF32_SIGMA]
     times = pd.concat([_against_float32(found, variant) for variant in ("forward", "central")])
     at_large = times[times.index.get_level_values("sigma").isin(large)]
     ruined = wide.xs(small[0], level="sigma")
@@ -117,20 +116,20 @@ def in_words(found: pd.DataFrame) -> dict[str, str]:
     widest = {name: 100 * float(np.abs(np.asarray(at_large[name]) - 1).max()) for name in worst}
     ends = {name: f"{worst[name].min():.2f} and {worst[name].max():.2f}" for name in worst}
     growth = [
-        f"{FORMATS[str(name)]} {more.loc[(model, small[0]), name] / more.loc[(model, SAFE_SIGMA), name]:.0f} "
+        f"{FORMATS[str(name)]} {more.loc[(model, small[0]), name] / more.loc[(model, TF32_SIGMA), name]:.0f} "
         f"times ({METHODS[str(model)].label})"
         for name in more
         for model in more.index.unique("model")
-        if more.loc[(model, SAFE_SIGMA), name] > 0
+        if more.loc[(model, TF32_SIGMA), name] > 0
     ]
     images, probes = int(found["images"].iloc[0]), int(found["probes"].iloc[0])
     written = " and ".join(f"{sigma:g}" for sigma in large)
     largest = max(np.asarray(worst["tf32"]))
     return {
         "gpu_short": f"TF32 changes the scatter of a sample by at most {widest['tf32']:.2f} % where σ is "
-        f"{SAFE_SIGMA:g} or more, and at {small[0]:g} multiplies it by up to {largest:.1f}.",
+        f"{TF32_SIGMA:g} or more, and at {small[0]:g} multiplies it by up to {largest:.1f}.",
         "gpu_setting": f"There are {images} test images with {probes} samples each, on one NVIDIA H200.",
-        "gpu_growth": f"From σ = {SAFE_SIGMA:g} to {small[0]:g} it grows, where it can be told at both, by: "
+        "gpu_growth": f"From σ = {TF32_SIGMA:g} to {small[0]:g} it grows, where it can be told at both, by: "
         f"{', '.join(growth)}.",
         "gpu_rule": f"At σ of {written}, TF32 changes the scatter of a sample by at most "
         f"{widest['tf32']:.2f} % and bfloat16 by at most {widest['bfloat16']:.0f} %, in either network and "
@@ -149,15 +148,15 @@ def _bias(found: pd.DataFrame) -> str:
     """Say how far the choice of sigma moves the baseline's mean estimate, and how far TF32 does."""
     rows = found.loc[(found["model"] == "baseline") & (found["variant"] == "central")]
     means = rows.pivot(index="sigma", columns="precision", values="mean")
-    safe = means.loc[means.index >= SAFE_SIGMA]
+    safe = means.loc[means.index >= TF32_SIGMA]
     moved = float(np.abs(safe["tf32"].to_numpy() - safe["float32"].to_numpy()).max())
-    at = rows.loc[(rows["precision"] == "float32") & (rows["sigma"] == SAFE_SIGMA)].iloc[0]
+    at = rows.loc[(rows["precision"] == "float32") & (rows["sigma"] == TF32_SIGMA)].iloc[0]
     return (
-        f"On the baseline the mean of the central estimate at σ = {SAFE_SIGMA:g} is {at['mean']:,.0f} "
+        f"On the baseline the mean of the central estimate at σ = {TF32_SIGMA:g} is {at['mean']:,.0f} "
         f"(standard error over images {at['standard_error']:,.0f}), and Hutchinson's on the same images "
         f"{at['hutchinson_mean']:,.0f}; from one σ to another it lies between {means['float32'].min():,.0f} "
         f"and {means['float32'].max():,.0f}. TF32 moves it by at most {moved:,.1f} where σ is "
-        f"{SAFE_SIGMA:g} or more."
+        f"{TF32_SIGMA:g} or more."
     )
 
 

@@ -42,9 +42,9 @@ def rank_correlation(
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return replace(mean_over_seeds([]), n=len(x))
     drawn = np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))
-    found = _spearman(x[drawn], y[drawn])
+    found = spearman(x[drawn], y[drawn])
     low, high = np.quantile(found[np.isfinite(found)], [0.025, 0.975])
-    return Interval(value=float(_spearman(x, y)), low=float(low), high=float(high), n=len(x))
+    return Interval(value=float(spearman(x, y)), low=float(low), high=float(high), n=len(x))
 
 
 def over_seeds(
@@ -96,7 +96,7 @@ def paired(values: Mapping[int, float], base: Mapping[int, float]) -> Interval:
     return paired_difference_interval([values[s] for s in seeds], [base[s] for s in seeds])
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Correlate ranks along the last axis; nan where all numbers of one side are equal."""
     a, b = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (_ranks(x), _ranks(y)))
     size = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))

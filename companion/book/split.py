@@ -16,15 +16,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import special
 from torch import Tensor, nn
 
 from companion._support import evaluation_mode, flat_sum, logits_of, resolve_target
 from companion.book.seeds import mean_over_seeds
 from companion.experiments.records import Run
-from companion.metrics import Interval
+from companion.metrics.intervals import Interval, median_interval
 
 PARTS = {"own": r"$\log p_i$", "others": r"$-$ mean $\log p_j$", "free": r"mean $f_j$"}
 """How the parts are written in figures."""
@@ -126,35 +124,6 @@ def split_gradient(model: nn.Module, x: Tensor, target: int | Tensor | None = No
             for name, value in values.items()
         }
     return LogitParts(**gradients)
-
-
-def median_interval(samples: Tensor) -> Interval:
-    """95 % interval of the median of independent samples, from their order alone.
-
-    How many of n samples lie below the median is binomial, whatever their law. So the median lies between
-    the l-th smallest and the l-th largest with a probability of at least 0.95 if at most l - 1 of n fair
-    coins show heads with one of at most 0.025.
-
-    Args:
-        samples: (n,).
-
-    Returns:
-        The median with its interval; low and high are nan where n is below 6, too few for 95 %, and the
-        median of nothing is nan, too.
-
-    Example:
-        >>> interval = median_interval(torch.arange(101.0))
-        >>> interval.value, interval.low, interval.high
-        (50.0, 40.0, 60.0)
-        >>> median_interval(torch.arange(5.0)).low
-        nan
-    """
-    ordered = samples.detach().cpu().double().sort().values
-    n = len(ordered)
-    rank = int((special.bdtr(np.arange(n), n, 0.5) <= 0.025).sum())
-    low, high = (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (math.nan, math.nan)
-    middle = float(ordered.quantile(0.5)) if n else math.nan
-    return Interval(value=middle, low=low, high=high, n=n)
 
 
 def shares_over_seeds(

@@ -9,6 +9,7 @@ from companion.book.words import counted
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
+from companion.experiments.settings import NETWORKS
 
 STRONGEST_FIRST = ("paper", "small")
 """The tiers that have the paper's data, from the strongest evidence down."""
@@ -44,7 +45,7 @@ class Evidence:
         if not self.seeds:
             return "network"
         settings = next(iter(self.runs.values()))[0].settings
-        return f"{settings.network.replace('resnet', 'ResNet-')} of width {settings.width}"
+        return f"{NETWORKS[settings.network]} of width {settings.width}"
 
     @property
     def is_the_papers(self) -> bool:
@@ -99,7 +100,7 @@ class Evidence:
         """
         of: dict[str, list[str]] = {}
         for name, found in self.runs.items():
-            for note in dict.fromkeys(note for run in found for note in getattr(run.record, "notes", ())):
+            for note in dict.fromkeys(note for run in found for note in run.record.notes):
                 of.setdefault(note, []).append(METHODS[name].title)
         said = [
             note if len(names) == len(self.runs) else f"{', '.join(names)}: {note}"

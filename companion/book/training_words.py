@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from companion.book.tables import model_table, paired_differences
 from companion.book.words import counted, direction, interval_text, listed
-from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.search import SLACK
-
-
-def notes(tier: str, dataset: str, names: Iterable[str] = METHODS) -> str:
-    """Return the notes of the runs' records, each once, as sentences: what their code does not say.
-
-    Example:
-        >>> notes("tiny", "no_such_data")
-        ''
-    """
-    found = [
-        note for name in names for run in shelf.find_all(tier, dataset, name) for note in run.record.notes
-    ]
-    return " ".join(dict.fromkeys(found))
 
 
 def beyond_the_rule(tier: str, dataset: str) -> str:
@@ -35,19 +22,17 @@ def beyond_the_rule(tier: str, dataset: str) -> str:
         >>> beyond_the_rule("tiny", "no_such_data")
         'Whole runs are not there to compare.'
     """
-    lost = paired_differences(tier, dataset, "validation_accuracy").dropna(subset="value")
-    if lost.empty:
-        return "Whole runs are not there to compare."
-    each = [
-        f"{METHODS[row['model']].label} {interval_text(row, '{:+.1f}', 100)}"
-        for row in lost.to_dict("records")
-    ]
-    seeds = counted(max(row["n"] for row in lost.to_dict("records")), "seed")
+    moved = _moved(tier, dataset)
+    over = _over(moved)
+    if not moved:
+        return over
+    each = [f"{METHODS[row['model']].label} {interval_text(row, '{:+.1f}', 100)}" for row in moved]
+    seeds = counted(max(row["n"] for row in moved), "seed")
     said = (
         f"Trained to the end, the presets move the share of validation pictures that are right by, in "
         f"percentage points against the baseline ({seeds}): {listed(each)}. "
     )
-    return f"{said}{over_the_rule(tier, dataset)} {_objective(tier, dataset)}".strip()
+    return f"{said}{over} {_objective(tier, dataset)}".strip()
 
 
 def over_the_rule(tier: str, dataset: str) -> str:
@@ -57,10 +42,18 @@ def over_the_rule(tier: str, dataset: str) -> str:
         >>> over_the_rule("tiny", "no_such_data")
         'Whole runs are not there to compare.'
     """
-    lost = paired_differences(tier, dataset, "validation_accuracy").dropna(subset="value")
-    if lost.empty:
+    return _over(_moved(tier, dataset))
+
+
+def _moved(tier: str, dataset: str) -> list[dict[str, Any]]:
+    """Return how each penalty moves the share of validation pictures right, a row a method."""
+    return paired_differences(tier, dataset, "validation_accuracy").dropna(subset="value").to_dict("records")
+
+
+def _over(moved: Sequence[Mapping[str, Any]]) -> str:
+    if not moved:
         return "Whole runs are not there to compare."
-    over = [METHODS[row["model"]].label for row in lost.to_dict("records") if row["value"] < -SLACK]
+    over = [METHODS[row["model"]].label for row in moved if row["value"] < -SLACK]
     allowed = counted(round(100 * SLACK), "percentage point")
     if not over:
         return f"In whole runs none loses more on average than the {allowed} that the rule allows."

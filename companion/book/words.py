@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from companion.claims.words import listed as listed
 from companion.metrics.intervals import Interval
 
 
@@ -62,17 +63,6 @@ def direction(
     """
     values = _entries(row)
     return above if values["low"] > 0 else below if values["high"] < 0 else neither
-
-
-def listed(words: Iterable[str]) -> str:
-    """Join words as a sentence does: `a`, `a and b`, `a, b and c`; `none` for none.
-
-    Example:
-        >>> listed(["one", "two", "three"])
-        'one, two and three'
-    """
-    items = list(words)
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0] if items else "none"
 
 
 def _written(form: str, value: float) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from companion.book import style
 from companion.book.axes import legend_below, say_not_run
-from companion.book.seeds import mean_over_seeds, rank_correlation
+from companion.book.seeds import mean_over_seeds, rank_correlation, spearman
 from companion.book.words import listed
 from companion.experiments.methods import METHODS
 
@@ -99,8 +99,10 @@ def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFram
     for x in YARDSTICKS:
         for y in qualities:
             one = rank_correlation(frame[x].tolist(), frame[y].tolist())
-            rest = [frame[frame["model"] != kind] for kind in frame["model"].unique()]
-            without = [_spearman(part, x, y) for part in rest]
+            rest = [frame.loc[frame["model"] != kind, [x, y]] for kind in frame["model"].unique()]
+            without = [
+                float(spearman(*part.to_numpy(dtype=float).T)) if len(part) > 2 else math.nan for part in rest
+            ]
             least, most = min(without, default=math.nan), max(without, default=math.nan)
             sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
             rows.append(
@@ -132,11 +134,6 @@ def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) 
         names = [label for name, label in qualities.items() if mine[name] == sign]
         words += [f"{word} {listed(names)}"] if names else []
     return ", ".join(words) or "nothing"
-
-
-def _spearman(frame: pd.DataFrame | pd.Series, x: str, y: str) -> float:
-    ranks = pd.DataFrame(frame[[x, y]]).rank()
-    return float(np.corrcoef(ranks[x], ranks[y])[0, 1]) if len(frame) > 2 else math.nan
 
 
 def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from companion import data, trace
+from companion import data
 from companion._support import evaluation_mode, to_device
 from companion.experiments import checks, files, provenance, shelf
 from companion.experiments.measurements import (
@@ -118,22 +118,21 @@ def evaluate(
     found = dict(record.metrics)
     pictures: dict[str, Tensor] = {}
     seconds = 0.0
-    with trace.full_precision():
-        bar = tqdm(experiments.items(), disable=not progress)
-        for name, experiment in bar:
-            bar.set_description(f"evaluating {record.name} seed {record.seed}, {name.replace('_', ' ')}")
-            findings = _kept(unfinished / name, key)
-            if findings is None:
-                began = time.monotonic()
-                with tensor_float32(where.type == "cuda" and name in WITH_TF32):
-                    findings = experiment()
-                findings = replace(findings, seconds=time.monotonic() - began)
-                _keep(findings, unfinished / name, key)
-            seconds += findings.seconds
-            found |= {name: as_metric(interval) for name, interval in findings.metrics.items()}
-            pictures |= findings.pictures
-            for table, frame in findings.tables.items():
-                files.write_table(frame, directory / f"{table}.csv")
+    bar = tqdm(experiments.items(), disable=not progress)
+    for name, experiment in bar:
+        bar.set_description(f"evaluating {record.name} seed {record.seed}, {name.replace('_', ' ')}")
+        findings = _kept(unfinished / name, key)
+        if findings is None:
+            began = time.monotonic()
+            with tensor_float32(where.type == "cuda" and name in WITH_TF32):
+                findings = experiment()
+            findings = replace(findings, seconds=time.monotonic() - began)
+            _keep(findings, unfinished / name, key)
+        seconds += findings.seconds
+        found |= {name: as_metric(interval) for name, interval in findings.metrics.items()}
+        pictures |= findings.pictures
+        for table, frame in findings.tables.items():
+            files.write_table(frame, directory / f"{table}.csv")
     files.write_atomically(directory / "pictures.safetensors", save(pictures))
     completed = replace(
         record,

@@ -15,7 +15,9 @@ from companion.metrics.image_quality import (
 )
 from companion.metrics.intervals import (
     Interval,
+    independent_difference_interval,
     mean_interval,
+    median_interval,
     paired_difference_interval,
     seed_interval,
     standard_error,
@@ -45,7 +47,9 @@ __all__ = [
     "gradient_map_quality",
     "high_frequency_share",
     "hyvarinen_objective",
+    "independent_difference_interval",
     "mean_interval",
+    "median_interval",
     "paired_difference_interval",
     "pixel_perturbation",
     "sample_quality",

@@ -12,6 +12,7 @@ from torch import nn
 from companion.claims.evidence import networks
 from companion.claims.evidence.records import Shelf
 from companion.experiments import presets, shelf, training
+from companion.metrics import median_interval
 from tests.claims.conftest import Maker
 
 
@@ -34,12 +35,12 @@ def test_the_medians_interval_is_free_of_assumptions_and_covers_as_it_says() -> 
     generator = torch.Generator().manual_seed(0)
     covered = 0
     for _ in range(2000):
-        interval = networks.median_interval(torch.rand(15, generator=generator).pow(3))
+        interval = median_interval(torch.rand(15, generator=generator).pow(3))
         covered += interval.low <= 0.125 <= interval.high
     exact = 1 - 2 * stats.binom.cdf(3, 15, 0.5)  # 0.9648
     assert covered / 2000 == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 2000))
-    assert math.isnan(networks.median_interval(torch.rand(5)).low)
-    assert not math.isnan(networks.median_interval(torch.rand(6)).low)
+    assert math.isnan(median_interval(torch.rand(5)).low)
+    assert not math.isnan(median_interval(torch.rand(6)).low)
 
 
 def test_a_slower_estimate_has_a_ratio_above_one(monkeypatch: pytest.MonkeyPatch) -> None:

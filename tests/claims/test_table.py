@@ -17,7 +17,7 @@ from companion.claims.evidence import curves, densities, networks, numbers
 from companion.claims.evidence.records import Reading, Shelf, compare, metric
 from companion.experiments import measurements, records, series, shelf
 from companion.experiments.methods import METHODS
-from companion.metrics.intervals import Interval, wilson
+from companion.metrics.intervals import Interval, independent_difference_interval, wilson
 from tests.claims.conftest import Maker
 
 table = import_module("companion.claims.table")  # The package has a function of the same name.
@@ -284,9 +284,9 @@ def test_sweep_needs_every_cell(make_run: Maker) -> None:
 
 def test_newcombe_of_equal_proportions_contains_zero_and_is_antisymmetric() -> None:
     a, b = wilson(30, 100), wilson(45, 100)
-    forth, back = numbers.newcombe(a, b), numbers.newcombe(b, a)
+    forth, back = independent_difference_interval(a, b), independent_difference_interval(b, a)
     assert (forth.value, forth.low, forth.high) == pytest.approx((-back.value, -back.high, -back.low))
-    assert numbers.newcombe(a, a).sign() == 0
+    assert independent_difference_interval(a, a).sign() == 0
 
 
 def test_a_claim_about_cifar10_is_judged_on_it_and_at_no_tier_without_it(make_run: Maker) -> None:
@@ -305,7 +305,7 @@ def test_a_claim_about_cifar10_is_judged_on_it_and_at_no_tier_without_it(make_ru
 def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> None:
     run = shelf.load(make_run("score_matching", 0, status="diverged", diverged={"epoch": 1, "step": 2}))
     assert math.isnan(curves.curve_mean("trace_train")(run).value)
-    assert curves.depth("trace_train")(run).value == math.inf
+    assert curves.depth()(run).value == math.inf
     make_run("score_matching", 1, history={"trace_train": [1.0, 3.0]})
     found = SHELF.values("score_matching", curves.curve_mean("trace_train"))
     assert {seed: reading.value for seed, reading in found.items()} == {1: 2.0}
@@ -313,8 +313,8 @@ def test_a_run_without_a_whole_epoch_has_no_mean_of_a_curve(make_run: Maker) -> 
 
 def test_a_trace_above_zero_is_no_depth(make_run: Maker) -> None:
     run = shelf.load(make_run("score_matching", 0, history={"trace_train": [-9.0, 3.0]}))
-    assert curves.depth("trace_train")(run).value == 1.0
-    assert curves.depth("trace_train", end=False)(run).value == 10.0
+    assert curves.depth()(run).value == 1.0
+    assert curves.depth(end=False)(run).value == 10.0
 
 
 def test_a_history_without_the_column_names_the_file_and_the_column(make_run: Maker) -> None:

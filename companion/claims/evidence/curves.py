@@ -48,13 +48,16 @@ def curve_mean(column: str) -> Quantity:
     return lambda run: Reading.plain(_column(run, column)[0])
 
 
-def depth(column: str, end: bool = True) -> Quantity:
-    """Return 1 + max(0, -t) of a trace's last value or its first, infinite for a run that stopped at once."""
+def depth(*, end: bool = True) -> Quantity:
+    """Return 1 + max(0, -t) of the trace on training images, at the end or the beginning.
+
+    At the end it is infinite for a run that stopped at once.
+    """
 
     def read(run: Run) -> Reading:
         if _stopped_at_once(run):
             return Reading.plain(math.inf if end else 1.0)
-        return Reading.plain(1 + max(0.0, -_column(run, column)[1 if end else 2]))
+        return Reading.plain(1 + max(0.0, -_column(run, "trace_train")[1 if end else 2]))
 
     return read
 
@@ -79,8 +82,8 @@ def _column(run: Run, column: str) -> tuple[float, float, float]:
 
 def collapsed(shelf: Shelf, name: str) -> Finding:
     """Judge whether the trace on training images falls through training, and below the stabilised runs'."""
-    ends, begins = (shelf.values(name, depth("trace_train", end)) for end in (True, False))
-    stable = shelf.values("collapse-stable", depth("trace_train"))
+    ends, begins = (shelf.values(name, depth(end=end)) for end in (True, False))
+    stable = shelf.values("collapse-stable", depth())
     return Finding(
         comparisons=[
             compare("depth of the trace, last epoch / first", ends, begins, ratio=True),
@@ -94,9 +97,9 @@ def collapsed(shelf: Shelf, name: str) -> Finding:
 def stabilised(shelf: Shelf) -> Finding:
     """Judge whether the squared trace's penalty keeps the trace higher, and its fall smaller."""
     names = ("collapse-naive", "collapse-stable")
-    naive, stable = (shelf.values(name, depth("trace_train")) for name in names)
+    naive, stable = (shelf.values(name, depth()) for name in names)
     falls = [
-        _divided(ends, shelf.values(name, depth("trace_train", end=False)))
+        _divided(ends, shelf.values(name, depth(end=False)))
         for name, ends in zip(names, (naive, stable), strict=True)
     ]
     return Finding(

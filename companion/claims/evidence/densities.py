@@ -24,7 +24,7 @@ from companion.claims.rule import Comparison, Finding, three_digits
 from companion.experiments.measurements import SIGMAS
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
-from companion.metrics.intervals import Interval
+from companion.metrics.intervals import Interval, normal_quantile
 
 HALF = len(SIGMAS) // 2
 SMALL_NOISE, LARGE_NOISE = SIGMAS[:HALF], SIGMAS[HALF:]
@@ -37,8 +37,9 @@ def mean_ratio(sigmas: Sequence[float]) -> Quantity:
         if not (run.directory / "density_ratio.csv").exists():
             return Reading.plain(math.nan)
         rows = run.table("density_ratio").set_index("sigma").loc[list(sigmas)]
+        z = normal_quantile(0.95)
         intervals = [
-            Interval(value=value, low=value - 1.96 * error, high=value + 1.96 * error, n=int(n))
+            Interval(value=value, low=value - z * error, high=value + z * error, n=int(n))
             for value, error, n in rows[["log_mean_ratio", "log_mean_ratio_standard_error", "n"]].itertuples(
                 index=False
             )

@@ -181,25 +181,6 @@ def cost_ratios(model: nn.Module, x: Tensor, y: Tensor, repetitions: int) -> dic
     return {name: torch.stack(values[1:]) for name, values in ratios.items()}  # The first turn warms up.
 
 
-def median_interval(values: Tensor) -> Interval:
-    """Return the median with its 95 % interval from order statistics; nan ends below n = 6.
-
-    Example:
-        >>> interval = median_interval(torch.arange(15.0))
-        >>> interval.value, interval.low, interval.high
-        (7.0, 3.0, 11.0)
-    """
-    from scipy import stats  # Here, since it takes a while to import.
-
-    n = len(values)
-    ordered = values.double().sort().values
-    below = int(stats.binom.ppf(0.025, n, 0.5)) - 1  # P(fewer values lie below the median) <= 0.025
-    median = float(ordered.quantile(0.5))
-    if below < 0:
-        return Interval(value=median, low=float("nan"), high=float("nan"), n=n)
-    return Interval(value=median, low=float(ordered[below]), high=float(ordered[n - 1 - below]), n=n)
-
-
 def _seconds(action: Callable[[], object]) -> Tensor:
     started = time.perf_counter()
     action()

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from companion.claims.evidence.orders import ordering
-from companion.claims.evidence.records import Shelf, metric, newcombe, over_seeds, used
+from companion.claims.evidence.records import Shelf, metric, over_seeds, used
 from companion.claims.rule import Comparison, Estimate, Finding, NotYetRun
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
 from companion.experiments.series import SWEEP_MUS, SWEEP_WEIGHTS
-from companion.metrics.intervals import Interval
+from companion.metrics.intervals import Interval, independent_difference_interval
 
 TABLE_1 = ("baseline", "anti_score_matching", "gradient_norm", "score_matching")
 """The order in which `claims.toml` lists Table 1's numbers."""
@@ -98,12 +98,12 @@ def sweep(shelf: Shelf, claim: Mapping[str, Sequence[float]]) -> Finding:
     comparisons = [
         Comparison(
             label=f"GAN-test, best cell - best other (lambda {rival[0]:.0e}, mu {rival[1]:.0e})",
-            interval=newcombe(best["gan_test"], cells[rival].interval("gan_test")),
+            interval=independent_difference_interval(best["gan_test"], cells[rival].interval("gan_test")),
             scale=100,
         ),
         Comparison(
             label="half the best cell's accuracy - that of lambda 1e-2, mu 1e-5",
-            interval=newcombe(half, cells[FAILING].interval("test_accuracy")),
+            interval=independent_difference_interval(half, cells[FAILING].interval("test_accuracy")),
             scale=100,
         ),
     ]

@@ -26,6 +26,7 @@ from companion.claims.evidence.records import (
 )
 from companion.claims.rule import Comparison, Finding
 from companion.experiments.methods import METHODS
+from companion.metrics.intervals import median_interval
 
 ORDER_FIGURE_3 = (
     ("score_matching", "baseline"),
@@ -149,7 +150,7 @@ def cost(shelf: Shelf) -> Finding:
     labels = {"estimate": "time, Hutchinson / Taylor", "derivative": "with the derivative for training"}
     return Finding(
         comparisons=[
-            Comparison(label=labels[name], interval=networks.median_interval(values), ratio=True)
+            Comparison(label=labels[name], interval=median_interval(values), ratio=True)
             for name, values in ratios.items()
         ],
         note="Medians; both times include the forward pass that the two share. Timed just now.",

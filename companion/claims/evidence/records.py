@@ -19,7 +19,12 @@ from companion.experiments import presets, provenance, series, shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
 from companion.experiments.settings import TIERS, Settings
-from companion.metrics.intervals import Interval, paired_difference_interval, seed_interval
+from companion.metrics.intervals import (
+    Interval,
+    independent_difference_interval,
+    paired_difference_interval,
+    seed_interval,
+)
 
 IN_SAMPLES = {
     "gan_test": "correct",
@@ -232,33 +237,12 @@ def _of_one_network(first: Reading, second: Reading, *, ratio: bool) -> Interval
         a, b = _logarithm(a), _logarithm(b)
     if first.each is not None and second.each is not None and not ratio:
         return paired_difference_interval(first.each(), second.each())
-    return newcombe(a, b)
+    return independent_difference_interval(a, b)
 
 
 def _logarithm(interval: Interval) -> Interval:
     value, low, high = (math.log(max(end, 1e-30)) for end in (interval.value, interval.low, interval.high))
     return Interval(value=value, low=low, high=high, n=interval.n)
-
-
-def newcombe(first: Interval, second: Interval) -> Interval:
-    """Return the interval of a difference of independent quantities, by squaring and adding.
-
-    For proportions with their Wilson intervals it is method 10 of Newcombe (1998), for means the usual one.
-    Two quantities of the same images that rise and fall together have a narrower one.
-
-    Example:
-        >>> from companion.metrics.intervals import wilson
-        >>> interval = newcombe(wilson(56, 70), wilson(48, 80))
-        >>> round(interval.low, 4), round(interval.high, 4)
-        (0.0524, 0.3339)
-    """
-    difference = first.value - second.value
-    return Interval(
-        value=difference,
-        low=difference - math.hypot(first.value - first.low, second.high - second.value),
-        high=difference + math.hypot(first.high - first.value, second.value - second.low),
-        n=min(first.n, second.n),
-    )
 
 
 def against(

@@ -19,6 +19,7 @@ from companion.claims.page.marks import (
 )
 from companion.claims.page.names import SECTIONS, section, short
 from companion.claims.page.strength import strongest, tiers_of
+from companion.claims.words import listed
 
 LEGEND = (
     ("for", "✓", "as claimed"),
@@ -171,13 +172,3 @@ def _against(best: pd.DataFrame) -> str:
 def _topic(topic: str, links: Sequence[str]) -> str:
     """Join claims on one topic, as in `accuracy (baseline, anti)`; one that is its own topic stands alone."""
     return links[0] if links[0].endswith(f">{escape(topic)}</a>") else f"{escape(topic)} ({', '.join(links)})"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Join words as a sentence does.
-
-    Example:
-        >>> listed(["one", "two", "three"])
-        'one, two and three'
-    """
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
