@@ -15,12 +15,13 @@ The score is the posterior mean of the components' scores, with :math:`r_m \prop
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least, generator_or_fresh, resolve_target
+from companion._support import at_least, generator_or_fresh, positive, resolve_target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,11 @@ class Mixture:
         rows = rows[:, 0].to(self.means.device)
         noise = torch.randn(n, self.means.shape[1], generator=generator, dtype=self.means.dtype,
                             device=generator.device).to(self.means.device)  # fmt: skip
-        factors = torch.linalg.cholesky(self.covariances)[rows]
-        return self.means[rows] + (factors @ noise[:, :, None])[:, :, 0], self.labels[rows]
+        x = self.means[rows]
+        for component, factor in enumerate(self._factors):
+            mine = rows == component
+            x[mine] += noise[mine] @ factor.mT
+        return x, self.labels[rows]
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Return log p(x, i) for every class, (N, C): logits whose softmax is the true posterior."""
@@ -125,24 +129,48 @@ class Mixture:
         if y is not None:
             other = self.labels != self._classes(len(x), y)[:, None]
             components = components.masked_fill(other, -math.inf)
-        to_means = self.means - x[:, None, :]
-        scores = torch.linalg.solve(self.covariances, to_means[..., None])[..., 0]
-        return (components.softmax(dim=1)[:, :, None] * scores).sum(dim=1)
+        scores = torch.cholesky_solve(-self._from_means(x), self._factors)
+        return torch.einsum("nm,mdn->nd", components.softmax(dim=1), scores)
+
+    def smoothed(self, sigma: float) -> Mixture:
+        """Return the density of x + sigma eta, with eta ~ N(0, I): the same mixture, a little wider.
+
+        Args:
+            sigma: standard deviation of the noise, finite and above 0.
+
+        Raises:
+            ValueError: sigma is not finite and above 0.
+
+        Example:
+            >>> gaussian_mixture(torch.zeros(1, 2)).smoothed(2.0).covariances[0].diag().tolist()
+            [5.0, 5.0]
+        """
+        width = positive("sigma", sigma) ** 2
+        return replace(
+            self, covariances=self.covariances + width * torch.eye(self.means.shape[1]).to(self.means)
+        )
 
     def classifier(self) -> nn.Module:
         """Return the Bayes classifier: a module mapping (N, D) to the logits log p(x, i), (N, C)."""
         return _BayesClassifier(self)
 
+    @cached_property
+    def _factors(self) -> Tensor:
+        """The (M, D, D) Cholesky factors of the covariances."""
+        return torch.linalg.cholesky(self.covariances)
+
+    def _from_means(self, x: Tensor) -> Tensor:
+        """Return x minus each mean, (M, D, N): a column a point, so that each factor is used once."""
+        return (x - self.means[:, None, :]).mT
+
     def _log_components(self, x: Tensor) -> Tensor:
         dimension = self.means.shape[1]
         if x.ndim != 2 or x.shape[1] != dimension:
             raise ValueError(f"x must have shape (N, {dimension}); got {tuple(x.shape)}")
-        factors = torch.linalg.cholesky(self.covariances)
-        centred = (x[:, None, :] - self.means)[..., None]
-        white = torch.linalg.solve_triangular(factors, centred, upper=False)[..., 0]
-        log_volume = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        white = torch.linalg.solve_triangular(self._factors, self._from_means(x), upper=False)
+        log_volume = self._factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         constant = 0.5 * dimension * math.log(2 * math.pi)
-        return self.weights.log() - constant - log_volume - 0.5 * white.square().sum(dim=2)
+        return self.weights.log() - constant - log_volume - 0.5 * white.square().sum(dim=1).mT
 
     def _classes(self, n: int, y: int | Tensor) -> Tensor:
         return resolve_target(y, self.means.new_zeros(n, self.num_classes))
@@ -216,3 +244,51 @@ def gaussian_mixture(
     if weights.shape != (count,) or not bool(((weights > 0) & weights.isfinite()).all()):
         raise ValueError(f"weights must be ({count},) positive, finite numbers; got {weights.tolist()}")
     return Mixture(means=means, covariances=spread, weights=weights / weights.sum(), labels=labels.long())
+
+
+def ppca_mixture(x: Tensor, y: Tensor, *, rank: int, dtype: torch.dtype = torch.float64) -> Mixture:
+    r"""Fit one Gaussian to each class by probabilistic principal component analysis (Tipping & Bishop, 1999).
+
+    Covariances are :math:`W_i W_i^T + \sigma^2 I`, with :math:`W_i` of rank q for class i and one noise for
+    all classes, so that no class is told by its noise. The likelihood is largest where each class has its own
+    mean and, in its first q principal directions, its own variances; :math:`\sigma^2` is the mean variance of
+    all other directions. (A principal variance below :math:`\sigma^2` is raised to it.)
+
+    Args:
+        x: (N, D) points, D at least 2.
+        y: (N,) classes from 0 up, each with at least 2 points.
+        rank: q, from 1 to D - 1.
+        dtype: of all the arithmetic.
+
+    Returns:
+        A mixture with a component a class, and the classes' shares as weights.
+
+    Raises:
+        ValueError: a shape, a class or a rank that does not fit, or no variance beyond the rank.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> x, y = torch.randn(9000, 3, generator=generator), torch.zeros(9000, dtype=torch.int64)
+        >>> x[:, 0] *= 5
+        >>> ppca_mixture(x, y, rank=1).covariances[0].diag().round().tolist()
+        [25.0, 1.0, 1.0]
+    """
+    if x.ndim != 2 or x.shape[1] < 2 or y.shape != x.shape[:1] or not len(x):
+        raise ValueError(f"x must be (N, D) and y (N,), D at least 2; got {tuple(x.shape)}, {tuple(y.shape)}")
+    dimension = x.shape[1]
+    if not 1 <= at_least("rank", rank, 1) < dimension:
+        raise ValueError(f"rank must be from 1 to {dimension - 1}, one below the dimension; got {rank}")
+    counts = torch.bincount(y)
+    if int(counts.min()) < 2:
+        raise ValueError(f"every class needs at least 2 points; got {counts.tolist()}")
+    groups = [x[y == label].to(dtype) for label in range(len(counts))]
+    spectra = [torch.linalg.eigh(points.mT.cov(correction=0)) for points in groups]  # In ascending order.
+    rests = torch.stack([variances[:-rank].mean() for variances, _ in spectra])
+    noise = (rests * counts).sum() / counts.sum()
+    covariances = [
+        (directions[:, -rank:] * (variances[-rank:] - noise).clamp(min=0)) @ directions[:, -rank:].mT
+        + noise * torch.eye(dimension, dtype=dtype)
+        for variances, directions in spectra
+    ]
+    means = torch.stack([points.mean(dim=0) for points in groups])
+    return gaussian_mixture(means, torch.stack(covariances), weights=counts.to(dtype), dtype=dtype)

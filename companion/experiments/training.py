@@ -99,7 +99,7 @@ def train(
     before = state.seconds
     status, diverged = "finished", None
 
-    with _numerics(settings, where):
+    with numerics(settings, where):
         now = saved_at = time.monotonic()
         longest = 0.0
         at_once = STEPS_AT_ONCE[where.type]
@@ -233,7 +233,7 @@ def measure(
 
 
 @contextmanager
-def _numerics(settings: Settings, device: torch.device) -> Iterator[None]:
+def numerics(settings: Settings, device: torch.device) -> Iterator[None]:
     """No denormals (they slow a collapsing network many times); TF32 on a GPU, but where digits cancel."""
     torch.set_flush_denormal(True)
     try:

@@ -1,6 +1,7 @@
-"""The paper's measurements, one a file: density ratios, GAN-test, pixel perturbation, score alignment."""
+"""Measurements, one a file: density ratios, denoising, GAN-test, pixel perturbation, score alignment, ..."""
 
 from companion.metrics.curve import Curve
+from companion.metrics.denoising import DenoisingAlignment, denoising_alignment
 from companion.metrics.density_ratio import DensityRatios, density_ratio
 from companion.metrics.extremal_mask import ExtremalMask, extremal_mask
 from companion.metrics.gan_test import GanTest, gan_test
@@ -33,6 +34,7 @@ from companion.metrics.score_alignment import (
 
 __all__ = [
     "Curve",
+    "DenoisingAlignment",
     "DensityRatios",
     "ExtremalMask",
     "GanTest",
@@ -40,6 +42,7 @@ __all__ = [
     "ImageQuality",
     "Interval",
     "ScoreAlignment",
+    "denoising_alignment",
     "density_ratio",
     "edge_correlation",
     "extremal_mask",

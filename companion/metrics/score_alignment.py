@@ -28,6 +28,8 @@ class ScoreAlignment:
         cosine: mean cosine of the angle between grad f and s; 0 counts for a vector of length 0.
         cosine_standard_error: its standard error.
         squared_norm: mean of |s|^2, the error of a model whose gradient is 0.
+        loss: the smallest squared error over positive scales of the logits, as a share of `squared_norm`;
+            from 0 to 1, and 1 where no positive scale lowers it.
         per_sample_squared_error: (B,) for paired comparisons.
         per_sample_cosine: (B,) likewise.
     """
@@ -37,13 +39,14 @@ class ScoreAlignment:
     cosine: float
     cosine_standard_error: float
     squared_norm: float
+    loss: float
     per_sample_squared_error: Tensor = field(repr=False)
     per_sample_cosine: Tensor = field(repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: the means, their standard errors and n."""
         names = ("squared_error", "squared_error_standard_error", "cosine", "cosine_standard_error")
-        names += ("squared_norm",)
+        names += ("squared_norm", "loss")
         row = {name: getattr(self, name) for name in names}
         return pd.DataFrame([{**row, "n": len(self.per_sample_cosine)}])
 
@@ -110,12 +113,15 @@ def score_alignment(
     truth = score.detach().double().cpu().flatten(1)
     error = flat_sum((gradient - truth).square())
     cosine = functional.cosine_similarity(gradient, truth)
+    along = max(0.0, float((gradient * truth).sum()))
+    energy = float(gradient.square().sum() * truth.square().sum())
     return ScoreAlignment(
         squared_error=float(error.mean()),
         squared_error_standard_error=float(standard_error(error)),
         cosine=float(cosine.mean()),
         cosine_standard_error=float(standard_error(cosine)),
         squared_norm=float(flat_sum(truth.square()).mean()),
+        loss=1 - along**2 / energy if along else 1.0,
         per_sample_squared_error=error,
         per_sample_cosine=cosine,
     )
