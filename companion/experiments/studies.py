@@ -1,7 +1,7 @@
 """Studies: tables over many networks, which are kept row by row while they are made.
 
 A study's rows lie in `_runs/studies/<name>/`, a file a network, until all are there. Then its table is
-written beside that folder, with what made it. `results/studies/` holds the committed tables, laid out likewise.
+written beside that folder, with what made it. Committed tables lie in `results/studies/`, likewise.
 """
 
 from __future__ import annotations

@@ -1,0 +1,106 @@
+"""The denoising yardstick on every network whose weights are here, for a whole logit and for its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from companion import data, metrics
+from companion.experiments import shelf, studies
+from companion.experiments.known_density import SIGMAS
+from companion.experiments.methods import METHODS
+from companion.experiments.presets import DATASETS, SEEDS
+from companion.experiments.records import Run
+
+IMAGES: Mapping[str, int] = {"tiny": 20, "quick": 500, "small": 500, "paper": 200}
+"""How many test images each tier's networks are measured on."""
+
+
+def _expanded(values: Tensor, logits: Tensor) -> Tensor:
+    return values[:, None].expand_as(logits)
+
+
+PARTS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "whole": lambda f: f,
+    "own": lambda f: f.log_softmax(dim=1),
+    "others": lambda f: -_expanded(f.log_softmax(dim=1).mean(dim=1), f),
+    "free": lambda f: _expanded(f.mean(dim=1), f),
+    "centred": lambda f: f - _expanded(f.mean(dim=1), f),
+}
+"""A logit; its three parts log p_i, -mean_j log p_j and mean_j f_j; and the first two of them together."""
+
+
+class Part(nn.Module):
+    """A network whose logits are replaced by one of their parts."""
+
+    def __init__(self, model: nn.Module, part: str) -> None:
+        """Keep the network and the name of the part, one of `PARTS`."""
+        super().__init__()
+        self.model = model
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the part of each logit: (B, ...) to (B, C)."""
+        return PARTS[self.part](self.model(x))
+
+
+def measure(run: Run, images: int) -> list[studies.Row]:
+    """Measure one run on the first test images: a row for each part of the logit and each noise level.
+
+    Args:
+        run: with its weights.
+        images: how many.
+
+    Returns:
+        Rows with tier, dataset, method, seed, weights_sha256, part, and the columns of
+        `DenoisingAlignment.to_frame`.
+    """
+    record = run.record
+    loaded = data.load(record.dataset)
+    x, y = data.to_float(loaded.x_test[:images]), loaded.y_test[:images]
+    model = run.model()
+    rows = []
+    for part in PARTS:
+        found = metrics.denoising_alignment(
+            Part(model, part),
+            x,
+            y,
+            sigmas=SIGMAS,
+            generator=torch.Generator().manual_seed(record.seed),
+            batch_size=50,
+        )
+        about = {name: getattr(record, name) for name in ("tier", "dataset", "method", "seed")}
+        about |= {"weights_sha256": record.weights_sha256, "part": part}
+        rows += [about | row for row in found.to_frame().to_dict("records")]
+    return rows
+
+
+def rows_of(subject: str) -> list[studies.Row]:
+    """Measure one run, by its name among the subjects: tier, data set, method and seed."""
+    tier, dataset, method, seed = subject.split(" ")
+    return measure(shelf.find(tier, dataset, method, int(seed)), IMAGES[tier])
+
+
+def subjects() -> list[str]:
+    """Name the four models' runs of the larger tiers, of every seed whose weights are here."""
+    return [
+        f"{tier} {dataset} {method} {seed}"
+        for tier in ("quick", "small", "paper")
+        for dataset in DATASETS[tier]
+        for seed in SEEDS[tier][dataset]
+        for method in METHODS
+        if _has_weights(tier, dataset, method, seed)
+    ]
+
+
+def _has_weights(tier: str, dataset: str, method: str, seed: int) -> bool:
+    runs = shelf.find_all(tier, dataset, method)
+    return any(r.record.seed == seed and (r.directory / "weights.safetensors").exists() for r in runs)
+
+
+def make(*, progress: bool = True) -> Path:
+    """Measure every network; go on where an earlier call stopped."""
+    return studies.make("denoising", subjects(), rows_of, progress=progress)
