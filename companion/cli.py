@@ -1,4 +1,4 @@
-"""The `companion` command: train, evaluate, claims, records, behaviour, doctor."""
+"""The `companion` command: train, evaluate, study, claims, records, behaviour, doctor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import torch
 from companion import data
 from companion.experiments import (
     checks,
+    denoising,
     evaluation,
+    known_density,
     presets,
     shelf,
     training,
@@ -28,6 +30,8 @@ from companion.reports import behaviour, claims, doctor, records
 
 EXPECTED = (ValueError, TypeError, ArithmeticError, RecordError, WeightsError, data.DataError, OSError)
 """Mistakes with a message for the person who made them: printed without a traceback."""
+STUDIES = {"known_density": known_density, "denoising": denoising}
+"""The studies by name: each has a function that makes its table."""
 MOST_THREADS = 4096
 """More is a slip of the finger, and PyTorch would try to start them."""
 
@@ -176,6 +180,13 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def study(options: argparse.Namespace) -> int:
+    """Make a table over many networks, or go on with it."""
+    path = STUDIES[options.name].make(progress=not options.quiet)
+    print(f"written to {path}; chapters show the one that lies in results/studies/")
+    return 0
+
+
 def _report(run: Run) -> None:
     print(f"{run.settings.run_id}: {run.record.status}")
     for name, metric in sorted(run.record.metrics.items()):
@@ -242,6 +253,11 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--brief", action="store_true", help="only eq. 2's objective and the GAN-test")
     shared(sub)
+
+    sub = command(study, "companion study denoising")
+    sub.add_argument("name", choices=STUDIES)
+    sub.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
 
     sub = command(claims, "companion claims --csv claims.csv")
     sub.add_argument("--tier", choices=TIERS, default="quick")

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
+from torch import Tensor
 
 from companion import data
+from companion.mixture import ppca_mixture
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """Return a seeded generator."""
+    return torch.Generator().manual_seed(seed)
 
 
 def three_classes(dimension: int = 2) -> data.Mixture:
@@ -124,3 +131,84 @@ def test_points_of_another_dimension_and_unknown_classes_are_refused() -> None:
         mixture.score(torch.zeros(4, 3, dtype=torch.float64))
     with pytest.raises(ValueError, match="classes are 0 to 2"):
         mixture.log_density(points(2), 3)
+
+
+def test_smoothing_adds_the_noises_variance_and_nothing_else() -> None:
+    mixture = three_classes()
+    smooth = mixture.smoothed(0.7)
+    noise = 0.7**2 * torch.eye(2, dtype=torch.float64)
+    assert torch.allclose(smooth.covariances, mixture.covariances + noise)
+    assert torch.equal(smooth.means, mixture.means)
+    x, y = mixture.sample(200_000, generator())
+    noisy = x + 0.7 * torch.randn(x.shape, generator=generator(1), dtype=x.dtype)
+    assert torch.allclose(
+        noisy[y == 1].mean(0), smooth.sample(200_000, generator(2), y=1)[0].mean(0), atol=0.02
+    )
+    assert torch.allclose(
+        noisy[y == 1].T.cov(), smooth.sample(200_000, generator(3), y=1)[0].T.cov(), atol=0.05
+    )
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+def test_smoothing_by_no_noise_is_refused(sigma: float) -> None:
+    with pytest.raises(ValueError, match="sigma must be a positive, finite number"):
+        three_classes().smoothed(sigma)
+
+
+def test_the_score_in_many_dimensions_is_autograds() -> None:
+    means = torch.randn(3, 60, generator=generator())
+    spread = torch.randn(3, 60, 60, generator=generator(1))
+    mixture = data.gaussian_mixture(means, spread @ spread.mT + torch.eye(60), labels=torch.tensor([0, 1, 1]))
+    x, y = mixture.sample(20, generator(2))
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(mixture.log_density(leaf, y).sum(), leaf)
+    assert torch.allclose(gradient, mixture.score(x, y), atol=1e-8)
+
+
+def test_ppca_has_the_classes_means_principal_variances_and_one_noise() -> None:
+    x = torch.randn(600, 6, generator=generator(), dtype=torch.float64)
+    y = torch.arange(600) % 2
+    x[y == 0, 0] *= 4
+    x[y == 1, 1] *= 3
+    x[y == 1] += 5
+    mixture = ppca_mixture(x, y, rank=1)
+    noise = []
+    for label in (0, 1):
+        points = x[y == label]
+        variances, directions = torch.linalg.eigh(points.T.cov(correction=0))
+        fitted, axes = torch.linalg.eigh(mixture.covariances[label])
+        assert torch.allclose(mixture.means[label], points.mean(0))
+        assert fitted[-1].item() == pytest.approx(variances[-1].item())
+        assert abs(float(axes[:, -1] @ directions[:, -1])) == pytest.approx(1)
+        noise.append(variances[:-1].mean().item())
+        assert torch.allclose(fitted[:-1], fitted[:1])
+    assert mixture.covariances[0].diagonal().min().item() == pytest.approx(sum(noise) / 2, rel=0.02)
+    assert mixture.prior.tolist() == [0.5, 0.5]
+
+
+def test_no_other_noise_makes_ppca_likelier() -> None:
+    x = torch.randn(400, 5, generator=generator(), dtype=torch.float64) * torch.tensor([3.0, 2, 1, 1, 1])
+    y = torch.zeros(400, dtype=torch.int64)
+    fitted = ppca_mixture(x, y, rank=2)
+    best = fitted.log_density(x, y).sum()
+    for factor in (0.9, 1.1):
+        eigenvalues, axes = torch.linalg.eigh(fitted.covariances[0])
+        eigenvalues[:3] *= factor
+        other = data.gaussian_mixture(fitted.means, ((axes * eigenvalues) @ axes.T)[None])
+        assert other.log_density(x, y).sum() < best
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "rank", "message"),
+    [
+        (torch.zeros(4), torch.zeros(4).long(), 1, r"x must be \(N, D\)"),
+        (torch.zeros(4, 3), torch.zeros(5).long(), 1, r"x must be \(N, D\)"),
+        (torch.rand(4, 3), torch.zeros(4).long(), 3, "rank must be from 1 to 2"),
+        (torch.rand(4, 3), torch.zeros(4).long(), 0, "rank"),
+        (torch.rand(4, 3), torch.tensor([0, 0, 0, 1]), 1, r"at least 2 points; got \[3, 1\]"),
+        (torch.ones(4, 3), torch.zeros(4).long(), 1, "positive definite"),
+    ],
+)
+def test_ppca_refuses_what_it_cannot_fit(x: Tensor, y: Tensor, rank: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ppca_mixture(x, y, rank=rank)

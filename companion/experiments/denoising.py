@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -47,12 +47,13 @@ class Part(nn.Module):
         return PARTS[self.part](self.model(x))
 
 
-def measure(run: Run, images: int) -> list[studies.Row]:
+def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies.Row]:
     """Measure one run on the first test images: a row for each part of the logit and each noise level.
 
     Args:
         run: with its weights.
         images: how many.
+        parts: which of `PARTS`.
 
     Returns:
         Rows with tier, dataset, method, seed, weights_sha256, part, and the columns of
@@ -63,7 +64,7 @@ def measure(run: Run, images: int) -> list[studies.Row]:
     x, y = data.to_float(loaded.x_test[:images]), loaded.y_test[:images]
     model = run.model()
     rows = []
-    for part in PARTS:
+    for part in parts:
         found = metrics.denoising_alignment(
             Part(model, part),
             x,

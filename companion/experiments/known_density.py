@@ -1,8 +1,8 @@
 """Networks trained on images of a known density, whose scores can be told from the true one.
 
 The density is one Gaussian a class, fitted to the digits (`mixture.ppca_mixture`); images are 28 x 28. Each
-kind of network is trained on samples as the quick tier trains on digits, with three strengths of its penalty.
-Then its score is compared with the true one, and yardsticks and explanations are measured beside it. The true
+kind of network is trained on samples as the quick tier trains on digits, at half its width, with three
+strengths of its penalty. Then its score is compared with the true one, and yardsticks and explanations are measured beside it. The true
 density is measured likewise, as a network: so good can they be.
 """
 
@@ -29,6 +29,7 @@ from companion.mixture import Mixture, ppca_mixture
 RANK = 20
 """Principal directions of each class's Gaussian."""
 TRAIN_SIZE, TEST_SIZE = 3_500, 500
+WIDTH = 8
 STRENGTHS = (0.1, 1.0, 10.0)
 """What the quick tier's penalties are multiplied by."""
 SEEDS = (0, 1, 2)
@@ -62,7 +63,8 @@ class Network:
         penalty = dict(base.penalty)
         if penalty:
             penalty["weight"] *= self.strength
-        return preset("quick", "mnist5k", self.method, self.seed, penalty=penalty, name=self.method)
+        size = {"width": WIDTH, "penalty": penalty}
+        return preset("quick", "mnist5k", self.method, self.seed, name=self.method, **size)
 
 
 def plan() -> Iterator[Network]:

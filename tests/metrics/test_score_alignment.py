@@ -110,3 +110,23 @@ def test_bad_input_is_refused() -> None:
         metrics.score_alignment(Quadratic(1.0), x, 0, x[:, :2])
     with pytest.raises(ValueError, match="at least one"):
         metrics.score_alignment(Quadratic(1.0), x[:0], 0, x[:0])
+
+
+@pytest.mark.parametrize(("scale", "loss"), [(2.0, 0.0), (0.1, 0.0), (-1.0, 1.0), (0.0, 1.0)])
+def test_the_loss_at_the_best_scale_does_not_see_a_positive_scale(scale: float, loss: float) -> None:
+    mixture = gaussian_mixture(torch.eye(3))
+    x, y = mixture.sample(50, generator())
+    found = metrics.score_alignment(mixture.classifier(), x, y, scale * mixture.score(x, y))
+    assert found.loss == pytest.approx(loss, abs=1e-12)
+
+
+def test_the_loss_is_the_smallest_error_over_scales() -> None:
+    mixture, other = gaussian_mixture(torch.eye(3)), gaussian_mixture(2 * torch.eye(3).flip(0))
+    x, y = mixture.sample(500, generator())
+    found = metrics.score_alignment(other.classifier(), x, y, mixture.score(x, y))
+    gradient, score = other.score(x, y), mixture.score(x, y)
+    errors = [
+        ((s * gradient - score) ** 2).sum() / score.square().sum()
+        for s in torch.linspace(0, 2, 2001).tolist()
+    ]
+    assert found.loss == pytest.approx(float(min(errors)), abs=1e-6)
