@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,29 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.book import style
+from companion.book import style, tables
 from companion.book.axes import legend_below, say_not_run
 from companion.book.seeds import mean_over_seeds, rank_correlation, spearman
 from companion.book.words import listed
+from companion.experiments import studies
 from companion.experiments.methods import METHODS
 
 MEASURED = ("test_objective", "test_trace", "test_squared_norm")
 """The metrics of a record that the yardsticks are made of."""
+SIGMA = 0.1
+"""The noise of the denoising yardstick, where one level has to stand for all."""
+QUALITIES: Mapping[str, str] = {
+    "perturbation_own_gradient": "own gradients",
+    "perturbation_common_gradient": "common reader",
+    "map_edge_correlation": "edge correlation",
+    "map_spatial_smoothness": "smoothness",
+    "gan_test": "GAN-test",
+}
+"""What is measured of a network's gradients, and what it is called."""
+CONTROL = "perturbation_own_random"
+"""How long a network reads on when pixels are removed at random: no merit of its gradients."""
 YARDSTICKS: Mapping[str, str] = {
+    "denoising": "noise left by denoising",
     "objective": "objective of eq. 2",
     "best": "the same at its best scale",
     "off": "distance from E tr = −E|∇f|²",
@@ -28,11 +43,34 @@ YARDSTICKS: Mapping[str, str] = {
 }
 """What is asked to predict: the smaller, the nearer to the data, or in the last case the smaller alone."""
 _LOOKS = {
+    "denoising": ("^", "full", "#D55E00"),
     "objective": ("o", "full", "#222222"),
     "best": ("o", "none", "#222222"),
     "off": ("s", "full", "#8C8C8C"),
     "norm": ("D", "full", "#56B4E9"),
 }
+
+
+def of_networks(tier: str, dataset: str) -> pd.DataFrame:
+    """Return every network's yardsticks and qualities, one row each.
+
+    Args:
+        tier: which tier.
+        dataset: which data set.
+
+    Returns:
+        Columns model, seed, those of `yardsticks`, `QUALITIES`, `CONTROL`, and `gain`: the area that a
+        network's own gradients win over a random order. `denoising` is nan where the weights were not kept.
+    """
+    frame = tables.run_metrics(tier, dataset, [*MEASURED, *QUALITIES, CONTROL])
+    table = studies.read("denoising")
+    table = table.loc[(table["tier"] == tier) & (table["dataset"] == dataset) & (table["part"] == "whole")]
+    table = table.loc[np.isclose(table["sigma"], SIGMA)].rename(
+        columns={"method": "model", "loss": "denoising"}
+    )
+    gain = frame["perturbation_own_gradient"] - frame[CONTROL]
+    frame = frame.assign(gain=gain).merge(table[["model", "seed", "denoising"]], how="left")
+    return yardsticks(frame)
 
 
 def yardsticks(frame: pd.DataFrame) -> pd.DataFrame:
@@ -91,23 +129,23 @@ def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFram
         qualities: what they are called, by column.
 
     Returns:
-        yardstick, quality, value, low, high (95 % bootstrap interval over networks), least, most: the
-        extremes when one kind of network is left out; and sign: 1 or -1 where interval and extremes all lie
-        on that side of 0, else 0.
+        yardstick, quality, value, low, high (95 % bootstrap interval over networks), n, the networks that
+        have both; least, most: the extremes when one kind of network is left out; and sign: 1 or -1 where
+        interval and extremes all lie on that side of 0, else 0.
     """
     rows = []
     for x in YARDSTICKS:
         for y in qualities:
-            one = rank_correlation(frame[x].tolist(), frame[y].tolist())
-            rest = [frame.loc[frame["model"] != kind, [x, y]] for kind in frame["model"].unique()]
+            known = frame.dropna(subset=[x, y])
+            one = rank_correlation(known[x].tolist(), known[y].tolist())
+            rest = [known.loc[known["model"] != kind, [x, y]] for kind in known["model"].unique()]
             without = [
                 float(spearman(*part.to_numpy(dtype=float).T)) if len(part) > 2 else math.nan for part in rest
             ]
             least, most = min(without, default=math.nan), max(without, default=math.nan)
             sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
             rows.append(
-                {"yardstick": x, "quality": y, "value": one.value, "low": one.low, "high": one.high}
-                | {"least": least, "most": most, "sign": sign}
+                {"yardstick": x, "quality": y, **asdict(one)} | {"least": least, "most": most, "sign": sign}
             )
     return pd.DataFrame(rows)
 
@@ -223,7 +261,7 @@ def ranks(found: Mapping[str, pd.DataFrame], qualities: Mapping[str, str]) -> Fi
         ax.axvline(0, color="#777777", linewidth=1, zorder=1)
         for shift, (yardstick, (marker, fill, colour)) in enumerate(_LOOKS.items()):
             for row in table.loc[table["yardstick"] == yardstick].to_dict("records"):
-                y = places[row["quality"]] + 0.27 - 0.18 * shift
+                y = places[row["quality"]] + 0.32 - 0.16 * shift
                 ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.4)
                 ends = [row["least"], row["most"]]
                 ax.plot(ends, [y, y], linestyle="none", marker="|", markersize=6, color=colour)

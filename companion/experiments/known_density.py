@@ -2,8 +2,8 @@
 
 The density is one Gaussian a class, fitted to the digits (`mixture.ppca_mixture`); images are 28 x 28. Each
 kind of network is trained on samples as the quick tier trains on digits, at half its width, with three
-strengths of its penalty. Then its score is compared with the true one, and yardsticks and explanations are measured beside it. The true
-density is measured likewise, as a network: so good can they be.
+strengths of its penalty. Then its score is compared with the true one, and yardsticks and explanations are
+measured beside it. The true density is measured likewise, as a network: so good can they be.
 """
 
 from __future__ import annotations
