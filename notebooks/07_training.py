@@ -57,7 +57,7 @@ from companion.book.training_words import (
 )
 from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
-from companion.experiments import presets, training
+from companion.experiments import presets, step
 from companion._support import flat_sum
 from companion.gradients import logit_gradient
 from companion.metrics import paired_difference_interval
@@ -83,7 +83,7 @@ dataset = presets.DATASETS[tier][0]
 # The paper prints no formula for the last row; we read it as the middle term of eq. 4. And this is a whole step of training, as the package runs it. `loss.terms` computes the penalty, with $h$ estimated as in [](05_trace_estimators.ipynb).
 
 # %% tags=["hide-input"]
-Markdown(f"```python\n{inspect.getsource(training.training_step)}```")
+Markdown(f"```python\n{inspect.getsource(step.training_step)}```")
 
 # %% [markdown]
 # One such network is trained, and measured, by one line in a terminal. Any setting can be changed on the way.

@@ -45,7 +45,9 @@ from companion.book.strongest import strongest
 from companion.book.tables import (
     model_table, paired_differences, run_table, seed_table,
 )
-from companion.book.words import counted, direction, interval_text, listed
+from companion.book.words import (
+    counted, direction, interval_text, listed, sides,
+)
 from companion.claims.paper import reported
 from companion.gradients import logit_gradient
 
@@ -374,6 +376,7 @@ tell(
     our_order=order(ours),
     gan_above=above,
     gan_below=below,
+    gan_sides=sides(above, below, "higher", "lower"),
     gan_unclear=unclear,
     baseline_gan=interval_text(table.iloc[0], "{:.1f}", 100),
 )
@@ -631,8 +634,7 @@ tell(
 # - The judge recognises {glue:text}`lead_judge` % of the real images. A score above that is not realism.
 # - **Small networks there**: {glue:text}`cifar_order`. By a wider judge of the same samples:
 #   {glue:text}`cifar100_second_order`; its scores differ by {glue:text}`cifar100_change` points.
-# - **On digits**, over {glue:text}`seeds`, clearly above the baseline: {glue:text}`gan_above`. Clearly below:
-#   {glue:text}`gan_below`. The paper's direction is met by: {glue:text}`paper_same`; reversed by:
+# - **On digits**, over {glue:text}`seeds`, beside the baseline: {glue:text}`gan_sides` The paper's direction is met by: {glue:text}`paper_same`; reversed by:
 #   {glue:text}`paper_opposite`. In total variation, clearly smoother than the baseline:
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.

@@ -41,7 +41,9 @@ from companion.book.axes import legend_below
 from companion.book.curves import curve_with_band
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_COLOURS, MODEL_LABELS, model_style
-from companion.book.words import counted, direction, interval_text, listed
+from companion.book.words import (
+    counted, direction, interval_text, listed, sides,
+)
 from companion.experiments import presets
 from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
@@ -370,16 +372,17 @@ plt.show()
 # %% tags=["remove-cell"]
 keys, decided = ("own", "relative", "gain", "common"), []
 for title, key in zip(judged, keys, strict=True):
-    sides = {"above": [], "below": [], "undecided": []}
+    found = {"above": [], "below": [], "undecided": []}
     for model in others:
         interval = differences[title, model]
-        side = direction(interval, *sides)
-        sides[side].append(MODEL_LABELS[model].lower())
+        side = direction(interval, *found)
+        found[side].append(MODEL_LABELS[model].lower())
         if key != "relative":
             text = interval_text(interval, "{:+.1f}", scale=100)
             tell({f"{key}_{model}": text})
-    for side, names in sides.items():
-        tell({f"{key}_{side}": listed(names)})
+    above, below = listed(found["above"]), listed(found["below"])
+    tell({f"{key}_sides": sides(above, below)})
+    for side, names in found.items():
         if names and side != "undecided":
             better = "better" if side == "above" else "worse"
             decided.append(f"{better} by {title}, {listed(names)}")
@@ -685,13 +688,12 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 #   reader, {glue:text}`cifar_common`.
 # - **Digits, own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
 #   {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
-#   {glue:text}`own_anti_score_matching`. Clearly better: {glue:text}`own_above`. Clearly worse:
-#   {glue:text}`own_below`.
+#   {glue:text}`own_anti_score_matching`. {glue:text}`own_sides`
 # - **After the reader's merit is taken off** (gain over random): score-matching {glue:text}`gain_score_matching`,
 #   gradient norm {glue:text}`gain_gradient_norm`, anti-score-matching {glue:text}`gain_anti_score_matching`.
 # - **A common reader (Figure 3b).** Score-matching {glue:text}`common_score_matching`, gradient norm
-#   {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`. Clearly better:
-#   {glue:text}`common_above`. Clearly worse: {glue:text}`common_below`.
+#   {glue:text}`common_gradient_norm`, anti-score-matching {glue:text}`common_anti_score_matching`.
+#   {glue:text}`common_sides`
 # - **A map that asks no network**, the distance of a pixel from its picture's mean, is better than a network's own
 #   gradient for {glue:text}`control_wins` of {glue:text}`control_networks` of digits.
 # - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And

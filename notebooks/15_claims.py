@@ -27,8 +27,8 @@ from IPython.display import HTML, Markdown
 from matplotlib import pyplot as plt
 
 from companion import claims, data, fooling, runs
-from companion.book import stencils, tables, yardsticks
-from companion.book.words import interval_text, listed
+from companion.book import known, stencils, yardsticks
+from companion.book.words import interval_text
 from companion.book.opening import begin, tell
 
 begin(globals(), figures="svg")
@@ -65,38 +65,18 @@ tell(
 # nearer the hidden density is to that of the data, the better the gradients explain. So we leave the names of the kinds
 # aside and ask each single network whether its nearness to the data tells how good its gradients are.
 #
-# How near is a density that one cannot normalise? The paper's own yardstick is the objective of eq. 2, $J = t + \frac12 n$,
-# where $t = \mathbb{E}\,\mathrm{tr}\,\nabla^2 f$ and $n = \mathbb{E}\,\|\nabla f\|^2$, lower being nearer. It has two weaknesses.
+# [Chapter 18](18_yardstick.ipynb) has the yardstick for that, the share of noise that a step along the gradient leaves on an image,
+# and tests it where the density is known. There it ranks networks by the true error of their score with a correlation of
+# {glue:text}`why_known`, where eq. 2's objective has {glue:text}`why_known_eq2`. There, too, the hypothesis can be put to the truth: with
+# the *true* error, the gain over random has a rank correlation of {glue:text}`why_known_gain` (below 0, nearer is better), and the exact
+# density itself wins {glue:text}`why_truth` points over a random order with the gradient of its logit, and {glue:text}`why_truth_centred` with
+# that of its centred logit.
 #
-# - **It depends on how loud the logits are.** Multiply them by $s$, and $J(s) = s\,t + \frac12 s^2 n$. It is smallest at
-#   $s = -t/n$, where it is $-t^2/2n$. Cross-entropy sets the loudness, for reasons of its own.
-# - **It can hang on a few images.** {glue:text}`why_tail`
-#
-# There is a yardstick that needs no other network to compare with. If the images were samples of the model's density,
-# and that density vanished at the border, then $t = -n$ ([chapter 10](10_density_ratios.ipynb)), and the best scale would be 1. We therefore ask three
-# yardsticks: the objective, the objective at its best scale, and the distance of $-t/n$ from 1.
-#
-# A rival is at hand, and it is a duller one. The gradient-norm penalty knows nothing of densities. Perhaps the size of the
-# gradient is all that counts.
-
-# %%
-QUALITIES = {
-    "perturbation_own_gradient": "own gradients",
-    "perturbation_common_gradient": "common reader",
-    "map_edge_correlation": "edge correlation",
-    "map_spatial_smoothness": "smoothness",
-    "gan_test": "GAN-test",
-}
-CONTROL = "perturbation_own_random"
-
-
-def networks_of(tier, dataset):
-    """Return yardsticks and qualities of every network, one row each."""
-    metrics = [*yardsticks.MEASURED, *QUALITIES, CONTROL]
-    frame = tables.run_metrics(tier, dataset, metrics)
-    gain = frame["perturbation_own_gradient"] - frame[CONTROL]
-    return yardsticks.yardsticks(frame.assign(gain=gain))
-
+# Here are all yardsticks side by side, on the networks of this book: the noise left; eq. 2's objective $J = t + \frac12 n$, with
+# $t = \mathbb{E}\,\mathrm{tr}\,\nabla^2 f$ and $n = \mathbb{E}\,\|\nabla f\|^2$; the same at the best scale of the logits, $-t^2/2n$;
+# and the distance of $-t/n$ from 1, which is 0 for samples of the model's density if that vanishes at the border
+# ([chapter 10](10_density_ratios.ipynb)). The last one is a rival and a dull one, the size of the gradient, since the gradient-norm
+# penalty knows nothing of densities.
 
 # %%
 shelves = {
@@ -105,54 +85,13 @@ shelves = {
     "CIFAR-10, ResNet-9": ("small", "cifar10"),
     "CIFAR-100, ResNet-18": ("paper", "cifar100"),
 }
-frames = {name: networks_of(*shelf) for name, shelf in shelves.items()}
-yardsticks.scales(frames)
-
-# %% tags=["remove-cell"]
-traces = tables.run_rows("small", "cifar100", "trace", ["baseline"])
-trace = traces[
-    (traces["quantity"] == "trace") & (traces["split"] == "test")
-].iloc[0]
-tell(
-    why_tail=f"The first baseline on CIFAR-100 has a mean trace of "
-    f"{trace['value']:,.0f} ({trace['low']:,.0f} to {trace['high']:,.0f}) over "
-    f"{trace['n']} images, and a median of {trace['median']:,.0f}."
-)
-means = {
-    title: frame.groupby("model")["off"].mean().idxmin()
-    for title, frame in frames.items()
-    if len(frame)
+frames = {
+    name: yardsticks.of_networks(*shelf) for name, shelf in shelves.items()
 }
-nearest = {kind: [] for kind in runs.METHODS}
-for title, kind in means.items():
-    nearest[kind].append(title)
-near = [
-    f"{runs.METHODS[kind].label} ({'; '.join(titles)})"
-    for kind, titles in nearest.items()
-    if titles
-]
-tell(why_nearest=listed(near))
 
-# %% [markdown]
-# The table has $-t/n$, a mean over seeds: the factor by which the logits would have to be multiplied for eq. 2 to be smallest.
-# 1 is right; above 1 the network is too quiet for the curvature it has, and below 0 no scale helps. By this yardstick the kind nearest to the data is:
-# {glue:text}`why_nearest`.
-
-# %% mystnb={"figure": {"name": "fig-claims-why", "caption": "Every network a mark, as a difference from the baseline of the same seed, a column of panels for each data set and architecture. Upwards, the gain over random: the area, in percentage points, that a network's own gradients win in pixel perturbation over a random order. Above, against the objective of eq. 2, on an axis that is linear around 0 and logarithmic beyond; below, against the squared gradient norm, as a multiple of the baseline's. The grey lines are the baseline."}, "image": {"alt": "Eight scatter plots, two for each of four sets of networks: gain over random against the objective above, against the squared gradient norm below, all relative to the baseline of the same seed. Three kinds of network have a mark and a colour each."}} tags=["hide-input"]
-label = "gain over random,\npoints above the baseline's"
-yardsticks.against_baseline(frames, "gain", label)
-plt.show()
-
-# %% [markdown]
-# {numref}`fig-claims-why` takes away what the seeds and the data sets have in common. If the paper is right, the marks in the
-# upper panels fall from left to right: the lower the objective, the larger the gain. If the size of the gradient is what counts, those in the lower panels do.
-#
-# With more than a handful of networks one can count. Below are Spearman's rank correlations over the networks on digits, and over
-# those on CIFAR-100, with 95 % bootstrap intervals. A correlation is *steady* if the interval excludes 0 and if its sign stays
-# whichever kind of network is left out.
-
-# %% mystnb={"figure": {"name": "fig-claims-ranks", "caption": "Rank correlation of three yardsticks of the density and of the squared gradient norm with what was measured of the gradients, over networks. To the left of 0, the smaller goes with the better. Lines are bootstrap intervals; the ticks are the extremes when one kind of network is left out. The last row is a control: how long a network reads on when pixels are removed at random, which is no merit of its gradients."}, "image": {"alt": "Two panels of rank correlations with intervals, digits and CIFAR-100, a row for each quality and four marks in each row: three yardsticks of the density and the squared gradient norm."}} tags=["hide-input"]
-shown = {"gain": "gain over random", **QUALITIES, CONTROL: "random order"}
+# %% mystnb={"figure": {"name": "fig-claims-ranks", "caption": "Rank correlation of four yardsticks of the density and of the squared gradient norm with what was measured of the gradients, over networks. To the left of 0, the smaller goes with the better. Lines are bootstrap intervals; the ticks are the extremes when one kind of network is left out. The last row is a control: how long a network reads on when pixels are removed at random, which is no merit of its gradients."}, "image": {"alt": "Two panels of rank correlations with intervals, digits and CIFAR-100, a row for each quality and five marks in each row: four yardsticks of the density and the squared gradient norm."}} tags=["hide-input"]
+ASKED = {"gain": "gain over random", **yardsticks.QUALITIES}
+shown = {**ASKED, yardsticks.CONTROL: "random order"}
 counted = {
     title: yardsticks.rank_table(frames[title], shown)
     for title in ("digits", "CIFAR-100, ResNet-9")
@@ -161,69 +100,35 @@ yardsticks.ranks(counted, shown)
 plt.show()
 
 # %% tags=["remove-cell"]
-ASKED = {"gain": "gain over random", **QUALITIES}
+networks, truth = known.networks()
+rank = known.correlations(networks, "true_loss", ["loss_0.1", "objective"])
+gained = known.correlations(networks, "true_loss", ["gain"])
+tell(
+    why_known=interval_text(rank.iloc[0]),
+    why_known_eq2=interval_text(rank.iloc[1]),
+    why_known_gain=interval_text(gained.iloc[0]),
+    why_truth=f"{100 * truth['gain']:+.1f}",
+    why_truth_centred=f"{100 * truth['gain_centred']:+.1f}",
+)
 for place, found in zip(("digits", "cifar"), counted.values(), strict=True):
     tell({
         f"why_{place}_{name}": yardsticks.steadily(found, name, ASKED)
         for name in yardsticks.YARDSTICKS
     })
-    control = found[(found["quality"] == CONTROL)]
+    control = found[(found["quality"] == yardsticks.CONTROL)]
     control = control.set_index("yardstick").loc["norm"]
     tell({f"why_{place}_control": interval_text(control, "{:.2f}")})
-tell(
-    why_networks=len(frames["digits"]),
-    why_networks_cifar=len(frames["CIFAR-100, ResNet-9"]),
-)
-
-
-# %% tags=["remove-cell"]
-def beyond(name, metric):
-    """Return the two penalties' runs, and those above their seed's baseline.
-
-    One is above where the two intervals are apart.
-    """
-    frame = tables.run_table(*shelves[name], metric)
-    frame = frame.set_index(["model", "seed"])
-    pairs = [
-        (model, seed)
-        for model, seed in frame.index
-        if model in ("score_matching", "gradient_norm")
-        and ("baseline", seed) in frame.index
-    ]
-    low, high = frame["low"], frame["high"]
-    return pairs, {(m, s) for m, s in pairs if low[m, s] > high["baseline", s]}
-
-
-# %% tags=["remove-cell"]
-def photographs(name):
-    """Say which networks are farther from the data, and better all the same."""
-    pairs, farther = beyond(name, "test_objective")
-    if not pairs:
-        return "not measured yet."
-    lie = f"{len(farther) or 'none'} lie{'s' * (len(farther) == 1)}"
-    words = f"of {len(pairs)} networks with one of the two penalties, {lie} "
-    words += "clearly higher than the baseline of the same seed"
-    if not farther:
-        return f"{words}."
-    tally = "; ".join(
-        f"{label}, {len(farther & beyond(name, metric)[1])}"
-        for metric, label in QUALITIES.items()
-    )
-    return (
-        f"{words}: by eq. 2, farther from the data. So many of them are "
-        f"clearly better than that baseline: {tally}."
-    )
-
-
-tell(
-    why_cifar100=photographs("CIFAR-100, ResNet-9"),
-    why_cifar10=photographs("CIFAR-10, ResNet-9"),
-    why_paper=photographs("CIFAR-100, ResNet-18"),
-)
+    asked = found[found["quality"] == "gain"].set_index("yardstick")["n"]
+    tell({
+        f"why_{place}_networks": int(asked["objective"]),
+        f"why_{place}_weights": int(asked["denoising"]),
+    })
 
 # %% [markdown]
-# What goes steadily with a smaller value ({numref}`fig-claims-ranks`):
+# A correlation is *steady* if its interval excludes 0 and if its sign stays whichever kind of network is left out. What goes steadily
+# with a smaller value:
 #
+# - *noise left*: on digits, {glue:text}`why_digits_denoising`; on CIFAR-100, {glue:text}`why_cifar_denoising`;
 # - *objective of eq. 2*: on digits, {glue:text}`why_digits_objective`; on CIFAR-100, {glue:text}`why_cifar_objective`;
 # - *the same at its best scale*: on digits, {glue:text}`why_digits_best`; on CIFAR-100, {glue:text}`why_cifar_best`;
 # - *distance of $-t/n$ from 1*: on digits, {glue:text}`why_digits_off`; on CIFAR-100, {glue:text}`why_cifar_off`;
@@ -234,17 +139,9 @@ tell(
 # {glue:text}`why_cifar_control` on CIFAR-100. Where that is clearly below 0, a small gradient makes a network that stands damage, and
 # not yet a map that points to what matters; the gain over random takes the one from the other.
 #
-# On photographs one can also ask score-matching and the gradient norm alone, whether they are nearer to the data at all.
-#
-# - CIFAR-100, ResNet-9: {glue:text}`why_cifar100`
-# - CIFAR-10, ResNet-9: {glue:text}`why_cifar10`
-# - CIFAR-100, ResNet-18: {glue:text}`why_paper`
-#
 # This is not an experiment. Networks with one penalty are alike, so there are nearer four independent points than
-# {glue:text}`why_networks` on digits or {glue:text}`why_networks_cifar` on CIFAR-100, the intervals are too narrow, and many of
-# them were looked at. Nor is any of the yardsticks above suspicion. A bowl over pixels that never vary lowers the objective
-# ([](06_collapse.ipynb)), $\mu$ sets most of it ([](14_sweep.ipynb)), and images in a box do not give a density that
-# vanishes at the border. Where they predict nothing, it may be that they measure the density badly.
+# {glue:text}`why_digits_networks` on digits ({glue:text}`why_digits_weights` with weights, which the noise needs) or
+# {glue:text}`why_cifar_networks` on CIFAR-100; the intervals are too narrow, and many of them were looked at.
 #
 # (the-claims)=
 # ## The claims
@@ -398,8 +295,8 @@ tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 # - Of {glue:text}`claims_orders` claims about an order the strongest evidence speaks for {glue:text}`claims_for` and against
 #   {glue:text}`claims_against`, and leaves {glue:text}`claims_undecided` undecided. Of these verdicts,
 #   {glue:text}`claims_one_each` are on one network of each kind.
-# - **Is it the density?** On CIFAR-100, with a lower objective of eq. 2 goes steadily: {glue:text}`why_cifar_objective`; with a
-#   density that is nearer by its own identity: {glue:text}`why_cifar_off`; with a smaller gradient norm:
-#   {glue:text}`why_cifar_norm`. On digits: {glue:text}`why_digits_objective`; {glue:text}`why_digits_off`; {glue:text}`why_digits_norm`.
+# - **Is it the density?** On CIFAR-100, with less noise left by denoising goes steadily: {glue:text}`why_cifar_denoising`; with a
+#   smaller gradient norm: {glue:text}`why_cifar_norm`. On digits: {glue:text}`why_digits_denoising`; {glue:text}`why_digits_norm`. Where the
+#   density is known, the exact one wins {glue:text}`why_truth` points over a random order.
 # - With no answer changed, a logit's map can be given any picture. That of a centred logit, or of a difference of two, cannot.
 # :::

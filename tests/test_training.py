@@ -12,7 +12,17 @@ import pytest
 import torch
 
 from companion import cli, data, trace
-from companion.experiments import checkpoint, presets, provenance, records, schedule, series, shelf, training
+from companion.experiments import (
+    checkpoint,
+    presets,
+    provenance,
+    records,
+    schedule,
+    series,
+    shelf,
+    step,
+    training,
+)
 from companion.experiments.records import RecordError
 from companion.experiments.settings import Settings
 
@@ -86,7 +96,7 @@ def test_losses_looked_at_every_few_steps_are_the_same_and_so_is_the_step_at_whi
 def test_tf32_is_used_on_a_gpu_alone_and_where_the_digits_suffice() -> None:
     def uses(device: str, method: str, **penalty: object) -> bool:
         settings = presets.preset("quick", "mnist5k", method, penalty=penalty)
-        return training._uses_tf32(settings, torch.device(device))
+        return step.uses_tf32(settings, torch.device(device))
 
     pair = {"variant": "central", "norm": "pair"}
     assert not uses("cpu", "baseline")
@@ -263,7 +273,7 @@ def test_one_cycle_rises_to_the_peak_and_ends_near_nought() -> None:
 
 def test_crop_and_flip_moves_pixels_without_inventing_any() -> None:
     x = torch.arange(1.0, 1 + 2 * 3 * 8 * 8).view(2, 3, 8, 8)
-    y = training.crop_and_flip(x, torch.Generator().manual_seed(0), padding=2)
+    y = augmentation.crop_and_flip(x, torch.Generator().manual_seed(0), padding=2)
     assert y.shape == x.shape
     for before, after in zip(x, y, strict=True):
         kept = after[after > 0]

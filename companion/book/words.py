@@ -65,6 +65,23 @@ def direction(
     return above if values["low"] > 0 else below if values["high"] < 0 else neither
 
 
+def sides(above: str, below: str, better: str = "better", worse: str = "worse") -> str:
+    """Say what lies clearly above and what below, for a sentence of its own; `none` stands for nothing.
+
+    Example:
+        >>> sides("none", "none"), sides("a and b", "none")
+        ('None is clearly better or worse.', 'Clearly better: a and b. None is clearly worse.')
+        >>> sides("none", "c", "higher", "lower")
+        'None is clearly higher. Clearly lower: c.'
+    """
+    if above == below == "none":
+        return f"None is clearly {better} or {worse}."
+    return " ".join(
+        f"None is clearly {word}." if names == "none" else f"Clearly {word}: {names}."
+        for word, names in ((better, above), (worse, below))
+    )
+
+
 def _written(form: str, value: float) -> str:
     """Format a number; one that is rounded to 0 is written as 0 itself would be, never as -0.00."""
     text = form.format(value)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from companion.book import style, tables
 from companion.book.axes import legend_below, say_not_run
-from companion.book.seeds import mean_over_seeds, rank_correlation, spearman
+from companion.book.seeds import rank_correlation, spearman
 from companion.book.words import listed
 from companion.experiments import studies
 from companion.experiments.methods import METHODS
@@ -104,23 +104,6 @@ def yardsticks(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def scales(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Write each kind's best scale, its mean over seeds, as a table: a row a kind, a column a frame.
-
-    Args:
-        frames: as `yardsticks` returns them, by their titles.
-    """
-    columns = {
-        title: {
-            method.title: mean_over_seeds(frame.loc[frame["model"] == name, "scale"]).value
-            for name, method in METHODS.items()
-        }
-        for title, frame in frames.items()
-    }
-    table = pd.DataFrame(columns).map(lambda value: "not measured" if math.isnan(value) else f"{value:.1f}")
-    return table.rename_axis("best scale")
-
-
 def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFrame:
     """Correlate the ranks of each yardstick and each quality over networks.
 
@@ -194,27 +177,29 @@ def from_baseline(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def against_baseline(frames: Mapping[str, pd.DataFrame], quality: str, label: str) -> Figure:
     """Draw each network's gain in a quality over its seed's baseline, a column of panels a data set.
 
-    Above, against the difference in eq. 2's objective; below, against the ratio of squared gradient norms.
+    From above: against the difference in the noise left by denoising, in points; against the difference in
+    eq. 2's objective; against the ratio of squared gradient norms.
 
     Args:
-        frames: as `yardsticks` returns them, by their titles.
+        frames: as `of_networks` returns them, by their titles.
         quality: a column, a fraction.
         label: what the vertical axis says.
     """
     across = {
+        "denoising": "noise left, points,\nless the baseline's",
         "objective": "objective,\nless the baseline's",
         "norm": "squared gradient norm,\nby the baseline's",
     }
     figure, axes = plt.subplots(
-        2, len(frames), figsize=(8.8, 5.4), sharex="row", sharey="col", squeeze=False, layout="constrained"
+        3, len(frames), figsize=(8.8, 7.6), sharex="row", sharey="col", squeeze=False, layout="constrained"
     )
     for column, (title, frame) in enumerate(frames.items()):
-        logs = frame.assign(norm=np.log(frame["norm"]))
-        differences = from_baseline(logs, ["objective", "norm", quality])
-        differences["norm"] = np.exp(differences["norm"])
+        changed = frame.assign(norm=np.log(frame["norm"]), denoising=100 * frame["denoising"])
+        apart = from_baseline(changed, [*across, quality])
+        apart["norm"] = np.exp(apart["norm"])
         axes[0, column].set_title(title, fontsize=9)
         for ax, x in zip(axes[:, column], across, strict=True):
-            _points(ax, differences, x, quality)
+            _points(ax, apart.dropna(subset=[x]), x, quality)
             ax.set_xlabel(across[x], fontsize=9)
     for ax in axes[:, 0]:
         ax.set_ylabel(label, fontsize=9)
@@ -231,13 +216,13 @@ def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
         ax.set_xscale("symlog", linthresh=100)
         ax.set_xticks([-1e3, 0, 1e3], ["−1000", "0", "1000"])
         ax.minorticks_off()
-    else:
+    elif x == "norm":
         ax.set_xscale("log")
     if differences.empty:
         say_not_run(ax)
         return
     ax.axhline(0, color="#777777", linewidth=1, zorder=1)
-    ax.axvline(0 if x == "objective" else 1, color="#777777", linewidth=1, zorder=1)
+    ax.axvline(1 if x == "norm" else 0, color="#777777", linewidth=1, zorder=1)
     for model, mine in differences.groupby("model"):
         looks: dict[str, Any] = style.model_style(str(model)) | {"linestyle": "none", "label": None}
         ax.plot(mine[x], 100 * mine[quality], markersize=6, alpha=0.85, **looks)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from companion import data, fooling, metrics, sampling
 from companion._support import normal_like, to_device
-from companion.experiments import checkpoint, schedule, studies, training
+from companion.experiments import checkpoint, schedule, step, studies
 from companion.experiments.measurements import FRACTIONS
 from companion.experiments.methods import METHODS
 from companion.experiments.presets import preset
@@ -110,10 +110,10 @@ def train(settings: Settings, x: Tensor, y: Tensor) -> nn.Module | None:
         generator=torch.Generator(x.device).manual_seed(settings.seed),
     )
     order = torch.Generator().manual_seed(settings.seed)
-    with training.numerics(settings, x.device):
+    with step.numerics(settings, x.device):
         for _ in range(settings.epochs):
             for rows in torch.randperm(len(x), generator=order).split(settings.batch_size)[:steps]:
-                terms = training.training_step(settings, state, x[rows], y[rows])
+                terms = step.training_step(settings, state, x[rows], y[rows])
                 if not all(map(math.isfinite, torch.stack(list(terms.values())).tolist())):
                     return None
     return model.eval()
@@ -168,15 +168,15 @@ def _explanations(
         found |= {"accuracy": curve.value[0].item(), name: curve.area().mean().item()}
     targets = torch.arange(SAMPLES) % mixture.num_classes
     start = (0.5 + 0.2 * normal_like(x[:1].expand(SAMPLES, *SHAPE), generator)).clamp(0, 1)
-    for step in STEP_SIZES:
+    for size in STEP_SIZES:
         made = sampling.activation_maximisation(
-            model, targets, start=start, steps=SAMPLE_STEPS, step_size=step, weight_decay=0.01
+            model, targets, start=start, steps=SAMPLE_STEPS, step_size=size, weight_decay=0.01
         )
         judged = metrics.gan_test(made.double(), targets, TrueClassifier(mixture))
         log_density = mixture.log_density(made.double().flatten(1), targets)
         found |= {
-            f"judged_{step:g}": judged.accuracy,
-            f"log_density_{step:g}": log_density.mean().item(),
+            f"judged_{size:g}": judged.accuracy,
+            f"log_density_{size:g}": log_density.mean().item(),
         }
     return found
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,12 +22,11 @@ from tqdm.auto import tqdm
 from companion import data, models, trace
 from companion._support import evaluation_mode, flat_sum, to_device
 from companion.experiments import checkpoint, checks, files, provenance, records, schedule, shelf
-from companion.experiments.augmentation import crop_and_flip
 from companion.experiments.records import Record, Run
 from companion.experiments.settings import Settings, build_network
+from companion.experiments.step import numerics, training_step, uses_tf32
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import wilson
-from companion.trace.precision import tensor_float32, tf32_suffices
 
 CHECKPOINT_SECONDS = 60.0
 PROBED_IMAGES = 64
@@ -167,35 +165,6 @@ def train(
     return _finish(settings, folder, state, status, diverged, images, where)
 
 
-def training_step(settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Take one step of SGD on eq. 4; return the batch's means of the loss, its terms and the accuracy.
-
-    They stay on the device, so that the next step need not wait for them.
-    """
-    model, loss = state.model.train(), settings.loss()
-    if settings.augment:
-        x = crop_and_flip(x, state.generator)
-    if settings.input_noise > 0:
-        noise = torch.randn(x.shape, generator=state.generator, device=x.device)
-        x = x + settings.input_noise * noise
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        if loss is None:
-            logits, penalty, shown = model(x), None, {}
-        else:
-            terms = loss.terms(model, x, y, generator=state.generator)
-            logits, penalty = terms.logits, terms.penalty
-            shown = {"penalty": penalty, "trace": terms.trace, "squared_norm": terms.squared_gradient_norm}
-    cross_entropy = F.cross_entropy(logits.float(), y)
-    objective = cross_entropy if penalty is None else cross_entropy + penalty.mean()
-    state.optimizer.zero_grad(set_to_none=True)
-    objective.backward()
-    state.optimizer.step()
-    state.schedule.step()
-    accuracy = (logits.detach().argmax(1) == y).float().mean()
-    means = {name: value.detach().mean() for name, value in shown.items() if value is not None}
-    return {"loss": cross_entropy.detach(), **means, "accuracy": accuracy}
-
-
 def _as_numbers(taken: Sequence[dict[str, Tensor]]) -> Iterator[dict[str, float]]:
     """Fetch what several steps returned from their device, all at once."""
     rows = torch.stack([torch.stack(list(terms.values())) for terms in taken]).tolist()
@@ -230,22 +199,6 @@ def measure(
             )
             row[f"trace_{split}"] = probes.mean().item()
     return row
-
-
-@contextmanager
-def numerics(settings: Settings, device: torch.device) -> Iterator[None]:
-    """No denormals (they slow a collapsing network many times); TF32 on a GPU, but where digits cancel."""
-    torch.set_flush_denormal(True)
-    try:
-        with tensor_float32(_uses_tf32(settings, device)):
-            yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-def _uses_tf32(settings: Settings, device: torch.device) -> bool:
-    loss = settings.loss()
-    return device.type == "cuda" and (loss is None or not loss.has_differences or tf32_suffices(loss.sigma))
 
 
 def _finish(
@@ -289,7 +242,7 @@ def _finish(
         seconds={"train": round(state.seconds, 1)},
         weights_sha256=weights_sha256,
         metrics=metrics,
-        notes=["Trained with TF32."] if _uses_tf32(settings, device) else [],
+        notes=["Trained with TF32."] if uses_tf32(settings, device) else [],
         **records.circumstances(device),
     )
     record.write(folder / "record.json")

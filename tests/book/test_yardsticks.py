@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from companion.book import tables, yardsticks
+from companion.book import yardsticks
+from companion.experiments import studies
 from companion.experiments.methods import METHODS
 
 QUALITY = "perturbation_own_gradient"
 
 
 def measured() -> pd.DataFrame:
-    frame = tables.run_metrics("quick", "mnist5k", [*yardsticks.MEASURED, QUALITY])
-    return yardsticks.yardsticks(frame)
+    return yardsticks.of_networks("quick", "mnist5k")
 
 
 def test_the_best_scale_is_where_the_objective_of_scaled_logits_is_smallest() -> None:
@@ -52,14 +52,14 @@ def test_differences_are_from_the_baseline_of_the_same_seed() -> None:
 def test_the_figure_has_a_panel_for_each_data_set_and_yardstick_with_the_networks_in_it() -> None:
     frame = measured()
     figure = yardsticks.against_baseline({"one": frame, "none": frame.iloc[:0]}, QUALITY, "gain")
-    assert len(figure.axes) == 4
-    above, empty, below, _ = figure.axes
-    expected = yardsticks.from_baseline(frame, ["objective", QUALITY])
+    above, empty, middle, _, below, _ = figure.axes
+    expected = yardsticks.from_baseline(frame, ["denoising", "objective", QUALITY])
     mine = expected[expected["model"] == "gradient_norm"]
     colour = METHODS["gradient_norm"].colour
-    (drawn,) = [line for line in above.lines if line.get_color() == colour and len(line.get_xdata()) > 0]
-    assert np.allclose(drawn.get_xdata(), mine["objective"])
-    assert np.allclose(drawn.get_ydata(), 100 * mine[QUALITY])
+    for ax, x in ((above, 100 * mine["denoising"].dropna()), (middle, mine["objective"])):
+        (drawn,) = [line for line in ax.lines if line.get_color() == colour and len(line.get_xdata()) > 0]
+        assert np.allclose(drawn.get_xdata(), x)
+        assert np.allclose(drawn.get_ydata(), 100 * mine.loc[x.index, QUALITY])
     assert below.get_xscale() == "log"
     assert [t.get_text() for t in empty.texts] == ["not run at this tier"]
 
@@ -68,7 +68,8 @@ def test_a_correlation_is_steady_only_if_no_kind_of_network_makes_it_alone() -> 
     rows = [(kind, seed, 10.0 * place) for place, kind in enumerate(METHODS) for seed in range(3)]
     frame = pd.DataFrame(rows, columns=["model", "seed", "objective"])
     frame["objective"] += frame["seed"]
-    frame = frame.assign(best=frame["objective"], off=frame["objective"], norm=frame["objective"])
+    frame = frame.assign(**dict.fromkeys(yardsticks.YARDSTICKS, frame["objective"]))
+    frame.loc[0, "denoising"] = math.nan
     frame["follows"] = -frame["objective"]
     frame["apart"] = np.where(frame["model"] == "gradient_norm", -100.0, 0.0) + frame["seed"]
     found = yardsticks.rank_table(frame, {"follows": "one", "apart": "another"})
@@ -79,11 +80,17 @@ def test_a_correlation_is_steady_only_if_no_kind_of_network_makes_it_alone() -> 
         -1,
         -1,
     ]
+    assert found["n"].unstack()["follows"][["denoising", "objective"]].tolist() == [11, 12]
     assert found.loc[("objective", "apart"), "sign"] == 0
     assert found.loc[("objective", "apart"), "most"] > 0
 
 
-def test_scales_without_a_network_are_not_measured() -> None:
-    table = yardsticks.scales({"digits": measured(), "none": measured().iloc[:0]})
-    assert set(table["none"]) == {"not measured"}
-    assert not math.isnan(float(table["digits"].iloc[0]))
+def test_the_noise_left_stands_beside_the_run_it_was_measured_on() -> None:
+    frame = measured().set_index(["model", "seed"])
+    table = studies.read("denoising").set_index(["tier", "dataset", "method", "seed", "part", "sigma"])[
+        "loss"
+    ]
+    kept = frame["denoising"].dropna()
+    assert set(kept.index) == {(method, seed) for method in METHODS for seed in (0, 1, 2)}
+    for (method, seed), value in kept.items():
+        assert value == table["quick", "mnist5k", method, seed, "whole", 0.1]

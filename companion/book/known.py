@@ -1,0 +1,220 @@
+"""Figures of networks on a known density, and of the denoising yardstick where the density is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from companion.book import style
+from companion.book.axes import legend_below, say_not_run
+from companion.book.seeds import mean_over_seeds, rank_correlation, spearman
+from companion.experiments import studies
+from companion.experiments.denoising import PARTS
+from companion.experiments.known_density import SIGMAS, TRUTH
+from companion.experiments.methods import METHODS
+from companion.metrics.intervals import normal_quantile
+
+LOSS, COSINE = "share of the noise that is left", "cosine with the way back"
+PART_TITLES = {
+    "whole": "the logit",
+    "own": r"$\log p_i$",
+    "others": r"$-$ mean $\log p_j$",
+    "free": r"mean $f_j$ (free)",
+    "centred": "centred logit",
+}
+"""How the parts of a logit are written under an axis."""
+_SIZES = {0.1: 18, 1.0: 40, 10.0: 90}
+"""Areas of marks, by the strength of the penalty."""
+
+
+def networks() -> tuple[pd.DataFrame, pd.Series]:
+    """Return the networks trained on the known density, one row each, and what the density itself attains.
+
+    Added to the study's columns: `gain` and `gain_centred`, the areas that the two gradients win over a
+    random order; `best`, eq. 2's objective at its best scale; and `judged` and `log_density`, of the better
+    of the two step sizes.
+    """
+    table = studies.read("known_density")
+    table = table.loc[table["status"] == "finished"]
+    scale = (-table["trace"] / table["squared_norm"]).clip(lower=0)
+    table = table.assign(
+        gain=table["own_gradient"] - table["random"],
+        gain_centred=table["own_centred"] - table["random"],
+        best=-(scale**2) * table["squared_norm"] / 2,
+        judged=table[["judged_0.1", "judged_0.01"]].max(axis=1),
+        log_density=table[["log_density_0.1", "log_density_0.01"]].max(axis=1),
+    )
+    return table.loc[table["method"] != TRUTH], table.loc[table["method"] == TRUTH].iloc[0]
+
+
+def correlations(frame: pd.DataFrame, x: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Correlate the ranks of one column with others over networks.
+
+    Args:
+        frame: as `networks` returns it.
+        x: a column.
+        columns: other columns.
+
+    Returns:
+        column, value, low, high (95 % bootstrap interval over networks), n; least and most: the extremes when
+        one kind of network is left out.
+    """
+    rows = []
+    for column in columns:
+        one = rank_correlation(frame[x].tolist(), frame[column].tolist())
+        rest = [frame.loc[frame["method"] != kind, [x, column]] for kind in METHODS]
+        without = [float(spearman(*part.to_numpy(dtype=float).T)) for part in rest]
+        rows.append({"column": column, **asdict(one), "least": min(without), "most": max(without)})
+    return pd.DataFrame(rows)
+
+
+def scatter(
+    frame: pd.DataFrame, truth: pd.Series | None, x: str, panels: Mapping[str, str], label: str, **shape: int
+) -> Figure:
+    """Draw several columns against one, a panel each: a mark a network, a star for the true density.
+
+    Args:
+        frame: as `networks` returns it.
+        truth: likewise, or None where it has no place.
+        x: the column of the abscissae.
+        panels: the columns of the ordinates, and what they are called.
+        label: what the horizontal axis says.
+        shape: rows and columns of panels, as for `plt.subplots`; one row if not given.
+    """
+    rows, columns = shape.get("nrows", 1), shape.get("ncols", len(panels))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(8.8, 3.1 * rows + 0.4), layout="constrained", squeeze=False
+    )
+    for ax, (column, title) in zip(axes.flat, panels.items(), strict=False):
+        for name in METHODS:
+            look = style.model_style(name)
+            mine = frame.loc[frame["method"] == name]
+            sizes = [_SIZES[strength] for strength in mine["strength"]]
+            ax.scatter(mine[x], mine[column], s=sizes, color=look["color"], marker=look["marker"],
+                       alpha=0.75, linewidths=0, label=look["label"])  # fmt: skip
+        if truth is not None:
+            ax.scatter(truth[x], truth[column], s=160, marker="*", color="#000000", label="True density")
+        ax.set_title(title, fontsize=10)
+    for ax in axes[-1]:
+        ax.set_xlabel(label, fontsize=9)
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def intervals(found: pd.DataFrame, names: Mapping[str, str], label: str) -> Figure:
+    """Draw correlations, a row each: the interval as a line, ticks for the extremes without one kind.
+
+    Args:
+        found: as `correlations` returns it.
+        names: what the rows are called.
+        label: what the horizontal axis says.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 0.33 * len(found) + 1.1), layout="constrained")
+    for place, row in enumerate(found.to_dict("records")):
+        ax.plot([row["low"], row["high"]], [-place] * 2, color="#222222", linewidth=1.6)
+        ax.plot([row["least"], row["most"]], [-place] * 2, "|", color="#222222", markersize=7)
+        ax.plot(row["value"], -place, "o", color="#222222", markersize=5)
+    ax.axvline(0, color="#777777", linewidth=1, zorder=1)
+    ax.set_yticks([-place for place in range(len(found))], [names[name] for name in found["column"]])
+    ax.set(xlim=(-1.05, 1.05), xlabel=label)
+    ax.grid(visible=False, axis="y")
+    return figure
+
+
+def measured(tier: str, dataset: str, part: str = "whole") -> pd.DataFrame:
+    """Return the denoising yardstick of one part of the logit, for every network and noise level.
+
+    Args:
+        tier: which tier.
+        dataset: which data set.
+        part: one of `denoising.PARTS`.
+    """
+    table = studies.read("denoising")
+    chosen = (table["tier"] == tier) & (table["dataset"] == dataset) & (table["part"] == part)
+    return table.loc[chosen].rename(columns={"method": "model"})
+
+
+def curves(shelves: Mapping[str, tuple[str, str]], column: str = "loss", label: str = LOSS) -> Figure:
+    """Draw the yardstick against the noise, a panel a data set: thin lines are seeds, thick ones their mean.
+
+    Args:
+        shelves: tier and data set of each panel, by its title.
+        column: `loss` or `cosine`.
+        label: what the vertical axis says.
+    """
+    figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.6), sharex=True, layout="constrained")
+    for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
+        rows = measured(*shelf)
+        ax.set_title(title, fontsize=9)
+        for name in (known for known in METHODS if known in set(rows["model"])):
+            look = style.model_style(name)
+            mine = rows.loc[rows["model"] == name]
+            for _, one in mine.groupby("seed"):
+                ax.plot(one["sigma"], one[column], color=look["color"], linewidth=0.7, alpha=0.5)
+            mean = mine.groupby("sigma")[column].mean()
+            ax.plot(mean.index, mean, **look | {"markersize": 4})
+        if rows.empty:
+            say_not_run(ax)
+        ax.set_xscale("log")
+        ax.set_xticks(SIGMAS, [f"{sigma:g}" for sigma in SIGMAS], fontsize=8)
+        ax.minorticks_off()
+        ax.set_xlabel("noise σ", fontsize=9)
+    np.atleast_1d(axes)[0].set_ylabel(label)
+    legend_below(figure, np.atleast_1d(axes)[0])
+    return figure
+
+
+def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
+    """Draw how much of the noise each part of the logit takes away by itself, a panel a data set.
+
+    A mark is a network; with one network of a kind a line is its interval over images.
+
+    Args:
+        shelves: tier and data set of each panel, by its title.
+        sigma: the noise level.
+    """
+    figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.9), sharey=True, layout="constrained")
+    for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
+        ax.set_title(title, fontsize=9)
+        for place, part in enumerate(PARTS):
+            rows = measured(*shelf, part)
+            rows = rows.loc[np.isclose(rows["sigma"], sigma)]
+            for shift, name in enumerate(METHODS):
+                look = style.model_style(name)
+                mine = rows.loc[rows["model"] == name]
+                at = np.full(len(mine), place + 0.18 * (shift - 1.5))
+                reach = normal_quantile(0.95) * mine["loss_standard_error"] if len(mine) == 1 else None
+                label = look["label"] if place == 0 else None
+                label = look["label"] if place == 0 else None
+                ax.errorbar(at, 1 - mine["loss"], yerr=reach, color=look["color"], marker=look["marker"],
+                            markersize=4.5, linestyle="none", label=label)  # fmt: skip
+        ax.set_xticks(
+            range(len(PARTS)), [PART_TITLES[part] for part in PARTS], rotation=50, ha="right", fontsize=8
+        )
+        ax.axhline(0, color="#777777", linewidth=1, zorder=1)
+    np.atleast_1d(axes)[0].set_ylabel(f"share of the noise taken away, σ = {sigma:g}")
+    legend_below(figure, np.atleast_1d(axes)[0])
+    return figure
+
+
+def taken(tier: str, dataset: str, sigma: float) -> pd.DataFrame:
+    """Return the share of the noise that each part takes away, the mean over seeds: a row a kind.
+
+    Args:
+        tier: which tier.
+        dataset: which data set.
+        sigma: the noise level.
+    """
+    columns = {}
+    for part in PARTS:
+        rows = measured(tier, dataset, part)
+        rows = rows.loc[np.isclose(rows["sigma"], sigma)]
+        columns[part] = {
+            name: 1 - mean_over_seeds(mine["loss"]).value for name, mine in rows.groupby("model")
+        }
+    return pd.DataFrame(columns)
