@@ -13,6 +13,7 @@ import torch
 
 from companion import cli, data, trace
 from companion.experiments import (
+    augmentation,
     checkpoint,
     presets,
     provenance,
