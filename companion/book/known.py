@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -91,17 +92,19 @@ def scatter(
         rows, columns, figsize=(8.8, 3.1 * rows + 0.4), layout="constrained", squeeze=False
     )
     for ax, (column, title) in zip(axes.flat, panels.items(), strict=False):
-        for name in METHODS:
-            look = style.model_style(name)
-            mine = frame.loc[frame["method"] == name]
-            sizes = [_SIZES[strength] for strength in mine["strength"]]
-            ax.scatter(mine[x], mine[column], s=sizes, color=look["color"], marker=look["marker"],
-                       alpha=0.75, linewidths=0, label=look["label"])  # fmt: skip
+        sns.scatterplot(
+            frame, x=x, y=column, hue="method", style="method", size="strength", sizes=_SIZES, ax=ax,
+            palette=style.MODEL_COLOURS, markers={name: m.marker for name, m in METHODS.items()},
+            alpha=0.75, linewidth=0, legend=False,
+        )  # fmt: skip
         if truth is not None:
             ax.scatter(truth[x], truth[column], s=160, marker="*", color="#000000", label="True density")
         ax.set_title(title, fontsize=10)
+        ax.set(xlabel="", ylabel="")
     for ax in axes[-1]:
         ax.set_xlabel(label, fontsize=9)
+    for name in METHODS:
+        axes[0, 0].plot([], [], **style.model_style(name) | {"linestyle": "none"})
     legend_below(figure, axes[0, 0])
     return figure
 

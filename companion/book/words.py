@@ -19,7 +19,7 @@ def interval_text(
     """Write a value with its interval, for a sentence or a cell: `0.60 (0.50 to 0.70)`.
 
     Args:
-        row: value, low and high.
+        row: value, low and high; and n, if it is known.
         form: the format of each number.
         scale: what the numbers are multiplied by: 100 for percent.
 
@@ -36,7 +36,9 @@ def interval_text(
     value, low, high = (_written(form, scale * values[key]) for key in ("value", "low", "high"))
     if math.isnan(values["value"]):
         return "not measured"
-    return f"{value} (one seed, no interval)" if math.isnan(values["low"]) else f"{value} ({low} to {high})"
+    if not math.isnan(values["low"]):
+        return f"{value} ({low} to {high})"
+    return f"{value} ({'one seed, ' if values['n'] == 1 else ''}no interval)"
 
 
 def counted(count: int, word: str) -> str:
@@ -90,4 +92,4 @@ def _written(form: str, value: float) -> str:
 
 def _entries(row: Mapping[str, Any] | pd.Series | Interval) -> dict[str, float]:
     entries = asdict(row) if isinstance(row, Interval) else dict(row)
-    return {key: float(entries.get(key, math.nan)) for key in ("value", "low", "high")}
+    return {key: float(entries.get(key, math.nan)) for key in ("value", "low", "high", "n")}
