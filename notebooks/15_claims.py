@@ -101,8 +101,8 @@ plt.show()
 
 # %% tags=["remove-cell"]
 networks, truth = known.networks()
-rank = known.correlations(networks, "true_loss", ["loss_0.1", "objective"])
-gained = known.correlations(networks, "true_loss", ["gain"])
+rank = known.correlations(networks, "true_error", ["loss_0.1", "objective"])
+gained = known.correlations(networks, "true_error", ["gain"])
 tell(
     why_known=interval_text(rank.iloc[0]),
     why_known_eq2=interval_text(rank.iloc[1]),

@@ -36,14 +36,17 @@ _SIZES = {0.1: 18, 1.0: 40, 10.0: 90}
 def networks() -> tuple[pd.DataFrame, pd.Series]:
     """Return the networks trained on the known density, one row each, and what the density itself attains.
 
-    Added to the study's columns: `gain` and `gain_centred`, the areas that the two gradients win over a
-    random order; `best`, eq. 2's objective at its best scale; and `judged` and `log_density`, of the better
-    of the two step sizes.
+    Added to the study's columns: `true_error` and `turn_<sigma>`, 1 less the mean cosine of the gradient with
+    the true score and with the way back from noise; `gain` and `gain_centred`, the areas that the two
+    gradients win over a random order; `best`, eq. 2's objective at its best scale; and `judged` and
+    `log_density`, of the better of the two step sizes.
     """
     table = studies.read("known_density")
     table = table.loc[table["status"] == "finished"]
     scale = (-table["trace"] / table["squared_norm"]).clip(lower=0)
     table = table.assign(
+        true_error=1 - table["true_cosine"],
+        **{f"turn_{sigma:g}": 1 - table[f"cosine_{sigma:g}"] for sigma in SIGMAS},
         gain=table["own_gradient"] - table["random"],
         gain_centred=table["own_centred"] - table["random"],
         best=-(scale**2) * table["squared_norm"] / 2,
