@@ -233,20 +233,18 @@ plt.show()
 # On photographs nobody knows the score, and the hypothesis has to be tested with a yardstick. Here it need not be. Is the
 # explanation better where the score is *truly* nearer? Explanations are judged as elsewhere in this book: by the area that the
 # gradient wins over a random order in pixel perturbation ([chapter 12](12_pixel_perturbation.ipynb)), and by samples
-# ([chapter 11](11_samples.ipynb)), whose judge is now the true posterior, and whose density is known too. Beside the
+# ([chapter 11](11_samples.ipynb)), whose judge is now the true posterior. Beside the
 # gradient of the logit we ask that of the *centred* logit, $f_y - \frac1C\sum_j f_j$, which is a function of the
 # probabilities alone.
 
-# %% mystnb={"figure": {"name": "fig-yardstick-explain", "caption": "The paper's hypothesis, with the true error of the score below. If nearer densities explained better, the marks would fall from left to right. The star is the true density itself. Upper panels: the area that a gradient wins over a random order, as a fraction. Lower panels: samples made by climbing the logit, with the better of two step sizes."}, "image": {"alt": "Four scatter plots against the true error of the score: gain over random of the logit's gradient and of the centred logit's, the share of samples in which the true posterior sees their class, and the samples' log-density. Marks are networks, the star is the true density."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-yardstick-explain", "caption": "The paper's hypothesis, with the true error of the score below. If nearer densities explained better, the marks would fall from left to right. The star is the true density itself. First two panels: the area that a gradient wins over a random order, as a fraction. Last panel: the share of samples, made by climbing the logit, in which the true posterior sees their class, with the better of two step sizes."}, "image": {"alt": "Three scatter plots against the true error of the score: gain over random of the logit's gradient and of the centred logit's, and the share of samples in which the true posterior sees their class. Marks are networks, the star is the true density."}} tags=["hide-input"]
 EXPLAINED = {
     "gain": "gain over random, logit",
     "gain_centred": "gain over random, centred logit",
     "judged": "samples seen as their class",
-    "log_density": "log-density of the samples",
 }
 known.scatter(
-    networks, truth, "true_error", EXPLAINED, "true error of the score",
-    nrows=2, ncols=2,
+    networks, truth, "true_error", EXPLAINED, "true error of the score"
 )
 plt.show()
 
@@ -273,8 +271,7 @@ tell(
 #
 # - gain over random, logit: {glue:text}`why_gain`;
 # - gain over random, centred logit: {glue:text}`why_gain_centred`;
-# - samples seen as their class: {glue:text}`why_judged`;
-# - log-density of the samples: {glue:text}`why_log_density`.
+# - samples seen as their class: {glue:text}`why_judged`.
 #
 # Then look at the star. It is the end of the road that the hypothesis recommends: the density is not near, it is exact. The gradient of
 # its logit wins {glue:text}`truth_gain` points over a random order; the best of the networks wins {glue:text}`best_gain`. The gradient

@@ -20,7 +20,6 @@ from companion.experiments.known_density import SIGMAS, TRUTH
 from companion.experiments.methods import METHODS
 from companion.metrics.intervals import normal_quantile
 
-LOSS, COSINE = "share of the noise that is left", "cosine with the way back"
 PART_TITLES = {
     "whole": "the logit",
     "own": r"$\log p_i$",
@@ -29,7 +28,7 @@ PART_TITLES = {
     "centred": "centred logit",
 }
 """How the parts of a logit are written under an axis."""
-_SIZES = {0.1: 18, 1.0: 40, 10.0: 90}
+_SIZES = {0.1: 18.0, 1.0: 40.0, 10.0: 90.0}
 """Areas of marks, by the strength of the penalty."""
 
 
@@ -38,8 +37,8 @@ def networks() -> tuple[pd.DataFrame, pd.Series]:
 
     Added to the study's columns: `true_error` and `turn_<sigma>`, 1 less the mean cosine of the gradient with
     the true score and with the way back from noise; `gain` and `gain_centred`, the areas that the two
-    gradients win over a random order; `best`, eq. 2's objective at its best scale; and `judged` and
-    `log_density`, of the better of the two step sizes.
+    gradients win over a random order; `best`, eq. 2's objective at its best scale; and `judged`, with the
+    better of the two step sizes.
     """
     table = studies.read("known_density")
     table = table.loc[table["status"] == "finished"]
@@ -51,7 +50,6 @@ def networks() -> tuple[pd.DataFrame, pd.Series]:
         gain_centred=table["own_centred"] - table["random"],
         best=-(scale**2) * table["squared_norm"] / 2,
         judged=table[["judged_0.1", "judged_0.01"]].max(axis=1),
-        log_density=table[["log_density_0.1", "log_density_0.01"]].max(axis=1),
     )
     return table.loc[table["method"] != TRUTH], table.loc[table["method"] == TRUTH].iloc[0]
 
@@ -77,38 +75,30 @@ def correlations(frame: pd.DataFrame, x: str, columns: Sequence[str]) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def scatter(
-    frame: pd.DataFrame, truth: pd.Series | None, x: str, panels: Mapping[str, str], label: str, **shape: int
-) -> Figure:
+def scatter(frame: pd.DataFrame, truth: pd.Series, x: str, panels: Mapping[str, str], label: str) -> Figure:
     """Draw several columns against one, a panel each: a mark a network, a star for the true density.
 
     Args:
         frame: as `networks` returns it.
-        truth: likewise, or None where it has no place.
+        truth: likewise.
         x: the column of the abscissae.
         panels: the columns of the ordinates, and what they are called.
         label: what the horizontal axis says.
-        shape: rows and columns of panels, as for `plt.subplots`; one row if not given.
     """
-    rows, columns = shape.get("nrows", 1), shape.get("ncols", len(panels))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(8.8, 3.1 * rows + 0.4), layout="constrained", squeeze=False
-    )
-    for ax, (column, title) in zip(axes.flat, panels.items(), strict=False):
+    figure, axes = plt.subplots(1, len(panels), figsize=(8.8, 3.5), layout="constrained")
+    for ax, (column, title) in zip(axes, panels.items(), strict=True):
         sns.scatterplot(
             frame, x=x, y=column, hue="method", style="method", size="strength", sizes=_SIZES, ax=ax,
             palette=style.MODEL_COLOURS, markers={name: m.marker for name, m in METHODS.items()},
             alpha=0.75, linewidth=0, legend=False,
         )  # fmt: skip
-        if truth is not None:
-            ax.scatter(truth[x], truth[column], s=160, marker="*", color="#000000", label="True density")
+        ax.scatter(truth[x], truth[column], s=160, marker="*", color="#000000", label="True density")
         ax.set_title(title, fontsize=10)
-        ax.set(xlabel="", ylabel="")
-    for ax in axes[-1]:
+        ax.set(ylabel="")
         ax.set_xlabel(label, fontsize=9)
     for name in METHODS:
-        axes[0, 0].plot([], [], **style.model_style(name) | {"linestyle": "none"})
-    legend_below(figure, axes[0, 0])
+        axes[0].plot([], [], **style.model_style(name) | {"linestyle": "none"})
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -145,13 +135,11 @@ def measured(tier: str, dataset: str, part: str = "whole") -> pd.DataFrame:
     return table.loc[chosen].rename(columns={"method": "model"})
 
 
-def curves(shelves: Mapping[str, tuple[str, str]], column: str = "loss", label: str = LOSS) -> Figure:
-    """Draw the yardstick against the noise, a panel a data set: thin lines are seeds, thick ones their mean.
+def curves(shelves: Mapping[str, tuple[str, str]]) -> Figure:
+    """Draw the noise left against the noise, a panel a data set: thin lines are seeds, thick ones their mean.
 
     Args:
         shelves: tier and data set of each panel, by its title.
-        column: `loss` or `cosine`.
-        label: what the vertical axis says.
     """
     figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.6), sharex=True, layout="constrained")
     for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
@@ -161,8 +149,8 @@ def curves(shelves: Mapping[str, tuple[str, str]], column: str = "loss", label: 
             look = style.model_style(name)
             mine = rows.loc[rows["model"] == name]
             for _, one in mine.groupby("seed"):
-                ax.plot(one["sigma"], one[column], color=look["color"], linewidth=0.7, alpha=0.5)
-            mean = mine.groupby("sigma")[column].mean()
+                ax.plot(one["sigma"], 100 * one["loss"], color=look["color"], linewidth=0.7, alpha=0.5)
+            mean = 100 * mine.groupby("sigma")["loss"].mean()
             ax.plot(mean.index, mean, **look | {"markersize": 4})
         if rows.empty:
             say_not_run(ax)
@@ -170,7 +158,7 @@ def curves(shelves: Mapping[str, tuple[str, str]], column: str = "loss", label: 
         ax.set_xticks(SIGMAS, [f"{sigma:g}" for sigma in SIGMAS], fontsize=8)
         ax.minorticks_off()
         ax.set_xlabel("noise σ", fontsize=9)
-    np.atleast_1d(axes)[0].set_ylabel(label)
+    np.atleast_1d(axes)[0].set_ylabel("noise that is left, %")
     legend_below(figure, np.atleast_1d(axes)[0])
     return figure
 
@@ -184,7 +172,7 @@ def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
         shelves: tier and data set of each panel, by its title.
         sigma: the noise level.
     """
-    figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.9), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.9), layout="constrained")
     for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
         ax.set_title(title, fontsize=9)
         for place, part in enumerate(PARTS):
@@ -194,16 +182,17 @@ def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
                 look = style.model_style(name)
                 mine = rows.loc[rows["model"] == name]
                 at = np.full(len(mine), place + 0.18 * (shift - 1.5))
-                reach = normal_quantile(0.95) * mine["loss_standard_error"] if len(mine) == 1 else None
+                error = 100 * normal_quantile(0.95) * mine["loss_standard_error"]
+                reach = error if len(mine) == 1 else None
                 label = look["label"] if place == 0 else None
-                label = look["label"] if place == 0 else None
-                ax.errorbar(at, 1 - mine["loss"], yerr=reach, color=look["color"], marker=look["marker"],
-                            markersize=4.5, linestyle="none", label=label)  # fmt: skip
+                taken_away = 100 * (1 - mine["loss"])
+                ax.errorbar(at, taken_away, yerr=reach, color=look["color"], marker=look["marker"], markersize=4.5,
+                            linestyle="none", label=label)  # fmt: skip
         ax.set_xticks(
             range(len(PARTS)), [PART_TITLES[part] for part in PARTS], rotation=50, ha="right", fontsize=8
         )
         ax.axhline(0, color="#777777", linewidth=1, zorder=1)
-    np.atleast_1d(axes)[0].set_ylabel(f"share of the noise taken away, σ = {sigma:g}")
+    np.atleast_1d(axes)[0].set_ylabel(f"noise taken away, %, σ = {sigma:g}")
     legend_below(figure, np.atleast_1d(axes)[0])
     return figure
 

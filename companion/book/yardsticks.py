@@ -191,7 +191,7 @@ def against_baseline(frames: Mapping[str, pd.DataFrame], quality: str, label: st
         "norm": "squared gradient norm,\nby the baseline's",
     }
     figure, axes = plt.subplots(
-        3, len(frames), figsize=(8.8, 7.6), sharex="row", sharey="col", squeeze=False, layout="constrained"
+        3, len(frames), figsize=(8.8, 7.6), sharey="col", squeeze=False, layout="constrained"
     )
     for column, (title, frame) in enumerate(frames.items()):
         changed = frame.assign(norm=np.log(frame["norm"]), denoising=100 * frame["denoising"])
