@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from companion.book import style
@@ -28,8 +29,8 @@ PART_TITLES = {
     "centred": "centred logit",
 }
 """How the parts of a logit are written under an axis."""
-_SIZES = {0.1: 18.0, 1.0: 40.0, 10.0: 90.0}
-"""Areas of marks, by the strength of the penalty."""
+_SIZES = (18, 90)
+"""Areas of the marks of the weakest penalty and of the strongest."""
 
 
 def networks() -> tuple[pd.DataFrame, pd.Series]:
@@ -88,9 +89,9 @@ def scatter(frame: pd.DataFrame, truth: pd.Series, x: str, panels: Mapping[str, 
     figure, axes = plt.subplots(1, len(panels), figsize=(8.8, 3.5), layout="constrained")
     for ax, (column, title) in zip(axes, panels.items(), strict=True):
         sns.scatterplot(
-            frame, x=x, y=column, hue="method", style="method", size="strength", sizes=_SIZES, ax=ax,
+            frame, x=x, y=column, hue="method", style="method", size="strength", ax=ax,
             palette=style.MODEL_COLOURS, markers={name: m.marker for name, m in METHODS.items()},
-            alpha=0.75, linewidth=0, legend=False,
+            sizes=_SIZES, size_norm=LogNorm(), alpha=0.75, linewidth=0, legend=False,
         )  # fmt: skip
         ax.scatter(truth[x], truth[column], s=160, marker="*", color="#000000", label="True density")
         ax.set_title(title, fontsize=10)
@@ -180,14 +181,13 @@ def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
             rows = rows.loc[np.isclose(rows["sigma"], sigma)]
             for shift, name in enumerate(METHODS):
                 look = style.model_style(name)
-                mine = rows.loc[rows["model"] == name]
+                mine = 100 * rows.loc[rows["model"] == name, ["loss", "loss_standard_error"]]
                 at = np.full(len(mine), place + 0.18 * (shift - 1.5))
-                error = 100 * normal_quantile(0.95) * mine["loss_standard_error"]
-                reach = error if len(mine) == 1 else None
-                label = look["label"] if place == 0 else None
-                taken_away = 100 * (1 - mine["loss"])
-                ax.errorbar(at, taken_away, yerr=reach, color=look["color"], marker=look["marker"], markersize=4.5,
-                            linestyle="none", label=label)  # fmt: skip
+                reach = normal_quantile(0.95) * mine["loss_standard_error"] if len(mine) == 1 else None
+                ax.errorbar(
+                    at, 100 - mine["loss"], yerr=reach, color=look["color"], marker=look["marker"],
+                    markersize=4.5, linestyle="none", label=look["label"] if place == 0 else None,
+                )  # fmt: skip
         ax.set_xticks(
             range(len(PARTS)), [PART_TITLES[part] for part in PARTS], rotation=50, ha="right", fontsize=8
         )
