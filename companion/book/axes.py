@@ -17,11 +17,11 @@ def logarithmic(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def legend_below(figure: Figure, ax: Axes) -> None:
+def legend_below(figure: Figure, ax: Axes, *, columns: int = 4) -> None:
     """Put a panel's legend below the whole figure."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def say_not_run(ax: Axes) -> None:

@@ -99,7 +99,7 @@ def scatter(frame: pd.DataFrame, truth: pd.Series, x: str, panels: Mapping[str, 
         ax.set_xlabel(label, fontsize=9)
     for name in METHODS:
         axes[0].plot([], [], **style.model_style(name) | {"linestyle": "none"})
-    legend_below(figure, axes[0])
+    legend_below(figure, axes[0], columns=5)
     return figure
 
 
