@@ -40,11 +40,19 @@ def truth(name: str, value: object) -> None:
 
 
 def folder_name(name: str, value: object) -> None:
-    """Raise a ValueError unless the value can be one folder's name, and the same one on every system."""
+    """Raise a ValueError unless the value can be one folder's name, and the same one on every system.
+
+    It may not end as the folders themselves do, in `-seed` and a number: which run would that be?
+    """
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", value):
         raise ValueError(
             f"{name} must begin with a letter or a digit and hold only letters, digits and . _ + -, since it "
             f"names a folder; got {value!r}"
+        )
+    if re.search(r"-seed[0-9]*$", value, re.IGNORECASE):
+        raise ValueError(
+            f"{name} must not end in -seed and a number, which the run's folder adds to it: the seed is a "
+            f"setting of its own; got {value!r}"
         )
 
 
