@@ -194,7 +194,7 @@ def _keep(findings: Findings, folder: Path, key: str) -> None:
 def _kept(folder: Path, key: str) -> Findings | None:
     """Return what `_keep` kept for the same key, or None."""
     path = folder / "findings.json"
-    said = json.loads(path.read_text()) if path.exists() else {}
+    said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if said.get("key") != key:
         return None
     return Findings(

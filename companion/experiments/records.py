@@ -89,7 +89,9 @@ class Record:
             raise RecordError(f"there is no record at {path}: train the run first (companion train --help)")
         try:
             record = cls(
-                **checks.record_contents(json.loads(path.read_text()), [f.name for f in fields(cls)])
+                **checks.record_contents(
+                    json.loads(path.read_text(encoding="utf-8")), [f.name for f in fields(cls)]
+                )
             )
             settings = Settings.from_dict(record.settings)
             for name in ("tier", "dataset", "method", "name", "seed"):

@@ -160,5 +160,5 @@ def write_parts(parts: Mapping[str, Any], folder: Path) -> None:
         if not path.exists():
             text = f"{bundle.NAME}.receive({json.dumps(name)}, {json.dumps(part, separators=(',', ':'))});\n"
             partial = path.with_suffix(".partial")
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
             partial.replace(path)
