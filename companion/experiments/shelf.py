@@ -128,6 +128,7 @@ def is_finished(settings: Settings, folder: Path | None = None) -> bool:
             and is_current(run, "train")
             and run.record.weights_sha256 == sha256(folder / "weights.safetensors")
             and (folder / "history.csv").exists()
+            and run.record.digests.get("history.csv") in (None, sha256(folder / "history.csv"))
         )
     except (RecordError, OSError, KeyError):
         return False
