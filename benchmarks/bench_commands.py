@@ -26,7 +26,12 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()) / "companion"
     subprocess.run(["git", "clone", "--quiet", str(HERE.parent), str(folder)], check=True)
     commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     ).stdout.strip()
     rows = ["step,seconds,peak_memory_mb,bar_seconds,commit,machine"]
     for step, command, bar in (
@@ -42,7 +47,7 @@ def main() -> None:
         seconds, peak = measure(command, folder)
         rows.append(f"{step},{seconds:.1f},{peak:.0f},{bar or ''},{commit},{machine()}")
         print(rows[-1], flush=True)
-    (HERE / "commands.csv").write_text("\n".join(rows) + "\n")
+    (HERE / "commands.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def measure(command: str, folder: Path) -> tuple[float, float]:
@@ -57,8 +62,8 @@ def measure(command: str, folder: Path) -> tuple[float, float]:
 
 def change_a_paragraph(path: Path) -> None:
     """Add a sentence to the first paragraph that has one."""
-    text = path.read_text()
-    path.write_text(text.replace(". ", ". This sentence is new. ", 1))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(". ", ". This sentence is new. ", 1), encoding="utf-8")
 
 
 def machine() -> str:

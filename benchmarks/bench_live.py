@@ -74,7 +74,12 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     ).stdout.strip()
     end = f"{commit},{platform.machine()} {os.cpu_count()} cores"
     rows = ["page,what,n,median_ms,p95_ms,bar_median_ms,bar_p95_ms,commit,machine"]
@@ -93,7 +98,7 @@ def main() -> None:
             rows.append(row(name, what, times, median, p95, end))
             print("\n".join(rows[-2:]), flush=True)
         browser.close()
-    (HERE / "live.csv").write_text("\n".join(rows) + "\n")
+    (HERE / "live.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def row(name: str, what: str, times: list[float], median: int, p95: int, end: str) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from companion._calls import explained, named_modules_in, plain, random_state, refuse_random, roots_of
 
 M = TypeVar("M", bound=nn.Module)
+Target = int | Tensor | Sequence[int] | np.ndarray | None
+"""What stands for the classes of a batch: one int for all, (B,) integers, or None for the prediction."""
 
 
 def choose(name: str, value: str, options: Collection[str]) -> str:
@@ -29,46 +36,58 @@ def positive(name: str, value: float) -> float:
 
 def at_least(name: str, value: int, minimum: int) -> int:
     """Return `value` if it is an integer of at least `minimum`; otherwise raise a ValueError."""
-    if isinstance(value, bool) or int(value) != value or value < minimum:
+    if isinstance(value, bool) or not math.isfinite(value) or int(value) != value or value < minimum:
         raise ValueError(f"{name} must be a whole number of at least {minimum}; got {value!r}")
     return int(value)
 
 
-def logits_of(model: nn.Module, x: Tensor) -> Tensor:
+def logits_of(model: Callable[[Tensor], Tensor], x: Tensor, *, fixed: bool = False) -> Tensor:
     """Return `model(x)`, checked to be a (B, C) tensor of logits.
+
+    The model is given a copy, so that one that works in place on its input leaves x as it is.
+
+    Args:
+        model: a module, or a function that calls one.
+        x: the batch.
+        fixed: whether to refuse a model that draws random numbers in training mode too, as where several
+            calls are to be of one function. In evaluation mode it is refused always.
 
     Raises:
         TypeError: the model returns something else than one tensor (a tuple, a dictionary, ...).
-        ValueError: the tensor is not (B, C), or x is not a floating-point batch.
+        ValueError: the tensor is not (B, C), x is not a floating-point batch, or chance decides.
     """
     if not x.is_floating_point():
         raise ValueError(
             f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
             "For uint8 images use x.float() / 255 (data.to_float does it)."
         )
-    logits = model(x)
+    before = random_state(x)
+    with explained():
+        logits = model(x.clone())
     if not isinstance(logits, Tensor):
         raise TypeError(
-            f"the model returned a {type(logits).__name__}, not one tensor of logits. Wrap it in a module "
-            "whose forward returns the logits alone, for example lambda x: model(x)[0] or model(x).logits."
+            f"the model returned a {type(logits).__name__}, not one tensor of logits. Give a function that "
+            "returns the logits alone, for example lambda x: model(x)[0], or lambda x: model(x).logits, or "
+            'lambda x: model(x)["logits"].'
         )
     if logits.ndim != 2 or len(logits) != len(x):
         raise ValueError(
             f"the model must map a batch of {len(x)} inputs to ({len(x)}, num_classes) logits; "
             f"it returned shape {tuple(logits.shape)}"
         )
+    refuse_random(model, before, x, training_too=fixed)
     return logits
 
 
-def resolve_target(target: int | Tensor | None, logits: Tensor) -> Tensor:
-    """Return the class of each sample, (B,) int64: an int for all, a (B,) tensor, or None for the prediction.
+def resolve_target(target: Target, logits: Tensor) -> Tensor:
+    """Return the class of each sample, (B,) int64: an int for all, (B,) integers, or None for the prediction.
 
     Raises:
-        ValueError: wrong shape or dtype, or a class outside 0 ... C-1.
+        ValueError: wrong shape or dtype, a class outside 0 ... C-1, or a prediction from NaN.
     """
     batch, classes = logits.shape
     if target is None:
-        return logits.detach().argmax(dim=1)
+        return predictions(logits)
     target = torch.as_tensor(target, device=logits.device)
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(f"target must hold integer class indices; got {target.dtype}")
@@ -76,7 +95,7 @@ def resolve_target(target: int | Tensor | None, logits: Tensor) -> Tensor:
         target = target.expand(batch)
     if target.shape != (batch,):
         raise ValueError(f"target must be an int or have shape ({batch},); got shape {tuple(target.shape)}")
-    target = target.long()
+    target = plain(target.long())
     if batch and not (0 <= int(target.min()) and int(target.max()) < classes):  # noqa: SIM300
         raise ValueError(
             f"target holds classes from {int(target.min())} to {int(target.max())}; "
@@ -85,11 +104,44 @@ def resolve_target(target: int | Tensor | None, logits: Tensor) -> Tensor:
     return target
 
 
+def predictions(logits: Tensor) -> Tensor:
+    """Return the class of the largest logit, (B,).
+
+    Raises:
+        ValueError: a logit is NaN, of which argmax would make a class.
+    """
+    lost = int(logits.detach().isnan().any(dim=1).sum())
+    if lost:
+        raise ValueError(
+            f"the model returned NaN for {lost} of {len(logits)} inputs: it predicts no class there. Look "
+            "for NaN in its inputs, and in its weights (a training that diverged)."
+        )
+    return logits.detach().argmax(dim=1)
+
+
+def refuse_batch_statistics(name: str, module: nn.Module) -> None:
+    """Raise a ValueError for a batch norm that uses the batch's statistics even in evaluation mode."""
+    if isinstance(module, _BatchNorm) and module.running_mean is None:
+        raise ValueError(
+            f"the batch norm {name!r} keeps no running statistics: it normalises by the batch's even in "
+            "evaluation mode, so a sample's logit depends on the other samples. Build it with "
+            "track_running_stats=True and train it so."
+        )
+
+
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every submodule in eval mode; give each its own mode back at the end, also after an error."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+def evaluation_mode(model: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Put every submodule in eval mode; give each its own mode back at the end, also after an error.
+
+    Raises:
+        ValueError: a batch norm without running statistics, which knows no evaluation mode.
+    """
+    named = list(named_modules_in(model))
+    for name, module in named:
+        refuse_batch_statistics(name, module)
+    modes = [(module, module.training) for _, module in named]
+    for root in roots_of(model):
+        root.eval()
     try:
         yield
     finally:

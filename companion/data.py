@@ -7,28 +7,21 @@ Images stay uint8 until `to_float`; normalisation belongs inside a model, so x i
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from companion._support import choose
+from companion.cifar import COUNTS, names_of, read_npz, read_torchvision
+from companion.cifar import DataError as DataError
 from companion.mixture import Mixture as Mixture
 from companion.mixture import gaussian_mixture as gaussian_mixture
 
 _SPLIT_SEED = 20210505
-_DAMAGED = (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError)
-
-
-class DataError(ValueError):
-    """Data that are absent, damaged, or not what their name says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,19 +128,20 @@ def load(name: str, *, root: str | Path | None = None) -> ImageData:
     facts = DATASETS[name]
     num_classes = facts.num_classes
     npz = folder / f"{name}.npz"
-    arrays = _read_npz(npz) if npz.exists() else _read_torchvision(name, folder)
+    arrays = read_npz(npz) if npz.exists() else read_torchvision(name, folder)
     source = str(npz if npz.exists() else folder)
     y_train = _check_labels("y_train", arrays["y_train"], num_classes, source)
     y_test = _check_labels("y_test", arrays["y_test"], num_classes, source)
     x_train, x_test = arrays["x_train"], arrays["x_test"]
-    for part, x, y, count in (("train", x_train, y_train, 50_000), ("test", x_test, y_test, 10_000)):
+    for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+        count = COUNTS[part]
         if x.shape != (count, 32, 32, 3) or x.dtype != np.uint8 or y.shape != (count,):
             raise DataError(
                 f"{source}: x_{part} must be ({count}, 32, 32, 3) uint8 with {count} labels; "
                 f"got {x.shape} {x.dtype} with labels of shape {y.shape}"
             )
-    default = facts.first_classes if num_classes == 10 else map(str, range(num_classes))
-    names = tuple(str(label) for label in arrays.get("class_names", default))
+    numbered = tuple(map(str, range(num_classes)))
+    names = names_of(arrays, facts.first_classes if num_classes == 10 else numbered)
     if len(names) != num_classes:
         raise DataError(f"{source}: class_names must hold {num_classes} names; got {len(names)}")
     train, validation = stratified_split(y_train, (45_000, 5_000))
@@ -236,52 +230,6 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
     rows = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)
     return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    needed = ("x_train", "y_train", "x_test", "y_test")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise DataError(
-                f"{path} holds one array, not an archive: write it with numpy.savez, with the arrays "
-                f"{', '.join(needed)}"
-            )
-        with loaded as file:
-            missing = [name for name in needed if name not in file.files]
-            if not missing:
-                return {name: file[name] for name in (*needed, "class_names") if name in file.files}
-    except DataError:
-        raise
-    except _DAMAGED as error:
-        raise DataError(f"{path} is damaged or half-written ({error}); delete and make it again") from error
-    raise DataError(f"{path} lacks {', '.join(missing)}; it must hold the arrays {', '.join(needed)}")
-
-
-def _read_torchvision(name: str, folder: Path) -> dict[str, np.ndarray]:
-    from torchvision.datasets import CIFAR10, CIFAR100
-
-    kind = CIFAR10 if name == "cifar10" else CIFAR100
-    extracted = folder / kind.base_folder
-    try:
-        train = kind(folder, train=True, download=not extracted.exists())
-        test = kind(folder, train=False)
-    except (URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(
-            f"{name} was not found as {folder / f'{name}.npz'} nor as the folder {extracted}, and {kind.url} "
-            f"cannot be downloaded ({reason}). Connect to a network, or put one of the two there; another "
-            "folder is chosen with root= or the environment variable COMPANION_DATA."
-        ) from error
-    except (RuntimeError, *_DAMAGED) as error:
-        raise DataError(
-            f"{extracted} is damaged or half-written ({error}); delete it, and it is downloaded again"
-        ) from error
-    return {
-        "x_train": train.data, "y_train": np.asarray(train.targets),
-        "x_test": test.data, "y_test": np.asarray(test.targets),
-        "class_names": np.asarray(train.classes),
-    }  # fmt: skip
 
 
 def _check_labels(name: str, labels: np.ndarray, num_classes: int, source: str = "the data") -> np.ndarray:

@@ -18,11 +18,12 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from companion._support import evaluation_mode, logits_of, resolve_target
+from companion._calls import explained, leaf_of, plain_autograd, twice_differentiable_kernels
+from companion._support import Target, evaluation_mode, logits_of, resolve_target
 
 
 def logit_gradient(
-    model: nn.Module, x: Tensor, target: int | Tensor | None = None, *, create_graph: bool = False
+    model: nn.Module, x: Tensor, target: Target = None, *, create_graph: bool = False
 ) -> Tensor:
     r"""Gradient of the target's logit, $\nabla_x f_i(x)$: the score of $p_\theta(x \mid y = i)$ (section 3).
 
@@ -31,9 +32,10 @@ def logit_gradient(
     norm in training mode makes a sample's logit depend on the whole batch, and so does its gradient.
 
     Args:
-        model: any classifier, (B, ...) -> (B, C) logits.
+        model: any classifier, (B, ...) -> (B, C) logits: a module, or a function that calls one.
         x: inputs (B, ...), floating point, values in [0, 1]. Neither changed nor required to need a gradient.
-        target: the class i: one int for all, (B,) integers, or None for each sample's prediction.
+        target: the class i: one int for all, (B,) integers (a tensor, an array or a list), or None for
+            each sample's prediction.
         create_graph: whether the result can be differentiated again, with respect to the parameters.
 
     Returns:
@@ -41,7 +43,9 @@ def logit_gradient(
 
     Raises:
         TypeError: the model returns something else than one tensor.
-        ValueError: logits that are not (B, C), x that is not floating point, or a target that is not a class.
+        ValueError: logits that are not (B, C), x that is not floating point, a target that is not a class, or
+            a model that is no fixed function of x in evaluation mode (it draws random numbers, or a batch
+            norm keeps no running statistics).
 
     Example:
         >>> model = nn.Linear(2, 3, bias=False)
@@ -54,7 +58,7 @@ def logit_gradient(
 
 
 def loss_gradient(
-    model: nn.Module, x: Tensor, target: int | Tensor | None = None, *, create_graph: bool = False
+    model: nn.Module, x: Tensor, target: Target = None, *, create_graph: bool = False
 ) -> Tensor:
     r"""Gradient of the cross-entropy, $\nabla_x \ell_i = -\nabla_x f_i + \sum_j p_j \nabla_x f_j$ (eq. 6).
 
@@ -72,7 +76,9 @@ def loss_gradient(
 
     Raises:
         TypeError: the model returns something else than one tensor.
-        ValueError: logits that are not (B, C), x that is not floating point, or a target that is not a class.
+        ValueError: logits that are not (B, C), x that is not floating point, a target that is not a class, or
+            a model that is no fixed function of x in evaluation mode (it draws random numbers, or a batch
+            norm keeps no running statistics).
 
     Example:
         >>> model = nn.Linear(2, 3)
@@ -84,7 +90,7 @@ def loss_gradient(
 
 
 def log_probability_gradient(
-    model: nn.Module, x: Tensor, target: int | Tensor | None = None, *, create_graph: bool = False
+    model: nn.Module, x: Tensor, target: Target = None, *, create_graph: bool = False
 ) -> Tensor:
     r"""Gradient of the log-probability, $\nabla_x \log p_\theta(i \mid x) = -\nabla_x \ell_i(x)$ (eq. 5, 6).
 
@@ -99,7 +105,9 @@ def log_probability_gradient(
 
     Raises:
         TypeError: the model returns something else than one tensor.
-        ValueError: logits that are not (B, C), x that is not floating point, or a target that is not a class.
+        ValueError: logits that are not (B, C), x that is not floating point, a target that is not a class, or
+            a model that is no fixed function of x in evaluation mode (it draws random numbers, or a batch
+            norm keeps no running statistics).
 
     Example:
         The gradients of the C probabilities sum to zero, because the probabilities sum to one:
@@ -124,13 +132,14 @@ def _log_probability(logits: Tensor, target: Tensor) -> Tensor:
 def _input_gradient(
     model: nn.Module,
     x: Tensor,
-    target: int | Tensor | None,
+    target: Target,
     value: Callable[[Tensor, Tensor], Tensor],
     create_graph: bool,
 ) -> Tensor:
     """Gradient of value(logits, target), summed over the batch, with respect to a fresh leaf copy of x."""
-    leaf = x.detach().requires_grad_(x.is_floating_point())
-    with torch.enable_grad(), nullcontext() if create_graph else evaluation_mode(model):
+    kernels = twice_differentiable_kernels() if create_graph else plain_autograd()
+    with kernels, torch.enable_grad(), nullcontext() if create_graph else evaluation_mode(model), explained():
+        leaf = leaf_of(x)
         logits = logits_of(model, leaf)
         values = value(logits, resolve_target(target, logits))
         (gradient,) = torch.autograd.grad(

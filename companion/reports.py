@@ -58,6 +58,8 @@ def records(options: argparse.Namespace) -> int:
     for run, standing in zip(runs, standings, strict=True):
         print(f"{standing:28} {run.settings.run_id}")
     print(registry.read().in_words(standings))
+    for sentence in shelf.misfiled():
+        print(f"passed over: {sentence}")
     if registry.EARLIER not in standings:
         return 0
     print("companion behaviour says on what the code has changed its answer, and what to make anew")

@@ -8,12 +8,20 @@ density: Langevin dynamics. Image priors and jitter make either a biased sampler
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least, evaluation_mode, generator_or_fresh, normal_like, positive
+from companion._calls import named_modules_in, plain, plain_autograd
+from companion._support import (
+    Target,
+    at_least,
+    evaluation_mode,
+    generator_or_fresh,
+    normal_like,
+    positive,
+)
 from companion.gradients import logit_gradient
 
 Callback = Callable[[int, Tensor], None]
@@ -21,7 +29,7 @@ Callback = Callable[[int, Tensor], None]
 
 def activation_maximisation(
     model: nn.Module,
-    targets: int | Tensor,
+    targets: Target,
     *,
     steps: int,
     step_size: float,
@@ -47,7 +55,7 @@ def activation_maximisation(
 
     Args:
         model: any classifier, (B, ...) -> (B, C) logits; put in evaluation mode and restored.
-        targets: (B,) classes, or one int for every image.
+        targets: (B,) classes (a tensor, an array or a list), or one int for every image.
         steps: number of steps, at least 1.
         step_size: above 0.
         start: (B, ...) where to begin; it is not changed. None means N(0.5, 0.2^2) noise, clamped.
@@ -86,7 +94,7 @@ def activation_maximisation(
 
 def langevin(
     model: nn.Module,
-    targets: int | Tensor,
+    targets: Target,
     *,
     steps: int,
     step_size: float,
@@ -113,7 +121,7 @@ def langevin(
 
     Args:
         model: any classifier, (B, ...) -> (B, C) logits; put in evaluation mode and restored.
-        targets: (B,) classes, or one int for every image.
+        targets: (B,) classes (a tensor, an array or a list), or one int for every image.
         steps: number of steps, at least 1.
         step_size: above 0.
         start: (B, ...) where to begin; it is not changed. None means N(0.5, 0.2^2) noise, clamped.
@@ -175,18 +183,18 @@ def roughness_gradient(x: Tensor) -> Tensor:
 
 
 def _climb(
-    model: nn.Module, x: Tensor, targets: int | Tensor, *, steps: int, gradient_scale: float,
+    model: nn.Module, x: Tensor, targets: Target, *, steps: int, gradient_scale: float,
     noise_scale: float, weight_decay: float, clamp: tuple[float, float] | None, generator: torch.Generator,
     jitter: int, smoothness: float, callback: Callback | None,
 ) -> Tensor:  # fmt: skip
     """Take the steps: x + gradient_scale (score of the biased density) + noise_scale n, clamped."""
-    at_least("steps", steps, 1)
-    at_least("jitter", jitter, 0)
+    steps, jitter = at_least("steps", steps, 1), at_least("jitter", jitter, 0)
     _not_negative("weight_decay", weight_decay)
     _not_negative("smoothness", smoothness)
     if (jitter or smoothness) and x.ndim < 3:
         raise ValueError(f"jitter and smoothness need images (B, ..., H, W); got inputs {tuple(x.shape)}")
-    with evaluation_mode(model):
+    with plain_autograd(), evaluation_mode(model):
+        x = plain(x)
         for step in range(1, steps + 1):
             score = _score(model, x, targets, jitter, generator)
             if weight_decay:
@@ -205,9 +213,7 @@ def _climb(
     return x
 
 
-def _score(
-    model: nn.Module, x: Tensor, targets: int | Tensor, jitter: int, generator: torch.Generator
-) -> Tensor:
+def _score(model: nn.Module, x: Tensor, targets: Target, jitter: int, generator: torch.Generator) -> Tensor:
     if not jitter:
         return logit_gradient(model, x, targets)
     device = generator.device
@@ -217,7 +223,7 @@ def _score(
 
 
 def _start(
-    model: nn.Module, targets: int | Tensor, start: Tensor | None, shape: Sequence[int] | None,
+    model: nn.Module, targets: Target, start: Tensor | None, shape: Sequence[int] | None,
     clamp: tuple[float, float] | None, generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
     """Return the checked start, or noise of the given shape with the model's type and device."""
@@ -227,7 +233,10 @@ def _start(
         raise ValueError(
             "give either start, a batch of inputs, or shape, that of one input such as (1, 28, 28)"
         )
-    count = len(targets) if isinstance(targets, Tensor) and targets.ndim else None
+    if targets is None:
+        raise TypeError("targets must be the classes to make images of: an int or (B,) integers")
+    classes = torch.as_tensor(targets)
+    count = len(classes) if classes.ndim else None
     if start is not None:
         if not start.is_floating_point() or start.ndim < 2:
             raise ValueError(
@@ -239,10 +248,14 @@ def _start(
     size = tuple(at_least("each entry of shape", entry, 1) for entry in shape or ())
     if not size:
         raise ValueError("shape must have at least one axis: it is that of one input, such as (1, 28, 28)")
-    like = next((value for value in model.parameters() if value.is_floating_point()), torch.empty(0))
+    like = next((p for p in _parameters(model) if p.is_floating_point()), torch.empty(0))
     like = torch.empty((1 if count is None else count, *size), dtype=like.dtype, device=like.device)
     noise = 0.5 + 0.2 * normal_like(like, generator)
     return noise if clamp is None else noise.clamp(*clamp)
+
+
+def _parameters(model: nn.Module) -> Iterator[Tensor]:
+    return (p for _, m in named_modules_in(model) for p in m._parameters.values() if p is not None)
 
 
 def _not_negative(name: str, value: float) -> float:

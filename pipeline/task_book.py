@@ -63,7 +63,7 @@ def task_status(
         *(f"| {name} | {versions[name]} |" for name in names),
         "",
     ]
-    status.write_text("\n".join(lines))
+    status.write_text("\n".join(lines), encoding="utf-8")
 
 
 def task_book(

@@ -56,7 +56,7 @@ def _alone(folder: Path) -> Iterator[None]:
     Where a Dask worker was lost, its piece may live a moment longer, beside the one that goes on with it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f".{folder.name}.lock").open("w", encoding="utf-8") as lock:
         with suppress(ImportError, OSError):  # Windows has no such locks, nor have some shared file systems.
             import fcntl
 

@@ -40,6 +40,7 @@ def start(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
 
 
@@ -49,7 +50,9 @@ def processes_of(root: Path) -> dict[int, list[str]]:
     for path in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if path.readlink() == root:
-                found[int(path.parent.name)] = (path.parent / "cmdline").read_text().split("\0")[:-1]
+                found[int(path.parent.name)] = (
+                    (path.parent / "cmdline").read_text(encoding="utf-8").split("\0")[:-1]
+                )
         except OSError:
             continue
     return {number: words for number, words in found.items() if words}
@@ -78,7 +81,7 @@ def copy_toy(target: Path) -> Path:
         copy(ROOT / name, target / name)
     left_by_a_tool = target / ".pytest_cache" / "README.md"  # pytest writes one where it is run
     left_by_a_tool.parent.mkdir()
-    left_by_a_tool.write_text("# Not a page\n")
+    left_by_a_tool.write_text("# Not a page\n", encoding="utf-8")
     return target
 
 
@@ -92,14 +95,14 @@ def built_toy(factory: pytest.TempPathFactory) -> tuple[Path, str]:
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     root, written = shared / "toy" / "project", shared / "toy.log"
-    with (shared / "toy.lock").open("w") as lock:
+    with (shared / "toy.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not written.exists():
             shutil.rmtree(root, ignore_errors=True)
             done = pipeline(copy_toy(root))
             assert done.returncode == 0, done.stdout
-            written.write_text(done.stdout)
-    return root, written.read_text()
+            written.write_text(done.stdout, encoding="utf-8")
+    return root, written.read_text(encoding="utf-8")
 
 
 def copy_book(target: Path) -> Path:
@@ -138,6 +141,7 @@ def build_html(root: Path) -> Path:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout
     return root / "_build" / "html"

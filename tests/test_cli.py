@@ -150,7 +150,7 @@ def test_a_finished_run_is_left_alone_and_said_to_be_there(
 ) -> None:
     assert cli.main([*TINY, *SMALL]) == 0
     folder = project / "_runs" / "tiny" / "mnist5k" / "small-seed0"
-    (folder / "trace.csv").write_text("a\n1\n")
+    (folder / "trace.csv").write_text("a\n1\n", encoding="utf-8")
     before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
     capsys.readouterr()
     assert cli.main([*TINY, *SMALL]) == 0
@@ -170,7 +170,7 @@ def test_training_again_leaves_no_table_of_the_old_weights(
     assert cli.main([*TINY, *SMALL]) == 0
     folder = project / "_runs" / "tiny" / "mnist5k" / "small-seed0"
     for name in (*records.EVALUATION_FILES, "mine.csv"):
-        (folder / name).write_text("a\n1\n")
+        (folder / name).write_text("a\n1\n", encoding="utf-8")
     weights = (folder / "weights.safetensors").read_bytes()
     (folder / "weights.safetensors").unlink()
     assert cli.main([*TINY, *SMALL, "--again"]) == 0

@@ -35,7 +35,7 @@ def trained(once_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def measured(folder: Path) -> dict[str, bytes]:
     """Everything that an evaluation leaves, except how long it took."""
-    record = json.loads((folder / "record.json").read_text())
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     files = {name: (folder / name).read_bytes() for name in records.EVALUATION_FILES}
     return files | {"metrics": json.dumps(record["metrics"]).encode()}
 

@@ -22,7 +22,9 @@ PAGES = ("README.md", "book/reproduce.md", "CONTRIBUTING.md")
 def blocks(page: str, language: str) -> Iterator[str]:
     """Yield the fenced blocks of one language."""
     fenced = re.finditer(
-        rf"^( *)```{language}\n(.*?)^\1```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+        rf"^( *)```{language}\n(.*?)^\1```",
+        (ROOT / page).read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     for found in fenced:
         yield textwrap.dedent(found[2])
@@ -53,7 +55,7 @@ def test_a_printed_companion_command_is_one(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)
 def test_a_printed_make_command_has_a_target_and_known_variables(words: list[str]) -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in words[1:]:
         name, assigned, _ = word.partition("=")
         if assigned:
@@ -95,6 +97,6 @@ def test_every_python_block_is_among_those_that_run_but_the_one_for_slurm() -> N
 
 
 def test_the_names_in_the_layout_exist() -> None:
-    folders = re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    folders = re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert folders
     assert all((ROOT / folder).is_dir() for folder in folders)

@@ -305,7 +305,7 @@ def test_autocast_with_a_taylor_estimate_is_refused() -> None:
     ],
 )
 def test_damaged_record_says_what_to_do(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "record.json").write_text(content)
+    (tmp_path / "record.json").write_text(content, encoding="utf-8")
     with pytest.raises(RecordError, match=message):
         shelf.load(tmp_path)
 
@@ -332,7 +332,7 @@ def test_a_record_with_wrong_contents_names_the_file_and_what_to_do(
 ) -> None:
     committed = provenance.PROJECT / "results" / "quick" / "mnist5k" / "baseline-seed0" / "record.json"
     path = tmp_path / "record.json"
-    path.write_text(json.dumps(json.loads(committed.read_text()) | change))
+    path.write_text(json.dumps(json.loads(committed.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(RecordError) as refused:
         shelf.load(tmp_path)
     assert message in str(refused.value)
@@ -350,7 +350,7 @@ def test_weights_that_do_not_match_their_record_are_refused(settings: Settings, 
 
 def test_record_survives_a_round_trip_through_json(settings: Settings, tmp_path: Path) -> None:
     run = training.train(settings, directory=tmp_path, progress=False)
-    text = json.loads((tmp_path / "record.json").read_text())
+    text = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
     assert Settings.from_dict(text["settings"]) == settings
     run.record.write(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "record.json").read_bytes()
@@ -365,7 +365,7 @@ def test_a_record_without_the_stability_term_is_strict_json(tmp_path: Path) -> N
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    json.loads((tmp_path / "record.json").read_text(), parse_constant=refuse)
+    json.loads((tmp_path / "record.json").read_text(encoding="utf-8"), parse_constant=refuse)
     assert shelf.load(tmp_path).settings == settings
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from companion._calls import leaf_of, plain_autograd
 from companion._support import evaluation_mode, flat_sum, logits_of, resolve_target
 from companion.book.seeds import mean_over_seeds
 from companion.experiments.records import Run
@@ -113,8 +114,8 @@ def split_gradient(model: nn.Module, x: Tensor, target: int | Tensor | None = No
         >>> torch.equal(first.free, second.free)
         True
     """
-    leaf = x.detach().requires_grad_(x.is_floating_point())
-    with torch.enable_grad(), evaluation_mode(model):
+    with plain_autograd(), torch.enable_grad(), evaluation_mode(model):
+        leaf = leaf_of(x)
         parts = split_logits(logits_of(model, leaf), target)
         values = {"own": parts.own, "others": parts.others, "free": parts.free}
         gradients = {

@@ -98,7 +98,7 @@ def read(path: Path) -> Page:
     """
     if not path.exists():
         raise ValueError(f"there is no page {path}: make it with make book")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     try:
         html = "\n".join(_outputs(json.loads(text))) if path.suffix == ".ipynb" else text
         found = _DATA.search(html)

@@ -9,12 +9,11 @@ from html import escape
 from companion import data
 from companion._support import choose
 from companion.claims.evidence.records import Shelf
-from companion.experiments import provenance
 from companion.experiments.methods import METHODS
 from companion.experiments.presets import DATASETS, SEEDS
 from companion.experiments.series import COLLAPSE, SWEEP
 from companion.experiments.settings import TIERS
-from companion.experiments.shelf import COMMITTED_FIRST
+from companion.experiments.shelf import COMMITTED_FIRST, has
 
 LARGER = ("small", "paper")
 """The tiers whose runs may be missing; those of the quick tier are all committed."""
@@ -68,10 +67,9 @@ def not_yet_run(tiers: Sequence[str] = LARGER, places: Sequence[str] = COMMITTED
                 wanted += [(CELLS, name, 0) for name in SWEEP]
             for group, name, seed in wanted:
                 shelf = Shelf(tier=tier, dataset=dataset, seed=seed)
-                run_id = shelf.settings(name).run_id
-                if not any(
-                    (provenance.PROJECT / place / run_id / "record.json").exists() for place in places
-                ):
+                settings = shelf.settings(name)
+                if not has(settings, places):
+                    run_id = settings.run_id
                     command = shelf.command(name)
                     found.append(
                         Missing(tier=tier, dataset=dataset, group=group, run_id=run_id, command=command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from companion.experiments import provenance
+from companion.experiments import files, provenance
 from companion.experiments.records import RecordError
 from companion.experiments.settings import Settings
 
 CHECKPOINT = "checkpoint.pt"
 """Its name in a run's folder."""
+_BEGINNING = b"companion checkpoint\n"
+_OLDER = b"PK"  # of earlier code, whose runs are begun anew
 
 
 @dataclass
@@ -60,20 +63,29 @@ class State:
 
 
 def write(path: Path, settings: Settings, state: State) -> None:
-    """Keep all that a training needs to go on; a run is finished by the very code that began it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    """Keep all that a training needs to go on; a run is finished by the very code that began it.
+
+    The file begins with the SHA-256 of what follows, since PyTorch notices no flipped bit.
+    """
+    content = io.BytesIO()
     torch.save(
         {"settings": asdict(settings), "hash": provenance.source_hash("train", settings), **state.to_dict()},
-        partial,
+        content,
     )
-    partial.replace(path)
+    saved = content.getvalue()
+    files.write_atomically(path, _BEGINNING + files.digest(saved).encode() + saved)
 
 
 def restore(state: State, path: Path, settings: Settings, device: torch.device) -> None:
     """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        whole = path.read_bytes()
+        if whole.startswith(_OLDER):
+            return
+        sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
+        if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
+            raise ValueError("its SHA-256 is not the one that it begins with")
+        saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         same_settings = Settings.from_dict(saved["settings"]) == settings
         same_code = saved["hash"] == provenance.source_hash("train", settings)
         if same_settings and same_code:

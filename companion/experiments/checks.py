@@ -40,11 +40,19 @@ def truth(name: str, value: object) -> None:
 
 
 def folder_name(name: str, value: object) -> None:
-    """Raise a ValueError unless the value can be one folder's name, and the same one on every system."""
+    """Raise a ValueError unless the value can be one folder's name, and the same one on every system.
+
+    It may not end as the folders themselves do, in `-seed` and a number: which run would that be?
+    """
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", value):
         raise ValueError(
             f"{name} must begin with a letter or a digit and hold only letters, digits and . _ + -, since it "
             f"names a folder; got {value!r}"
+        )
+    if re.search(r"-seed[0-9]*$", value, re.IGNORECASE):
+        raise ValueError(
+            f"{name} must not end in -seed and a number, which the run's folder adds to it: the seed is a "
+            f"setting of its own; got {value!r}"
         )
 
 
@@ -102,18 +110,18 @@ def record_contents(values: object, known: Collection[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"it holds {type(values).__name__}, not an object")
     # Records may be from before these were fields.
-    contents: dict[str, Any] = {"diverged": None, "notes": [], **values}
+    contents: dict[str, Any] = {"diverged": None, "notes": [], "digests": {}, **values}
     missing = [name for name in known if name not in contents]
     unknown = [name for name in contents if name not in known]
     if missing or unknown:
         lists = {"missing": missing, "unknown": unknown}
         raise ValueError("; ".join(f"{what}: {', '.join(names)}" for what, names in lists.items() if names))
-    for name in ("settings", "metrics", "source_hash", "versions", "seconds"):
+    for name in ("settings", "metrics", "source_hash", "versions", "seconds", "digests"):
         if not isinstance(contents[name], dict):
             raise ValueError(f"{name} must be an object; got {contents[name]!r}")
     for name in ("status", "commit", "device", "weights_sha256"):
         _text(name, contents[name])
-    for name in ("source_hash", "versions"):
+    for name in ("source_hash", "versions", "digests"):
         for key, value in contents[name].items():
             _text(f"{name}.{key}", value)
     for key, value in contents["seconds"].items():

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from companion import data
 from companion._support import evaluation_mode, to_device
-from companion.experiments import checks, files, provenance, shelf
+from companion.experiments import checks, files, provenance, shelf, unfinished
 from companion.experiments.measurements import (
     SIZES,
     Findings,
@@ -35,7 +35,6 @@ from companion.experiments.measurements import (
 )
 from companion.experiments.records import Run, as_metric
 from companion.experiments.settings import JUDGE_SEED
-from companion.metrics.intervals import Interval
 from companion.trace.precision import tensor_float32
 
 BRIEF = {"samples": 200, "sample_steps": 200}
@@ -114,35 +113,39 @@ def evaluate(
         }
     code = provenance.source_hash("evaluate", run.settings)
     key = json.dumps([used, code, asdict(replace(sizes, batch_size=0)), where.type])
-    unfinished = directory / UNFINISHED
-    found = dict(record.metrics)
+    begun = directory / UNFINISHED
+    found, digests = dict(record.metrics), dict(record.digests)
     pictures: dict[str, Tensor] = {}
+    tables: dict[str, pd.DataFrame] = {}
     seconds = 0.0
     bar = tqdm(experiments.items(), disable=not progress)
     for name, experiment in bar:
         bar.set_description(f"evaluating {record.name} seed {record.seed}, {name.replace('_', ' ')}")
-        findings = _kept(unfinished / name, key)
+        findings = unfinished.kept(begun / name, key)
         if findings is None:
             began = time.monotonic()
             with tensor_float32(where.type == "cuda" and name in WITH_TF32):
                 findings = experiment()
             findings = replace(findings, seconds=time.monotonic() - began)
-            _keep(findings, unfinished / name, key)
+            unfinished.keep(findings, begun / name, key)
         seconds += findings.seconds
         found |= {name: as_metric(interval) for name, interval in findings.metrics.items()}
         pictures |= findings.pictures
-        for table, frame in findings.tables.items():
-            files.write_table(frame, directory / f"{table}.csv")
-    files.write_atomically(directory / "pictures.safetensors", save(pictures))
+        tables |= findings.tables
+    for table, frame in tables.items():
+        digests[f"{table}.csv"] = files.write_table(frame, directory / f"{table}.csv")
+    path = directory / "pictures.safetensors"
+    digests[path.name] = files.write_atomically(path, save(pictures))
     completed = replace(
         record,
         metrics=found,
+        digests=digests,
         seconds={**record.seconds, "evaluate": round(seconds, 1)},
         source_hash={**record.source_hash, "evaluate": code},
         notes=list(dict.fromkeys([*record.notes, *([TF32_NOTE] if where.type == "cuda" else [])])),
     )
     completed.write(directory / "record.json")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(begun, ignore_errors=True)
     return shelf.load(directory)
 
 
@@ -175,31 +178,3 @@ def batch_size_within(model: nn.Module, two: Tensor, max_memory: float) -> int:
     if max_memory < each:
         raise ValueError(f"one image needs {each / 1e6:.0f} MB; max_memory is {max_memory / 1e6:.0f} MB")
     return int(max_memory // max(each, 1))
-
-
-def _keep(findings: Findings, folder: Path, key: str) -> None:
-    """Keep the findings until the evaluation is whole; the file that says so comes last."""
-    files.write_atomically(folder / "pictures.safetensors", save(findings.pictures))
-    for name, table in findings.tables.items():
-        files.write_table(table, folder / f"{name}.csv")
-    said = {
-        "key": key,
-        "seconds": findings.seconds,
-        "tables": list(findings.tables),
-        "metrics": {name: asdict(interval) for name, interval in findings.metrics.items()},
-    }
-    files.write_atomically(folder / "findings.json", json.dumps(said).encode())
-
-
-def _kept(folder: Path, key: str) -> Findings | None:
-    """Return what `_keep` kept for the same key, or None."""
-    path = folder / "findings.json"
-    said = json.loads(path.read_text()) if path.exists() else {}
-    if said.get("key") != key:
-        return None
-    return Findings(
-        metrics={name: Interval(**values) for name, values in said["metrics"].items()},
-        tables={name: pd.read_csv(folder / f"{name}.csv") for name in said["tables"]},
-        pictures=load_file(folder / "pictures.safetensors"),
-        seconds=said["seconds"],
-    )

@@ -8,13 +8,13 @@ cut; and the pull of the cross-entropy.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from companion._calls import copied
 from companion._support import at_least, generator_or_fresh
 from companion.losses import AntiScoreMatching
 
@@ -65,7 +65,7 @@ def forces(
     """
     at_least("the number of batches", len(x) // batch_size, 2)
     generator = generator_or_fresh(generator)
-    model = copy.deepcopy(model).train()
+    model = copied(model).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
     traces, losses = [], []
     for images, classes in zip(x.split(batch_size), y.split(batch_size), strict=True):

@@ -146,5 +146,7 @@ def commit() -> str:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", *words], cwd=PROJECT, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     return done.stdout.strip()

@@ -14,7 +14,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class Record:
     samples (images, generated samples) behind it. `diverged` says in which epoch and step a training stopped
     whose loss was not finite any more, or whose density collapsed; it is None for one that finished. `notes`
     are sentences on what the code of the commit does not say, such as a change made at run time: they are
-    said wherever the record's numbers are shown.
+    said wherever the record's numbers are shown. `digests` are the SHA-256 of the tables and pictures beside
+    it, by the files' names; records of earlier code have none.
     """
 
     tier: str
@@ -72,6 +73,7 @@ class Record:
     weights_sha256: str
     metrics: Mapping[str, Mapping[str, float]]
     notes: Sequence[str] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the record whole or not at all."""
@@ -89,7 +91,9 @@ class Record:
             raise RecordError(f"there is no record at {path}: train the run first (companion train --help)")
         try:
             record = cls(
-                **checks.record_contents(json.loads(path.read_text()), [f.name for f in fields(cls)])
+                **checks.record_contents(
+                    json.loads(path.read_text(encoding="utf-8")), [f.name for f in fields(cls)]
+                )
             )
             settings = Settings.from_dict(record.settings)
             for name in ("tier", "dataset", "method", "name", "seed"):
@@ -97,7 +101,7 @@ class Record:
                 if said != set_:
                     raise ValueError(f"{name} is {said!r}, but its settings say {set_!r}")
             return record
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError, OSError) as error:
             raise RecordError(
                 f"{path} is not a whole record ({error}); restore it from the repository, "
                 "or delete its folder and train the run again"
@@ -140,6 +144,7 @@ class Run:
         if not path.exists():
             have = sorted(p.stem for p in self.directory.glob("*.csv"))
             raise RecordError(f"{self.directory} has no table {name!r}; it has {', '.join(have) or 'none'}")
+        self.check(path.name)
         try:
             return pd.read_csv(path)
         except pd.errors.EmptyDataError:
@@ -149,9 +154,25 @@ class Run:
                 f"{path} is damaged ({error}); restore it from the repository, or make the run again"
             ) from error
 
+    def check(self, name: str) -> None:
+        """Compare a table or the pictures with the record's SHA-256, if it has one.
+
+        Raises:
+            RecordError: the file is another than the one that the record was written with.
+        """
+        wanted = self.record.digests.get(name)
+        path = self.directory / name
+        if wanted is not None and (not path.exists() or sha256(path) != wanted):
+            again = "train again" if name == "history.csv" else f"run: companion evaluate {self.directory}"
+            raise RecordError(
+                f"{path} is damaged or of another run: its SHA-256 is not the record's. Restore it, "
+                f"or {again}"
+            )
+
     def pictures(self) -> dict[str, Tensor]:
         """Return the gradient maps and samples kept by the evaluation, in float32."""
         path = self.directory / "pictures.safetensors"
+        self.check(path.name)
         try:
             return {name: value.float() for name, value in load_file(path).items()}
         except Exception as error:

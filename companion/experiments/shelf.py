@@ -6,6 +6,7 @@ Runs made on this machine lie under `_runs/`, committed ones under `results/`, b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from companion.experiments.settings import TIERS, Settings
 OWN_FIRST = ("_runs", "results")
 COMMITTED_FIRST = ("results", "_runs")
 """Where runs are looked for: what lies in the first place comes before the same run in the second."""
+_SEED = re.compile(r"-seed(0|[1-9][0-9]*)")
 
 
 def directory(settings: Settings) -> Path:
@@ -43,8 +45,9 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
     """
     run_id = f"{choose('tier', tier, TIERS)}/{dataset}/{name}-seed{seed}"
     for place in OWN_FIRST:
-        if (provenance.PROJECT / place / run_id / "record.json").exists():
-            return load(provenance.PROJECT / place / run_id)
+        folder = provenance.PROJECT / place / run_id
+        if (folder / "record.json").exists():
+            return _own(folder)
     have = sorted({p.parent.name for p in provenance.PROJECT.glob(f"*/{tier}/{dataset}/*/record.json")})
     raise RecordError(
         f"there is no run {run_id}. Known here: {', '.join(have) or 'none'}. "
@@ -55,6 +58,9 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
 def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIRST) -> list[Run]:
     """Return the runs of one name, by seed. The list may be empty.
 
+    A folder that is called as such a run but holds the record of another, a copy or one that was renamed,
+    is passed over: a run is what its record says. `misfiled` lists them.
+
     Args:
         tier: one of `TIERS`.
         dataset: the data set's name.
@@ -64,9 +70,47 @@ def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIR
     found: dict[str, Path] = {}
     for place in reversed(places):
         for path in (provenance.PROJECT / place / tier / dataset).glob(f"{name}-seed*/record.json"):
-            found[path.parent.name] = path.parent
-    runs = [load(path) for path in found.values()]
+            if _SEED.fullmatch(path.parent.name.removeprefix(name)):
+                found[path.parent.name] = path.parent
+    runs = [run for run in map(load, found.values()) if _is_at_home(run)]
     return sorted(runs, key=lambda run: run.record.seed)
+
+
+def has(settings: Settings, places: Sequence[str] = OWN_FIRST) -> bool:
+    """Say whether a run of these settings' name and seed is in one of the places."""
+    runs = find_all(settings.tier, settings.dataset, settings.name, places)
+    return settings.seed in [run.record.seed for run in runs]
+
+
+def misfiled() -> list[str]:
+    """Return a sentence on every folder of runs that holds the record of another run."""
+    said = []
+    for place in OWN_FIRST:
+        for path in sorted((provenance.PROJECT / place).glob("*/*/*/record.json")):
+            try:
+                _own(path.parent)
+            except RecordError as error:
+                said.append(str(error))
+    return said
+
+
+def _own(folder: Path) -> Run:
+    """Read the run in a folder among the others, which is to be the one that the folder is called.
+
+    Raises:
+        RecordError: it is another.
+    """
+    run = load(folder)
+    if not _is_at_home(run):
+        raise RecordError(
+            f"{folder} holds the record of {run.settings.run_id}: it is a copy, or was renamed. Move it to "
+            "that name, or out of here, or delete it"
+        )
+    return run
+
+
+def _is_at_home(run: Run) -> bool:
+    return run.directory.parts[-3:] == tuple(run.settings.run_id.split("/"))
 
 
 def is_finished(settings: Settings, folder: Path | None = None) -> bool:
@@ -84,6 +128,7 @@ def is_finished(settings: Settings, folder: Path | None = None) -> bool:
             and is_current(run, "train")
             and run.record.weights_sha256 == sha256(folder / "weights.safetensors")
             and (folder / "history.csv").exists()
+            and run.record.digests.get("history.csv") in (None, sha256(folder / "history.csv"))
         )
     except (RecordError, OSError, KeyError):
         return False
@@ -103,7 +148,7 @@ def is_current(run: Run, kind: str) -> bool:
 
 def committed() -> list[Run]:
     """Return every committed run, in the order of their folders."""
-    return [load(path.parent) for path in sorted((provenance.PROJECT / "results").glob("*/*/*/record.json"))]
+    return [_own(path.parent) for path in sorted((provenance.PROJECT / "results").glob("*/*/*/record.json"))]
 
 
 def remove_evaluation(folder: Path) -> None:

@@ -219,7 +219,7 @@ def _finish(
         # The statistics of a collapsing network can exceed what float16 holds.
         model = state.model
         weights_sha256 = models.save_weights(model, weights, dtype=torch.float32)
-    files.write_table(pd.DataFrame(state.history), folder / "history.csv")
+    digests = {"history.csv": files.write_table(pd.DataFrame(state.history), folder / "history.csv")}
     metrics = {}
     for split in ("validation", "test"):
         x, y = getattr(images, f"x_{split}"), getattr(images, f"y_{split}")
@@ -242,6 +242,7 @@ def _finish(
         seconds={"train": round(state.seconds, 1)},
         weights_sha256=weights_sha256,
         metrics=metrics,
+        digests=digests,
         notes=["Trained with TF32."] if uses_tf32(settings, device) else [],
         **records.circumstances(device),
     )

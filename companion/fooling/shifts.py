@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from companion._calls import as_module, leaf_of, plain, twice_differentiable_kernels
 from companion._support import (
     at_least,
     flat_sum,
@@ -28,7 +29,7 @@ class ShiftedLogits(nn.Module):
     def __init__(self, model: nn.Module, g: Shift, only_class: int | None = None) -> None:
         """Wrap `model`, which is shared and not copied."""
         super().__init__()
-        self.model, self.g, self.only_class = model, g, only_class
+        self.model, self.g, self.only_class = as_module(model), g, only_class
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, ...) to (B, C) logits."""
@@ -149,7 +150,7 @@ def sine_shift(epsilon: float, frequency: float) -> nn.Module:
 class _MeanLogitShift(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model = as_module(model)
 
     def forward(self, x: Tensor) -> Tensor:
         return -logits_of(self.model, x).mean(dim=1)
@@ -236,9 +237,8 @@ def learned_shift(
         >>> g(x).shape
         torch.Size([16])
     """
-    at_least("steps", steps, 1)
-    at_least("batch_size", batch_size, 1)
-    at_least("hidden", hidden, 1)
+    steps = at_least("steps", steps, 1)
+    batch_size, hidden = at_least("batch_size", batch_size, 1), at_least("hidden", hidden, 1)
     positive("learning_rate", learning_rate)
     x = x.detach()
     picture = strength * _like_input(target.detach(), x)
@@ -248,11 +248,12 @@ def learned_shift(
     g.requires_grad_(True).train()
     wanted = torch.cat([picture - logit_gradient(model, part) for part in x.split(batch_size)])
     optimiser = torch.optim.Adam(g.parameters(), lr=learning_rate)
-    with torch.enable_grad():
+    with twice_differentiable_kernels(), torch.enable_grad():
+        wanted = plain(wanted)
         for step in range(1, steps + 1):
             rows = torch.randint(len(x), (batch_size,), generator=generator, device=generator.device)
             rows = rows.to(x.device)
-            points = x[rows].requires_grad_(True)
+            points = leaf_of(x[rows])
             (gradient,) = torch.autograd.grad(g(points).sum(), points, create_graph=True)
             loss = (gradient - wanted[rows]).square().mean()
             optimiser.zero_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import html
 import json
@@ -17,7 +16,8 @@ import traitlets
 from torch import Tensor, nn
 
 from companion import fooling
-from companion._support import evaluation_mode
+from companion._calls import copied
+from companion._support import evaluation_mode, logits_of
 from companion.gradients import logit_gradient, loss_gradient
 from companion.live import bundle
 from companion.live.packing import pack_array, unpack_array
@@ -107,7 +107,7 @@ class Widget(anywidget.AnyWidget):
 
     def _model(self, name: str, dtype: torch.dtype) -> nn.Module:
         if (name, dtype) not in self._copies:
-            self._copies[name, dtype] = copy.deepcopy(self._models[name]).to(device="cpu", dtype=dtype).eval()
+            self._copies[name, dtype] = copied(self._models[name]).to(device="cpu", dtype=dtype).eval()
         return self._copies[name, dtype]
 
     def _images(self, array: dict[str, Any]) -> Tensor:
@@ -119,7 +119,7 @@ class Widget(anywidget.AnyWidget):
         model, x = self._model(question["network"], dtype), self._images(question["x"]).to(dtype)
         with torch.enable_grad(), evaluation_mode(model):
             x.requires_grad_()
-            logits = model(x)
+            logits = logits_of(model, x)
             if "weights" not in question:
                 return {"values": pack_array(logits[0])}
             weighted = (logits[0] * unpack_array(question["weights"]).to(dtype)).sum()
@@ -140,7 +140,7 @@ class Widget(anywidget.AnyWidget):
             rival = int(question["rival"])
 
             def g(x: Tensor) -> Tensor:
-                logits = model(x)
+                logits = logits_of(model, x)
                 return logits[:, rival] - logits[:, y]
 
         answer = {}
@@ -160,5 +160,5 @@ def write_parts(parts: Mapping[str, Any], folder: Path) -> None:
         if not path.exists():
             text = f"{bundle.NAME}.receive({json.dumps(name)}, {json.dumps(part, separators=(',', ':'))});\n"
             partial = path.with_suffix(".partial")
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
             partial.replace(path)

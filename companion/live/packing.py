@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import operator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
+from companion._calls import copied
 from companion._support import evaluation_mode
 from companion.models import check_images
 
@@ -73,8 +77,9 @@ def pack(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
         >>> [step["op"] for step in description["steps"]]
         ['input', 'flatten', 'linear']
     """
-    whole: nn.Module = nn.Sequential(model)  # A model that is itself a layer of torch stays one step.
     with evaluation_mode(model):
+        # A copy, in which the tracer may leave its traces; a model that is itself a layer of torch is a step.
+        whole: nn.Module = nn.Sequential(copied(model))
         try:
             graph = fx.Tracer().trace(whole)
         except Exception as error:
@@ -88,6 +93,7 @@ def pack(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
                 raise UnsupportedNetwork("the model must return the logits alone, as one tensor")
             break
         inputs = [place[arg] for arg in node.args if isinstance(arg, fx.Node)]
+        _refuse_in_place(node, modules)
         step = _step(node, modules)
         if step is None:
             place[node] = inputs[0]
@@ -101,19 +107,48 @@ def _step(node: fx.Node, modules: dict[str, nn.Module]) -> Step | None:
     """Return what a node computes, or None if it hands its input on."""
     if node.op == "placeholder":
         return {"op": "input"}
-    if node.op == "call_module":
+    if node.op == "call_module" and _says_only(node):
         return _of_module(modules[str(node.target)])
-    if node.target in (operator.add, torch.add) and all(isinstance(arg, fx.Node) for arg in node.args):
-        return {"op": "add"}
-    if node.target in (F.relu, torch.relu, "relu"):
+    if node.target in (operator.add, torch.add, "add") and _says_only(node, other=None, alpha=1):
+        two = all(isinstance(arg, fx.Node) for arg in node.args)
+        return {"op": "add"} if two else _unknown(node)
+    if node.target in (F.relu, torch.relu, "relu") and _says_only(node, inplace=None):
         return {"op": "relu"}
-    if node.target in (torch.flatten, "flatten") and _option(node, 1, "start_dim", 0) == 1:
-        return {"op": "flatten"}
-    if node.target in (torch.mean, "mean") and _is_spatial(_option(node, 1, "dim", None)):
-        return {"op": "spatial_mean"}
+    if node.target in (torch.flatten, "flatten") and _says_only(node, start_dim=1, end_dim=-1):
+        return {"op": "flatten"} if _option(node, 1, "start_dim", 0) == 1 else _unknown(node)
+    if node.target in (torch.mean, "mean") and _says_only(node, dim=None, keepdim=None):
+        pixels = _is_spatial(_option(node, 1, "dim", None)) and _may_drop_axes(node)
+        return {"op": "spatial_mean"} if pixels else _unknown(node)
     if node.target is check_images:
         return None
+    _unknown(node)
+
+
+def _unknown(node: fx.Node) -> NoReturn:
     raise UnsupportedNetwork(f"the page's engine does not know the step {node.format_node()}")
+
+
+def _says_only(node: fx.Node, **known: object) -> bool:
+    """Say whether a call's arguments after the first are these, in their order, with these values or any."""
+    given = dict(zip(known, node.args[1:], strict=False)) | node.kwargs
+    fits = len(node.args) <= 1 + len(known) and set(given) <= {*known, "input"}
+    return fits and all(known[name] in (None, given[name]) for name in given if name in known)
+
+
+def _may_drop_axes(node: fx.Node) -> bool:
+    """Say whether a mean over pixels keeps no axes of length 1, or they are flattened away at once."""
+    flatten = (torch.flatten, "flatten")
+    return not _option(node, 2, "keepdim", False) or all(user.target in flatten for user in node.users)
+
+
+def _refuse_in_place(node: fx.Node, modules: dict[str, nn.Module]) -> None:
+    """Refuse a step that overwrites what another step reads too."""
+    layer = modules.get(str(node.target)) if node.op == "call_module" else None
+    in_place = getattr(layer, "inplace", False) or _option(node, 1, "inplace", False) is True
+    if in_place and any(len(before.users) > 1 for before in node.all_input_nodes):
+        raise UnsupportedNetwork(
+            f"the page's engine cannot overwrite what is used again: {node.format_node()}"
+        )
 
 
 def _option(node: fx.Node, position: int, name: str, default: object) -> object:
@@ -125,6 +160,8 @@ def _is_spatial(dim: object) -> bool:
 
 
 def _of_module(module: nn.Module) -> Step | None:
+    if module._forward_hooks or (module._forward_pre_hooks and not _computes_weights(module)):
+        raise UnsupportedNetwork(f"the page's engine does not know the hooks of the layer {module}")
     if isinstance(module, nn.Identity | nn.Dropout | nn.Dropout2d):
         return None
     if isinstance(module, nn.Conv2d):
@@ -144,6 +181,12 @@ def _of_module(module: nn.Module) -> Step | None:
     if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
         return {"op": "spatial_mean"}
     raise UnsupportedNetwork(f"the page's engine does not know the layer {module}")
+
+
+def _computes_weights(module: nn.Module) -> bool:
+    """Say whether the hooks before a layer are those of PyTorch's older weight norm or pruning alone."""
+    kept = (WeightNorm, SpectralNorm, BasePruningMethod)
+    return all(isinstance(hook, kept) for hook in module._forward_pre_hooks.values())
 
 
 def _conv(module: nn.Conv2d) -> Step:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from companion import fooling as shifts
 from companion import sampling as samplers
 from companion import trace
+from companion._calls import copied
 from companion._support import evaluation_mode, logits_of
 from companion.book import plots
 from companion.gradients import logit_gradient, loss_gradient
@@ -60,7 +60,7 @@ def ripple(model: nn.Module, x: Tensor, y: Tensor, names: Sequence[str], face: T
     """Draw the first image and its loss-gradient, before and with a ripple on the logit of its class."""
     one, label = x[:1].double(), int(y[0])
     sine = shifts.sine_shift(0.01, 500.0)
-    model = copy.deepcopy(model).double()
+    model = copied(model).double()
     rippled = shifts.ShiftedLogits(model, lambda images: sine(images * face.to(images)), only_class=label)
     maps = torch.cat([loss_gradient(model, one, label), loss_gradient(rippled, one, label)])
     figure, axes = plt.subplots(1, 3, figsize=(5.4, 2.1))

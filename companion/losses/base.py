@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least, choose, positive
+from companion._support import Target, at_least, choose, positive
+from companion.trace.precision import check_sigma
 
 CLAMPS = ("one_sided", "two_sided")
 BATCH_NORMS = ("of_x", "joint", "separate")
@@ -55,34 +56,35 @@ class Penalty(ABC):
 
     @abstractmethod
     def terms(
-        self, model: nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+        self, model: nn.Module, x: Tensor, y: Target, *, generator: torch.Generator | None = None
     ) -> Terms:
         """Return every term on its own, and the logits of x, from one evaluation of the model.
 
         Args:
             model: a classifier, (B, ...) -> (B, C) logits; in training mode for training.
             x: inputs (B, ...), floating point. Need not require a gradient.
-            y: labels (B,).
+            y: labels: (B,) integers (a tensor, an array or a list), or one int for all.
             generator: the source of v; None for a private one.
 
         Returns:
             `Terms`; differentiable with respect to the parameters, unless under `torch.no_grad()`.
 
         Raises:
-            ValueError: labels outside the classes; or, where x is perturbed, active dropout, autocast, half
-                precision, or TF32 on CUDA (the last three unless allow_low_precision).
-            TypeError: the model returns something else than one tensor.
+            ValueError: labels outside the classes; or, where x is perturbed, a model that draws random
+                numbers (dropout), a sigma that is lost in x + v, autocast, half precision, or TF32 on CUDA
+                (the last three unless allow_low_precision).
+            TypeError: the model returns something else than one tensor, or y is None.
         """
 
     def penalty_and_logits(
-        self, model: nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+        self, model: nn.Module, x: Tensor, y: Target, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the penalty (B,) and the logits of x (B, C): what a training step needs, from one pass."""
         terms = self.terms(model, x, y, generator=generator)
         return terms.penalty, terms.logits
 
     def __call__(
-        self, model: nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+        self, model: nn.Module, x: Tensor, y: Target, *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Return the penalty (B,)."""
         return self.terms(model, x, y, generator=generator).penalty
@@ -95,6 +97,6 @@ def check_common(weight: float, sigma: float, num_probes: int, batch_norm: str) 
         ValueError: one outside its range.
     """
     positive("weight", weight)
-    positive("sigma", sigma)
+    check_sigma(sigma)
     at_least("num_probes", num_probes, 1)
     choose("batch_norm", batch_norm, BATCH_NORMS)

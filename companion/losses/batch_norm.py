@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from companion._calls import CHECKPOINTING, in_checkpoint, named_modules_in
 from companion._support import replaced_forwards
 from companion.losses.double_backward import InputGradient, batch_norm
 
@@ -24,7 +25,9 @@ Statistics = dict[nn.Module, list[tuple[Tensor, Tensor]]]
 def batch_norms_in_training(model: nn.Module) -> list[_BatchNorm]:
     """Return the batch norms that use the statistics of the batch."""
     return [
-        m for m in model.modules() if isinstance(m, _BatchNorm) and (m.training or m.running_mean is None)
+        m
+        for _, m in named_modules_in(model)
+        if isinstance(m, _BatchNorm) and (m.training or m.running_mean is None)
     ]
 
 
@@ -87,7 +90,14 @@ def _normalise_by(
     model: nn.Module, normalise: Callable[[_BatchNorm, Tensor], Tensor]
 ) -> AbstractContextManager[None]:
     """Replace the forward of the batch norms in training."""
-    return replaced_forwards(batch_norms_in_training(model), normalise)  # type: ignore[arg-type]
+    began = in_checkpoint()
+
+    def forward(module: _BatchNorm, batch: Tensor) -> Tensor:
+        if in_checkpoint() != began:  # it computes the layers again later, when they are as they were
+            raise ValueError(CHECKPOINTING)
+        return normalise(module, batch)
+
+    return replaced_forwards(batch_norms_in_training(model), forward)  # type: ignore[arg-type]
 
 
 def _moments(batch: Tensor) -> tuple[Tensor, Tensor]:

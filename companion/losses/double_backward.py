@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from companion._calls import explained, named_modules_in
 from companion._support import replaced_forwards
 
 _aten = torch.ops.aten
@@ -42,10 +43,11 @@ class InputGradient:
         """Return the gradient of a sum with respect to x, zero where it does not depend on x."""
         self.for_parameters = False
         try:
-            (gradient,) = torch.autograd.grad(
-                value, x, create_graph=create_graph, retain_graph=True, allow_unused=True,
-                materialize_grads=True,
-            )  # fmt: skip
+            with explained():
+                (gradient,) = torch.autograd.grad(
+                    value, x, create_graph=create_graph, retain_graph=True, allow_unused=True,
+                    materialize_grads=True,
+                )  # fmt: skip
         finally:
             self.for_parameters = True
         return gradient
@@ -68,8 +70,11 @@ def twice_differentiable(model: nn.Module) -> Iterator[InputGradient]:
         and for other layers nothing is replaced, and it does just what `torch.autograd.grad` does.
     """
     gradient = InputGradient()
-    device = next((p.device.type for p in model.parameters()), "cpu")
-    found = [m for m in model.modules() if _is_replaced(m)] if not torch.is_autocast_enabled(device) else []
+    modules = [module for _, module in named_modules_in(model)]
+    device = next(
+        (p.device.type for module in modules for p in module._parameters.values() if p is not None), "cpu"
+    )
+    found = [m for m in modules if _is_replaced(m)] if not torch.is_autocast_enabled(device) else []
 
     def forward(module: nn.Module, x: Tensor) -> Tensor:
         if isinstance(module, nn.Softplus):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from companion._support import choose
+from companion._support import Target, choose
 from companion.losses.base import NORMS, Penalty, Terms, check_common
 from companion.losses.perturbed_pass import perturbed_pass
 
@@ -58,7 +58,7 @@ class GradientNorm(Penalty):
         return self.norm == "pair"
 
     def terms(
-        self, model: nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+        self, model: nn.Module, x: Tensor, y: Target, *, generator: torch.Generator | None = None
     ) -> Terms:
         """Return the squared gradient norm and the penalty; see `Penalty.terms`."""
         d = perturbed_pass(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from companion._support import choose, positive
+from companion._support import Target, choose, positive
 from companion.losses.base import NORMS, SQUARES, Penalty, Terms, check_common
 from companion.losses.perturbed_pass import perturbed_pass
 from companion.trace.taylor import VARIANTS
@@ -86,7 +86,7 @@ class ScoreMatching(Penalty):
         return True
 
     def terms(
-        self, model: nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator | None = None
+        self, model: nn.Module, x: Tensor, y: Target, *, generator: torch.Generator | None = None
     ) -> Terms:
         """Return h, the squared gradient norm, the stability term and the penalty; see `Penalty.terms`."""
         d = perturbed_pass(

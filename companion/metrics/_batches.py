@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least, logits_of, resolve_target
+from companion._support import Target, at_least, logits_of, resolve_target
 
 
 def row_batches(x: Tensor, batch_size: int) -> Iterator[slice]:
@@ -31,9 +31,7 @@ def target_logits(logits: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def targets_in_batches(
-    model: nn.Module, x: Tensor, target: int | Tensor | None, batch_size: int
-) -> tuple[Tensor, Tensor]:
+def targets_in_batches(model: nn.Module, x: Tensor, target: Target, batch_size: int) -> tuple[Tensor, Tensor]:
     """Return the classes (B,) and the logits (B, C) that they were checked against."""
     logits = logits_in_batches(model, x, batch_size)
     return resolve_target(target, logits), logits

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from companion._support import at_least, evaluation_mode, flat_sum, generator_or_fresh, normal_like
+from companion._support import Target, at_least, evaluation_mode, flat_sum, generator_or_fresh, normal_like
 from companion.gradients import logit_gradient
 from companion.metrics._batches import checked_levels, row_batches, targets_in_batches
 from companion.metrics.intervals import standard_error
@@ -56,7 +56,7 @@ class DenoisingAlignment:
 def denoising_alignment(
     model: nn.Module,
     x: Tensor,
-    y: int | Tensor | None,
+    y: Target,
     *,
     sigmas: Sequence[float] | Tensor,
     num_draws: int = 1,

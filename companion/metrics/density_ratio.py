@@ -10,10 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least, evaluation_mode, generator_or_fresh, normal_like
+from companion._calls import has_half
+from companion._support import Target, at_least, evaluation_mode, generator_or_fresh, normal_like
 from companion.metrics._batches import checked_levels, logits_in_batches, target_logits, targets_in_batches
 from companion.metrics.intervals import standard_error
-from companion.trace.precision import require_full_precision
+from companion.trace.precision import refuse_half, require_full_precision
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +71,7 @@ class DensityRatios:
 def density_ratio(
     model: nn.Module,
     x: Tensor,
-    y: int | Tensor | None,
+    y: Target,
     *,
     sigmas: Sequence[float] | Tensor,
     num_draws: int = 1,
@@ -117,6 +118,8 @@ def density_ratio(
     """
     levels = checked_levels("sigmas", sigmas)
     require_full_precision(x, allow_low_precision=allow_low_precision)
+    if has_half(model) and not allow_low_precision:
+        refuse_half("half precision, which the model's weights have")
     num_draws = at_least("num_draws", num_draws, 1)
     generator = generator_or_fresh(generator)
     log_ratios = torch.zeros(len(levels), num_draws, len(x), dtype=torch.float64)

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from companion._support import at_least, choose, evaluation_mode, logits_of, positive, resolve_target
+from companion._calls import plain, plain_autograd
+from companion._support import (
+    Target,
+    at_least,
+    choose,
+    evaluation_mode,
+    logits_of,
+    positive,
+    resolve_target,
+)
 from companion.metrics._batches import row_batches, target_logits
 from companion.metrics.intervals import standard_error
 
@@ -57,7 +66,7 @@ class ExtremalMask:
 def extremal_mask(
     model: nn.Module,
     x: Tensor,
-    y: int | Tensor | None,
+    y: Target,
     *,
     area: float = 0.2,
     objective: str = "logit",
@@ -121,13 +130,31 @@ def extremal_mask(
     choose("replacement", replacement, REPLACEMENTS)
     if not 0 < area < 1:
         raise ValueError(f"area must be strictly between 0 and 1; got {area}")
-    at_least("grid", grid, 2)
-    at_least("steps", steps, 1)
+    grid, steps = at_least("grid", grid, 2), at_least("steps", steps, 1)
     positive("step_size", step_size)
     positive("temperature", temperature)
     if x.ndim != 4:
         raise ValueError(f"x must be a batch of images (B, C, H, W); got shape {tuple(x.shape)}")
-    x = x.detach()
+    with plain_autograd():
+        return _masks(
+            model, plain(x).detach(), y, area, objective, replacement, grid, steps, step_size, temperature,
+            batch_size,
+        )  # fmt: skip
+
+
+def _masks(
+    model: nn.Module,
+    x: Tensor,
+    y: Target,
+    area: float,
+    objective: str,
+    replacement: str,
+    grid: int,
+    steps: int,
+    step_size: float,
+    temperature: float,
+    batch_size: int,
+) -> ExtremalMask:
     fill = torch.full_like(x, 0.5) if replacement == "grey" else x.mean(dim=(2, 3), keepdim=True).expand_as(x)
     masks, measures = [], []
     with evaluation_mode(model), torch.no_grad():

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from companion._support import evaluation_mode
+from companion._support import evaluation_mode, predictions
 from companion.metrics._batches import targets_in_batches
 from companion.metrics.intervals import wilson
 
@@ -55,7 +55,8 @@ def gan_test(samples: Tensor, targets: int | Tensor, judge: nn.Module, *, batch_
         A `GanTest`.
 
     Raises:
-        ValueError: no samples, targets that do not fit them or the judge's classes, or batch_size < 1.
+        ValueError: no samples, a judge that returns NaN, targets that do not fit them or the judge's classes,
+            or batch_size < 1.
         TypeError: targets is None, or the judge returns something else than a tensor.
 
     Example:
@@ -68,7 +69,7 @@ def gan_test(samples: Tensor, targets: int | Tensor, judge: nn.Module, *, batch_
         raise TypeError("targets must be the classes that the samples were made for: an int or (n,)")
     with evaluation_mode(judge):
         classes, logits = targets_in_batches(judge, samples, targets, batch_size)
-    correct = (logits.argmax(dim=1) == classes).cpu()
+    correct = (predictions(logits) == classes).cpu()
     interval = wilson(int(torch.count_nonzero(correct)), len(samples))
     return GanTest(
         accuracy=interval.value, low=interval.low, high=interval.high, n=interval.n, correct=correct

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from companion._support import choose, evaluation_mode, generator_or_fresh, logits_of
+from companion._support import Target, choose, evaluation_mode, generator_or_fresh, logits_of
 from companion.metrics._batches import checked_levels, row_batches, target_logits, targets_in_batches
 from companion.metrics.curve import Curve
 
@@ -20,7 +20,7 @@ RELEVANCES = ("absolute_sum", "channel_std")
 def pixel_perturbation(
     model: nn.Module,
     x: Tensor,
-    y: int | Tensor | None,
+    y: Target,
     saliency: Tensor | Callable[..., Tensor] | None,
     *,
     fractions: Sequence[float] | Tensor,
@@ -118,7 +118,9 @@ def _scores(
         replaced = (ranks < round(fraction * height * width)).view(-1, 1, height, width)
         logits = logits_of(model, torch.where(replaced, fill, images)).double()
         if score == "accuracy":
-            values.append((logits.argmax(dim=1) == target).double())
+            right = (logits.argmax(dim=1) == target).double()
+            # argmax of NaN is 0: a network that diverged recognises no class, not class 0.
+            values.append(right.masked_fill(logits.isnan().any(dim=1), torch.nan))
         elif score == "probability":
             values.append(target_logits(logits.softmax(dim=1), target))
         else:

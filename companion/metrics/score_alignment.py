@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from companion._support import choose, evaluation_mode, flat_sum, generator_or_fresh
+from companion._calls import plain_autograd
+from companion._support import Target, choose, evaluation_mode, flat_sum, generator_or_fresh
 from companion.gradients import logit_gradient
 from companion.metrics._batches import row_batches, targets_in_batches
 from companion.metrics.intervals import standard_error
@@ -81,7 +82,7 @@ class HyvarinenObjective:
 
 
 def score_alignment(
-    model: nn.Module, x: Tensor, y: int | Tensor | None, score: Tensor, *, batch_size: int = 500
+    model: nn.Module, x: Tensor, y: Target, score: Tensor, *, batch_size: int = 500
 ) -> ScoreAlignment:
     r"""Compare the logit-gradient with a known score (the two sides of eq. 1).
 
@@ -130,7 +131,7 @@ def score_alignment(
 def hyvarinen_objective(
     model: nn.Module,
     x: Tensor,
-    y: int | Tensor | None,
+    y: Target,
     *,
     estimator: str = "exact",
     num_probes: int = 1,
@@ -172,7 +173,7 @@ def hyvarinen_objective(
     """
     choose("estimator", estimator, ESTIMATORS)
     generator = generator_or_fresh(generator)
-    with evaluation_mode(model):
+    with plain_autograd(), evaluation_mode(model):
         target, _ = targets_in_batches(model, x, y, batch_size)
         traces = []
         for rows in row_batches(x, batch_size):
@@ -197,7 +198,7 @@ def hyvarinen_objective(
     )
 
 
-def _gradients(model: nn.Module, x: Tensor, y: int | Tensor | None, batch_size: int) -> Tensor:
+def _gradients(model: nn.Module, x: Tensor, y: Target, batch_size: int) -> Tensor:
     """Return the logit-gradients of all of x, float64 on the CPU."""
     with evaluation_mode(model):
         target, _ = targets_in_batches(model, x, y, batch_size)

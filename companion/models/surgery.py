@@ -2,15 +2,16 @@ r"""A trained network made smooth (ReLU to softplus) or plain (batch norm folded
 
 from __future__ import annotations
 
-import copy
 from typing import TypeVar, cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.parametrize import is_parametrized
 
-from companion._support import positive
+from companion._calls import copied
+from companion._kinks import MODULES, kinks_called, kinks_held
+from companion._support import positive, refuse_batch_statistics
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -47,13 +48,6 @@ class SoftLeakyReLU(nn.Module):
         return self.negative_slope * x + (1 - self.negative_slope) * soft
 
 
-_PIECEWISE_LINEAR = (nn.PReLU, nn.RReLU, nn.Threshold, nn.Hardshrink, nn.Softshrink, nn.Hardsigmoid)
-_PIECEWISE_LINEAR_FUNCTIONS = (
-    F.relu, F.relu_, F.relu6, F.leaky_relu, F.leaky_relu_, F.prelu, F.rrelu, F.hardtanh, F.threshold,
-    torch.relu, torch.relu_, "relu", "relu_", "clamp_min", "clamp_min_",
-)  # fmt: skip
-
-
 def _soft_version(module: nn.Module, beta: float) -> nn.Module | None:
     if isinstance(module, nn.ReLU):
         return nn.Softplus(beta, SOFTPLUS_THRESHOLD)
@@ -71,8 +65,9 @@ def to_softplus(model: M, beta: float = 10.0) -> M:
     `nn.LeakyReLU` becomes `SoftLeakyReLU`; each tends to what it replaces as :math:`\beta \to \infty`. The
     weights are those of the original: accuracy drops a little until the copy is trained on.
 
-    Functions such as `F.relu` inside a `forward` cannot be replaced. They are looked for with torch.fx;
-    where a model cannot be traced (its control flow depends on values) this check is not made.
+    Functions such as `F.relu` or `clamp` inside a `forward` cannot be replaced. They are looked for with
+    torch.fx; where a model cannot be traced (its control flow depends on values) those that its layers hold
+    are found, and `trace.logit` warns of the others. Pooling by the maximum stays.
 
     Args:
         model: any module; it is not changed.
@@ -82,8 +77,8 @@ def to_softplus(model: M, beta: float = 10.0) -> M:
         The copy, of the same class.
 
     Raises:
-        ValueError: `forward` calls a piecewise-linear function, the model holds a piecewise-linear module
-            without a smooth version here (PReLU, RReLU, Threshold, ...), or nothing is there to replace.
+        ValueError: `forward` calls a function with kinks, the model holds a layer with kinks that has no
+            smooth version here (PReLU, RReLU, Threshold, Hardswish, ...), or nothing is there to replace.
 
     Example:
         >>> smooth = to_softplus(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), beta=10.0)
@@ -92,18 +87,19 @@ def to_softplus(model: M, beta: float = 10.0) -> M:
     """
     positive("beta", beta)
     for name, module in model.named_modules():
-        if isinstance(module, _PIECEWISE_LINEAR):
+        if isinstance(module, MODULES):
             raise ValueError(
                 f"{name or 'the model'} is a {type(module).__name__}, which has no smooth version here; "
                 "replace it yourself. Known: ReLU, ReLU6, Hardtanh, LeakyReLU."
             )
-    called = _functions_called(model)
+    called = kinks_held(model) + _functions_called(model)
     if called:
         raise ValueError(
             f"the model's forward calls {', '.join(called)}, which cannot be replaced in a copy. "
-            "Make each an nn.ReLU() in __init__ and call that module instead."
+            "Make each a module in __init__, nn.ReLU() for relu and for clamp(min=0) (a transformer's layer "
+            "takes activation=nn.ReLU()), and call that; write abs(x) as relu(x) + relu(-x)."
         )
-    smooth = copy.deepcopy(model)
+    smooth = copied(model)
     new: dict[nn.Module, nn.Module] = {}  # a module used in two places stays one module
     for module in smooth.modules():
         replacement = _soft_version(module, beta)
@@ -119,22 +115,22 @@ def to_softplus(model: M, beta: float = 10.0) -> M:
         for name, child in parent._modules.items():
             if child in new:
                 parent._modules[name] = new[child]
+        if isinstance(parent, nn.TransformerEncoderLayer):
+            parent.activation_relu_or_gelu = 0  # else its fast path computes the ReLU that it was made with
     return smooth
 
 
 def _graph(model: nn.Module) -> fx.Graph | None:
+    """Trace a copy: a model that keeps what forward computes would keep a part of the tracer."""
     try:
-        return fx.Tracer().trace(model)
+        return fx.Tracer().trace(copied(model))
     except Exception:  # noqa: BLE001 - whatever a stranger's forward raises on a proxy: it cannot be traced
         return None
 
 
 def _functions_called(model: nn.Module) -> list[str]:
     graph = _graph(nn.Sequential(model))  # so that a model which is itself a layer of torch stays one node
-    nodes = graph.nodes if graph is not None else ()
-    found = [node.target for node in nodes if node.op in ("call_function", "call_method")]
-    found = [target for target in found if target in _PIECEWISE_LINEAR_FUNCTIONS]
-    return sorted({target if isinstance(target, str) else target.__name__ for target in found})
+    return [] if graph is None else kinks_called(graph)
 
 
 def fold_batch_norm(model: M) -> M:
@@ -151,14 +147,16 @@ def fold_batch_norm(model: M) -> M:
         rounding. Training it on is not the same as training the original.
 
     Raises:
-        ValueError: the model cannot be traced, or a batch norm does not follow a convolution of its own.
+        ValueError: the model cannot be traced; a batch norm does not follow a convolution of its own or
+            keeps no running statistics; or one of the two has hooks or weights that are computed (a
+            parametrisation, pruning), which a fold would lose.
 
     Example:
         >>> folded = fold_batch_norm(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
         >>> any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
         False
     """
-    folded = copy.deepcopy(model).eval()
+    folded = copied(model).eval()
     graph = _graph(folded)
     if graph is None:
         raise ValueError(f"torch.fx cannot trace {type(model).__name__}: its layers' order is unknown")
@@ -177,6 +175,25 @@ def fold_batch_norm(model: M) -> M:
             or uses.count(node.target) > 1
         ):
             raise ValueError(f"batch norm {node.target} does not follow a convolution of its own")
+        refuse_batch_statistics(str(node.target), modules[node])
+        _refuse_additions(str(node.target), modules[node])
+        _refuse_additions(str(before.target), conv)
         folded.set_submodule(str(before.target), fuse_conv_bn_eval(conv, cast(nn.BatchNorm2d, modules[node])))
         folded.set_submodule(str(node.target), nn.Identity())
     return folded
+
+
+def _refuse_additions(name: str, layer: nn.Module) -> None:
+    """Refuse a layer that does more than its weights say."""
+    advice = ""
+    if is_parametrized(layer):
+        advice = "torch.nn.utils.parametrize.remove_parametrizations(layer, name) keeps the weights it gives"
+    elif any(buffer.endswith("_mask") for buffer in layer._buffers):
+        advice = "torch.nn.utils.prune.remove(layer, name) makes the pruning permanent"
+    elif layer._forward_hooks or layer._forward_pre_hooks:
+        advice = (
+            "take them off: handle.remove(), and torch.nn.utils.remove_weight_norm or remove_spectral_norm "
+            "for those of the older normalisations"
+        )
+    if advice:
+        raise ValueError(f"{name} has hooks or computed weights, which a fold would lose. First, {advice}.")

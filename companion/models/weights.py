@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import secrets
 from hashlib import sha256
@@ -14,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as _parse
 from safetensors.torch import save as _serialise
 from torch import Tensor, nn
+
+from companion._calls import copied
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -41,7 +42,7 @@ def round_to_half(model: M) -> M:
         >>> bool(round_to_half(layer).weight.half() == layer.weight.half())
         True
     """
-    rounded = copy.deepcopy(model)
+    rounded = copied(model)
     with torch.no_grad():
         for name, value in rounded.state_dict().items():
             value.copy_(_cast(name, value, torch.float16))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
+from companion._calls import explained, plain, twice_differentiable_kernels
 from companion._support import at_least
 from companion.trace.piecewise_linear import warn_if_zero
 from companion.trace.precision import refuse_autocast, require_floating
@@ -52,11 +53,18 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor, *, chunk_size: int | None = 
     """
     require_floating(x)
     refuse_autocast(x, "the exact trace")
-    x = x if x.requires_grad else x.detach()
-    batch, dimensions = len(x), x[:1].numel()
     if chunk_size is None:
-        chunk_size = max(1, _ROWS_AT_A_TIME // max(batch, 1))
-    at_least("chunk_size", chunk_size, 1)
+        chunk_size = max(1, _ROWS_AT_A_TIME // max(len(x), 1))
+    chunk_size = at_least("chunk_size", chunk_size, 1)
+    keep_graph = torch.is_grad_enabled()
+    with twice_differentiable_kernels(), torch.set_grad_enabled(keep_graph), explained():
+        return warn_if_zero(_trace(f, plain(x if x.requires_grad else x.detach()), chunk_size))
+
+
+def _trace(f: Callable[[Tensor], Tensor], x: Tensor, chunk_size: int) -> Tensor:
+    batch, dimensions = len(x), x[:1].numel()
+    with torch.no_grad():
+        values_of(f, x)  # what f refuses it refuses here, in its own words, and not inside a transform
     gradient = grad(lambda rows: values_of(f, rows).sum())
 
     def diagonal_entry(index: Tensor) -> Tensor:
@@ -71,12 +79,12 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor, *, chunk_size: int | None = 
             total = total + diagonal_entry(indices[0])
         else:
             total = total + vmap(diagonal_entry)(indices).sum(dim=0)
-    return warn_if_zero(total)
+    return total
 
 
 def values_of(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return f(x), checked to be (B,)."""
-    values = f(x)
+    """Return f of a copy of x, which f may change, checked to be (B,)."""
+    values = f(x.clone())
     if values.shape != x.shape[:1]:
         raise ValueError(
             f"f must map a batch of {len(x)} inputs to ({len(x)},) values; it returned shape "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from companion._calls import explained, leaf_of, twice_differentiable_kernels
 from companion._support import (
     at_least,
     choose,
@@ -16,6 +17,7 @@ from companion._support import (
     rademacher_like,
 )
 from companion.trace.exact import values_of
+from companion.trace.logit import TargetLogit
 from companion.trace.piecewise_linear import warn_if_zero
 from companion.trace.precision import require_floating
 
@@ -52,8 +54,8 @@ def hutchinson(
         price of keeping every probe's graph; under `torch.no_grad()` no graph is kept.
 
     Raises:
-        ValueError: num_probes or chunk_size below 1, an unknown distribution, or f does not return (B,)
-            values.
+        ValueError: num_probes or chunk_size below 1, an unknown distribution, f does not return (B,) values,
+            or f can be differentiated only once.
 
     Warns:
         PiecewiseLinearWarning: every estimate is exactly zero.
@@ -66,13 +68,13 @@ def hutchinson(
         tensor([[6., 6.]])
     """
     require_floating(x)
-    at_least("num_probes", num_probes, 1)
+    num_probes = at_least("num_probes", num_probes, 1)
     chunk_size = at_least("chunk_size", 1 if chunk_size is None else chunk_size, 1)
     draw = _PROBES[choose("distribution", distribution, _PROBES)]
     generator = generator_or_fresh(generator)
     keep_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        leaf = x if x.requires_grad else x.detach().requires_grad_()
+    with twice_differentiable_kernels(), torch.enable_grad(), explained():
+        leaf = x if x.requires_grad else leaf_of(x)
         (gradient,) = torch.autograd.grad(
             values_of(f, leaf).sum(), leaf, create_graph=True, allow_unused=True, materialize_grads=True
         )
@@ -82,14 +84,36 @@ def hutchinson(
             count = min(chunk_size, num_probes - start)
             probes = torch.stack([draw(x.detach(), generator) for _ in range(count)])
             products = _hessian_products(gradient, leaf, probes, keep_graph=keep_graph)
+            if products is None:
+                _refuse_lost_graph(f, leaf, gradient)
+                products = torch.zeros_like(probes)
             estimates.append((products * probes).flatten(2).sum(dim=2))
     return warn_if_zero(torch.cat(estimates))
 
 
-def _hessian_products(gradient: Tensor, leaf: Tensor, probes: Tensor, *, keep_graph: bool) -> Tensor:
-    """Return (P, B, ...): the Hessian times each of the probes (P, B, ...)."""
-    if not gradient.requires_grad:  # f is linear in x
-        return torch.zeros_like(probes)
+def _refuse_lost_graph(f: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> None:
+    """Raise a ValueError if a gradient without a way back to x is not constant, as that of a linear f is.
+
+    Where most of its numbers are others a little further on, it depends on x by a way that autograd does not
+    know; or the model has kinks, of which the first call of `trace.logit`'s f has warned.
+    """
+    if isinstance(f, TargetLogit) and f.has_kinks():
+        return
+    near = leaf_of(x.detach() * 0.99 + 0.005)
+    (there,) = torch.autograd.grad(values_of(f, near).sum(), near, allow_unused=True, materialize_grads=True)
+    moved = (there - gradient).abs() > 1e-4 * gradient.abs().amax() if x.numel() else torch.zeros(1)
+    if bool(moved.double().mean() > 0.5):
+        raise ValueError(
+            "the gradient of f depends on x, but has no graph to differentiate: a layer of the model has a "
+            "backward of its own that autograd cannot see through, or a part is compiled. trace.taylor "
+            "needs function values alone; or write the layer with PyTorch's own functions."
+        )
+
+
+def _hessian_products(gradient: Tensor, leaf: Tensor, probes: Tensor, *, keep_graph: bool) -> Tensor | None:
+    """Return (P, B, ...): the Hessian times each of the probes (P, B, ...); None without a way back to x."""
+    if not gradient.requires_grad:
+        return None
     if len(probes) == 1:
         (product,) = torch.autograd.grad(
             flat_sum(gradient * probes[0]).sum(),
@@ -97,9 +121,8 @@ def _hessian_products(gradient: Tensor, leaf: Tensor, probes: Tensor, *, keep_gr
             retain_graph=True,
             create_graph=keep_graph,
             allow_unused=True,
-            materialize_grads=True,
         )
-        return product[None]
+        return None if product is None else product[None]
     (products,) = torch.autograd.grad(
         gradient,
         leaf,
@@ -108,6 +131,5 @@ def _hessian_products(gradient: Tensor, leaf: Tensor, probes: Tensor, *, keep_gr
         create_graph=keep_graph,
         allow_unused=True,
         is_grads_batched=True,
-        materialize_grads=True,
     )
     return products

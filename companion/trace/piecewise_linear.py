@@ -10,20 +10,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_PIECEWISE_LINEAR = {
-    "relu",
-    "relu_",
-    "relu6",
-    "leaky_relu",
-    "leaky_relu_",
-    "prelu",
-    "rrelu",
-    "rrelu_",
-    "hardtanh",
-    "hardtanh_",
-    "threshold",
-    "threshold_",
-}
+from companion._calls import HALF
+from companion._kinks import chooses, compares, has_kink, name_of
 
 
 class PiecewiseLinearWarning(UserWarning):
@@ -31,12 +19,26 @@ class PiecewiseLinearWarning(UserWarning):
 
 
 class ActivationWatch(TorchFunctionMode):
-    """Notes which piecewise-linear activations are called inside the block, as modules or as functions."""
+    """Notes what modules and functions call inside the block: activations with kinks, half precision.
+
+    Attributes:
+        seen: the names of the functions with kinks.
+        half: whether a result was in half precision.
+    """
 
     def __init__(self) -> None:
         """Start with nothing seen."""
         super().__init__()
         self.seen: set[str] = set()
+        self.half = False
+        self._compared: list[object] = []
+
+    def __enter__(self) -> ActivationWatch:
+        """Begin; a transformer's layers are computed as written, not by one function that hides its parts."""
+        self._fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        super().__enter__()
+        return self
 
     def __torch_function__(
         self,
@@ -46,10 +48,16 @@ class ActivationWatch(TorchFunctionMode):
         kwargs: dict[str, object] | None = None,
     ) -> object:
         """Note the function's name, then call it."""
-        name = getattr(func, "__name__", "")
-        if name in _PIECEWISE_LINEAR:
-            self.seen.add(name.rstrip("_"))
-        return func(*args, **(kwargs or {}))
+        given = [*args, *(kwargs or {}).values()]
+        if has_kink(func, given[1:]):
+            self.seen.add(name_of(func))
+        if chooses(func) and any(a is b for a in given for b in self._compared):
+            self.seen.add(f"{name_of(func)} of a comparison")
+        result = func(*args, **(kwargs or {}))
+        if compares(func):
+            self._compared.append(result)
+        self.half = self.half or (isinstance(result, Tensor) and result.dtype in HALF)
+        return result
 
     def __exit__(
         self,
@@ -59,6 +67,8 @@ class ActivationWatch(TorchFunctionMode):
     ) -> None:
         """Warn of what was seen, unless the block failed."""
         super().__exit__(exc_type, exc_value, traceback)
+        torch.backends.mha.set_fastpath_enabled(self._fast)
+        self._compared.clear()
         if self.seen and exc_type is None:
             warnings.warn(
                 f"the model uses a piecewise-linear activation ({', '.join(sorted(self.seen))}): the Hessian "

@@ -12,6 +12,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from companion._calls import HALF
+from companion._support import positive
+
+_ADVICE = " Or pass allow_low_precision=True to measure the damage."
+
 TF32_SIGMA = 0.01
 """The sigma from which on TF32 adds nothing to a Taylor estimate's spread that can be seen.
 
@@ -27,6 +32,41 @@ def require_floating(x: Tensor) -> None:
             f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
             "For uint8 images use x.float() / 255."
         )
+
+
+def check_sigma(sigma: float) -> float:
+    """Return sigma if it is positive and 2 / sigma^2 is a number other than 0.
+
+    Raises:
+        ValueError: it is not.
+    """
+    positive("sigma", sigma)
+    if not 1e-150 < sigma < 1e150:
+        raise ValueError(
+            f"sigma must be between 1e-150 and 1e150, since 2 / sigma^2 is computed; got {sigma:g}. "
+            "The paper's code has 0.01."
+        )
+    return sigma
+
+
+def refuse_lost_sigma(x: Tensor, noise: Tensor, sigma: float) -> None:
+    """Raise a ValueError if every x + v is x: the estimate would be exactly 0.
+
+    On a GPU it waits for the numbers.
+    """
+    if x.numel() and bool((x + noise == x).all()):
+        raise ValueError(
+            f"sigma={sigma:g} is lost in {x.dtype}: x + v rounds to x, so that every difference is 0. Use a "
+            f"larger sigma (the paper's code has 0.01), or float64."
+        )
+
+
+def refuse_half(where: str) -> None:
+    """Raise the ValueError of a finite difference in half precision; `where` says what has it."""
+    raise ValueError(
+        f"a finite difference loses its digits in {where}: f(x+v) - f(x) cancels. "
+        "Use float32 or float64 inputs and model." + _ADVICE
+    )
 
 
 def require_full_precision(
@@ -47,12 +87,9 @@ def require_full_precision(
     require_floating(x)
     if allow_low_precision:
         return
-    advice = " Or pass allow_low_precision=True to measure the damage."
-    if x.dtype in (torch.float16, torch.bfloat16):
-        raise ValueError(
-            f"a finite difference loses its digits in {x.dtype}: f(x+v) - f(x) cancels. "
-            "Use float32 or float64 inputs and model." + advice
-        )
+    if x.dtype in HALF:
+        refuse_half(str(x.dtype))
+    advice = _ADVICE
     if torch.is_autocast_enabled(x.device.type):
         raise ValueError(
             "a finite difference loses its digits under autocast: f(x+v) - f(x) cancels. Leave autocast for "

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from companion._support import at_least, choose, flat_sum, generator_or_fresh, normal_like, positive
+from companion._calls import HALF, explained, leaf_of, plain, twice_differentiable_kernels
+from companion._support import at_least, choose, flat_sum, generator_or_fresh, normal_like
 from companion.trace.exact import values_of
-from companion.trace.precision import require_full_precision
+from companion.trace.logit import TargetLogit
+from companion.trace.precision import check_sigma, refuse_half, refuse_lost_sigma, require_full_precision
 
 VARIANTS = ("forward", "control", "central")
 
@@ -44,8 +46,8 @@ def taylor(
     Args:
         f: (B, ...) -> (B,), row by row; see `logit`. Called with x-shaped batches alone.
         x: inputs (B, ...), float32 or float64.
-        sigma: eq. 3's sigma, above 0; the paper's code has 0.01. Smaller: less bias, more variance, fewer
-            digits.
+        sigma: eq. 3's sigma, above 0 and not so small that x + v rounds to x; the paper's code has 0.01.
+            Smaller: less bias, more variance, fewer digits.
         num_probes: P, at least 1. Every sample gets probes of its own.
         variant: "forward", "control" or "central".
         generator: the source of v; None for a private one.
@@ -67,13 +69,33 @@ def taylor(
         >>> bool(((samples.mean(dim=0) - 6).abs() < 0.5).all())
         True
     """
-    positive("sigma", sigma)
-    at_least("num_probes", num_probes, 1)
+    check_sigma(sigma)
+    num_probes = at_least("num_probes", num_probes, 1)
     chunk_size = at_least("chunk_size", 1 if chunk_size is None else chunk_size, 1)
     choose("variant", variant, VARIANTS)
     require_full_precision(x, sigma=sigma, allow_low_precision=allow_low_precision)
     generator = generator_or_fresh(generator)
+    keep_graph = torch.is_grad_enabled()
+    with twice_differentiable_kernels(), torch.set_grad_enabled(keep_graph), explained():
+        return _estimates(
+            f, plain(x), sigma, num_probes, variant, generator, chunk_size, refuse_low=not allow_low_precision
+        )
+
+
+def _estimates(
+    f: Callable[[Tensor], Tensor],
+    x: Tensor,
+    sigma: float,
+    num_probes: int,
+    variant: str,
+    generator: torch.Generator,
+    chunk_size: int,
+    *,
+    refuse_low: bool,
+) -> Tensor:
     value, gradient = _value_and_gradient(f, x) if variant == "control" else (values_of(f, x), None)
+    if refuse_low and (value.dtype in HALF or (isinstance(f, TargetLogit) and f.uses_half())):
+        refuse_half("half precision, in which the model computes")
 
     def estimate(v: Tensor) -> Tensor:
         plus = values_of(f, x + v) - value
@@ -86,6 +108,8 @@ def taylor(
         # One draw a probe: the stream does not depend on chunk_size.
         count = min(chunk_size, num_probes - start)
         noise = [sigma * normal_like(x.detach(), generator) for _ in range(count)]
+        if not start:
+            refuse_lost_sigma(x.detach(), noise[0], sigma)
         estimates.append(estimate(noise[0])[None] if count == 1 else vmap(estimate)(torch.stack(noise)))
     return torch.cat(estimates)
 
@@ -115,7 +139,7 @@ def _value_and_gradient(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
     """Return f(x) and its input-gradient; both carry a graph only where the caller has gradients enabled."""
     keep_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        leaf = x if x.requires_grad else x.detach().requires_grad_()
+        leaf = x if x.requires_grad else leaf_of(x)
         value = values_of(f, leaf)
         (gradient,) = torch.autograd.grad(
             value.sum(), leaf, create_graph=keep_graph, allow_unused=True, materialize_grads=True

@@ -31,9 +31,9 @@ def put_on_the_papers_tier(project: Path, name: str) -> None:
     """Lay a network of the small tier where the paper's would lie."""
     target = project / "results" / "paper" / "cifar100" / name
     shutil.copytree(project / "results" / "small" / "cifar100" / name, target)
-    record = json.loads((target / "record.json").read_text())
+    record = json.loads((target / "record.json").read_text(encoding="utf-8"))
     record["tier"] = record["settings"]["tier"] = "paper"
-    (target / "record.json").write_text(json.dumps(record))
+    (target / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def test_the_papers_tier_counts_once_all_four_methods_have_the_table(project: Path) -> None:
@@ -55,7 +55,9 @@ def test_the_papers_tier_counts_once_all_four_methods_have_the_table(project: Pa
 def test_a_note_stands_once_behind_the_methods_whose_records_have_it(project: Path) -> None:
     for name, notes in zip(NETWORKS, (["All."], ["All."], ["All."], ["Mine.", "All."]), strict=True):
         path = project / "results" / "small" / "cifar100" / name / "record.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"notes": notes}))
+        path.write_text(
+            json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"notes": notes}), encoding="utf-8"
+        )
     said = strongest.strongest().notes()
     assert said == "The records note how they were made. All. Gradient norm: Mine."
 

@@ -60,8 +60,8 @@ def write(folder: Path) -> Path:
         ]
     place = folder / "_static" / "live"
     place.mkdir(parents=True)
-    (place / "live.js").write_text(bundle.page_script())
-    (place / "live.css").write_text(bundle.style())
+    (place / "live.js").write_text(bundle.page_script(), encoding="utf-8")
+    (place / "live.css").write_text(bundle.style(), encoding="utf-8")
     body = []
     for figure in figures:
         output, metadata = figure._repr_mimebundle_()  # pyright: ignore[reportAttributeAccessIssue]
@@ -76,6 +76,7 @@ def write(folder: Path) -> Path:
         '<link rel="stylesheet" href="_static/live/live.css">'
         '<script defer src="_static/live/live.js"></script>'
         '<style>html[data-theme="dark"] { background: #14181e; color: #ced6dd }</style>'
-        f"</head><body><main><h1>{title}</h1>{''.join(body)}</main></body></html>"
+        f"</head><body><main><h1>{title}</h1>{''.join(body)}</main></body></html>",
+        encoding="utf-8",
     )
     return page

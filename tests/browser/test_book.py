@@ -187,7 +187,7 @@ def test_figures_of_the_executed_chapters_are_on_their_pages(seen: Pages, html: 
         notebook = html / "_sources" / Path(name).with_suffix(".ipynb")
         if not notebook.exists():
             continue
-        cells = json.loads(notebook.read_text())["cells"]
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         expected = sum(
             any(kind.startswith("image/") for kind in output.get("data", {}))
             for cell in cells
@@ -222,7 +222,11 @@ def test_dark_mode_is_dark_and_readable(seen: Pages) -> None:
 
 def test_search_finds_a_page_by_its_words(visit_everywhere: Visit, html: Path) -> None:
     visit = visit_everywhere
-    word = "unfindableword" if "Unfindableword" in (html / "book" / "index.html").read_text() else "gradient"
+    word = (
+        "unfindableword"
+        if "Unfindableword" in (html / "book" / "index.html").read_text(encoding="utf-8")
+        else "gradient"
+    )
     page = visit.open(f"search.html?q={word}")
     page.wait_for_selector("#search-results li a")
     assert any(
@@ -239,15 +243,17 @@ def test_every_chapter_offers_its_notebook_and_its_source(seen: Pages, html: Pat
         files = [(html / name).parent.joinpath(link).resolve() for link in page["downloads"]]
         assert {path.suffix for path in files} == {".ipynb", ".py"}, name
         notebook = next(path for path in files if path.suffix == ".ipynb")
-        assert any(cell.get("outputs") for cell in json.loads(notebook.read_text())["cells"]), name
-        assert "# %%" in next(path for path in files if path.suffix == ".py").read_text()
+        assert any(
+            cell.get("outputs") for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        ), name
+        assert "# %%" in next(path for path in files if path.suffix == ".py").read_text(encoding="utf-8")
 
 
 def test_every_record_that_the_claims_name_lies_in_the_book(html: Path) -> None:
     page = html / "_executed" / "15_claims.html"
     if not page.exists():
         pytest.skip("only the chapters' book has a page of claims")
-    links = re.findall(r'href="(\.\./results/[^"]+)"', page.read_text())
+    links = re.findall(r'href="(\.\./results/[^"]+)"', page.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (page.parent / link).is_file()] == []
 

@@ -54,15 +54,15 @@ def lab(tmp_path: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", "--allow-root"]
     command += ["--ServerApp.token=", "--ServerApp.password=", f"--ServerApp.root_dir={tmp_path}"]
     log = tmp_path / "lab.log"
-    with log.open("w") as written:
+    with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=written, stderr=written)
     try:
         for _ in range(600):
-            address = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", log.read_text())
+            address = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", log.read_text(encoding="utf-8"))
             if address or process.poll() is not None:
                 break
             time.sleep(0.1)
-        assert address, log.read_text()
+        assert address, log.read_text(encoding="utf-8")
         yield address[0]
     finally:
         process.terminate()

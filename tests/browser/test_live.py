@@ -420,7 +420,7 @@ def test_a_chapter_loads_no_more_than_it_may(page_file: Path) -> None:
     shared = sum((folder / name).stat().st_size for name in ("live.js", "live.css"))
     for kind in KINDS:
         (payload,) = folder.glob(f"{kind}-*.js")
-        networks = set(re.findall(r"network-\w+", payload.read_text()))
+        networks = set(re.findall(r"network-\w+", payload.read_text(encoding="utf-8")))
         size = shared + sum((folder / f"{name}.js").stat().st_size for name in (payload.stem, *networks))
         assert size < 2.5e6, kind
 

@@ -46,7 +46,10 @@ def write_page(make_run: Maker, monkeypatch: pytest.MonkeyPatch) -> Writer:
         ]
         path = provenance.PROJECT / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"cells": cells}) if path.suffix == ".ipynb" else f"<html>{html}</html>")
+        path.write_text(
+            json.dumps({"cells": cells}) if path.suffix == ".ipynb" else f"<html>{html}</html>",
+            encoding="utf-8",
+        )
         return path
 
     return write
@@ -192,6 +195,6 @@ def test_without_a_page_the_command_says_where_it_looked(
 )
 def test_a_file_that_is_not_the_page_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "page.ipynb"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=sentence):
         check.read(path)

@@ -303,3 +303,16 @@ def test_an_unknown_verdict_is_refused() -> None:
             page.mark(name)
         with pytest.raises(KeyError):
             page.side(name)
+
+
+@pytest.mark.parametrize(
+    "path", ["_runs/quick/mnist5k/baseline-seed0{}", "results/quick/{}/x-seed{}", "_runs/{}-seed1"]
+)
+def test_a_folders_name_is_text_on_the_page_and_never_a_tag(path: str) -> None:
+    tag = '<img src=x onerror="alert(1)">'
+    row = ROW | {"paths": path.format(tag, tag)}
+    html = page.records.links(row)
+    assert "<img" not in html
+    assert 'onerror="' not in html
+    assert tag in unescape(html)
+    assert "<img" not in page.html_list(pd.DataFrame([row | {"id": IDS[0]}]))

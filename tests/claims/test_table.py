@@ -51,7 +51,7 @@ def test_every_claim_has_a_measure_and_every_measure_a_claim() -> None:
 
 
 def test_every_chapter_exists_in_the_table_of_contents() -> None:
-    contents = (Path(claims.__file__).parents[2] / "_toc.yml").read_text()
+    contents = (Path(claims.__file__).parents[2] / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"_executed/{chapter}\n" in contents for chapter in claims.chapters().values())
 
 
@@ -339,7 +339,7 @@ def test_exact_rows_say_how_many_points_they_rest_on(make_run: Maker) -> None:
 
 
 def test_a_damaged_record_is_reported_and_not_skipped(make_run: Maker) -> None:
-    (make_run("baseline", 0, {"test_accuracy": 0.9}) / "record.json").write_text("{")
+    (make_run("baseline", 0, {"test_accuracy": 0.9}) / "record.json").write_text("{", encoding="utf-8")
     with pytest.raises(records.RecordError, match="not a whole record"):
         judged("accuracy-baseline")
 

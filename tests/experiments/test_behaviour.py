@@ -156,7 +156,7 @@ def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "companion.cli", *words],
         cwd=root, env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    encoding="utf-8")  # fmt: skip
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -45,7 +45,7 @@ def test_a_fifth_penalty_is_one_file_and_one_row(tmp_path: Path) -> None:
             [sys.executable, *words],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
             capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        encoding="utf-8")  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

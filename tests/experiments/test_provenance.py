@@ -50,7 +50,7 @@ def pythons() -> list[str]:
         ]
         for candidate in filter(None, candidates):
             asked = [str(candidate), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            done = subprocess.run(asked, capture_output=True, text=True, check=False, encoding="utf-8")
             if done.stdout.strip() == name:
                 found[name] = str(candidate)
     return list(found.values())
@@ -65,7 +65,9 @@ def test_the_hash_of_a_module_is_one_literal_under_every_python(python: str, tmp
         f"root = Path({str(tmp_path)!r})\n"
         "print(hash_of([root / 'module.py'], root), 'torch' in sys.modules)"
     )
-    done = subprocess.run([python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     assert done.stdout.split() == [HASH, "False"], done.stderr
 
 

@@ -14,7 +14,9 @@ def test_each_module_comes_after_those_it_imports() -> None:
     }
     assert set(places) == {path.stem for path in bundle.FOLDER.glob("*.mjs")}
     for name, place in places.items():
-        for needed in re.findall(r'from "\./(\w+)\.mjs"', (bundle.FOLDER / f"{name}.mjs").read_text()):
+        for needed in re.findall(
+            r'from "\./(\w+)\.mjs"', (bundle.FOLDER / f"{name}.mjs").read_text(encoding="utf-8")
+        ):
             assert places[needed] < place
 
 

@@ -98,7 +98,7 @@ def test_a_network_that_a_page_cannot_compute_is_an_error_in_the_book() -> None:
 
 def test_parts_are_written_whole(tmp_path: Path) -> None:
     hosts.write_parts({"a": {"b": [1.5]}}, tmp_path)
-    assert (tmp_path / "a.js").read_text() == 'companionLive.receive("a", {"b":[1.5]});\n'
+    assert (tmp_path / "a.js").read_text(encoding="utf-8") == 'companionLive.receive("a", {"b":[1.5]});\n'
     assert [path.name for path in tmp_path.iterdir()] == ["a.js"]
 
 

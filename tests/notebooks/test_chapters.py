@@ -84,6 +84,7 @@ def test_a_parameter_that_the_chapter_lacks_stops_papermill_and_the_known_ones_a
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode != 0
     assert "this chapter has no parameter 'sed'; it has tier, seed, device" in done.stderr

@@ -30,8 +30,8 @@ def edit() -> Callable[[Path, str, str], None]:
     """Return a function that replaces a text, which must be there, in a file."""
 
     def replace(path: Path, old: str, new: str) -> None:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     return replace

@@ -37,7 +37,11 @@ def piece_of(root: Path, method: str) -> int:
 
 def parent_of(process: int) -> int:
     """Return the process that started another."""
-    return int(re.findall(r"^PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)[0])
+    return int(
+        re.findall(
+            r"^PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"), re.MULTILINE
+        )[0]
+    )
 
 
 @builds.needs_proc
@@ -78,7 +82,7 @@ def test_run_goes_on_where_its_worker_or_its_own_process_was_ended(tmp_path: Pat
     assert build.returncode == 0, output
     for method in ("baseline", "score_matching"):
         folder = toy / "_runs" / "quick" / "toy" / f"{method}-seed0"
-        steps = [int(step) for step in (folder / "steps.log").read_text().split()]
+        steps = [int(step) for step in (folder / "steps.log").read_text(encoding="utf-8").split()]
         assert sorted(set(steps)) == list(range(50))
         assert len(steps) <= 51  # The step during which it was ended may have been taken twice.
         assert output.count(f"{method}-seed0: its worker was lost, another goes on") == 1
@@ -98,7 +102,9 @@ def test_run_that_fails_shows_its_message_and_is_not_tried_again(tmp_path: Path,
     assert done.returncode == 1
     assert done.stdout.count("train quick/toy/baseline-seed0 failed\nValueError: cuda:7 is too warm\n") == 1
     assert "Traceback" not in done.stdout
-    assert (toy / "_runs" / "quick" / "toy" / "baseline-seed0" / "tried").read_text() == "once "
+    assert (toy / "_runs" / "quick" / "toy" / "baseline-seed0" / "tried").read_text(
+        encoding="utf-8"
+    ) == "once "
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "somewhere"])

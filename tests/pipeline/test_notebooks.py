@@ -34,7 +34,7 @@ value = 1
 
 def write(folder: Path, text: str = CHAPTER) -> Path:
     path = folder / "01_chapter.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

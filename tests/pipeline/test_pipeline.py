@@ -66,7 +66,9 @@ def test_edited_prose_and_captions_are_carried_over_without_executing(toy: Path,
     assert "Another question" in page.cells[0].source
     (drawn,) = (cell for cell in page.cells if "once more" in json.dumps(cell.metadata))
     assert any("image/svg+xml" in output.get("data", {}) for output in drawn.outputs)
-    assert "Another question" in (toy / "_build" / "html" / "_executed" / "01_first.html").read_text()
+    assert "Another question" in (toy / "_build" / "html" / "_executed" / "01_first.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_edited_code_cell_executes_its_chapter_only(toy: Path, edit: Edit) -> None:
@@ -84,7 +86,7 @@ def test_edited_loss_remakes_what_depends_on_it_and_nothing_else(toy: Path, edit
     }
     assert not {name for name in done if "baseline" in name or "01_first" in name}
     record = toy / "_runs" / "quick" / "toy" / "score_matching-seed0" / "record.json"
-    assert json.loads(record.read_text())["metrics"]["accuracy"]["value"] == 3.0 / 4
+    assert json.loads(record.read_text(encoding="utf-8"))["metrics"]["accuracy"]["value"] == 3.0 / 4
 
 
 def test_edited_module_executes_the_chapters_that_import_it(toy: Path, edit: Edit) -> None:
@@ -107,7 +109,7 @@ def test_touched_files_comments_and_docstrings_make_nothing(toy: Path, edit: Edi
 def test_committed_results_are_read_again_when_they_change(toy: Path) -> None:
     record = toy / "results" / "small" / "toy" / "baseline-seed0" / "record.json"
     record.parent.mkdir(parents=True)
-    record.write_text("{}")
+    record.write_text("{}", encoding="utf-8")
     assert update(toy) == {"execute[02_second-quick-seed0]", "page[02_second]"}
 
 
@@ -175,13 +177,16 @@ def test_killed_training_goes_on_where_it_was(toy: Path, edit: Edit) -> None:
     (folder / "steps.log").unlink()
     process = builds.start(toy, *TRAIN, TOY_STEP_SECONDS="0.1")
     builds.wait_for(
-        lambda: (folder / "steps.log").exists() and len((folder / "steps.log").read_text().split()) > 5
+        lambda: (
+            (folder / "steps.log").exists()
+            and len((folder / "steps.log").read_text(encoding="utf-8").split()) > 5
+        )
     )
     process.send_signal(signal.SIGKILL)
     process.communicate()
     builds.wait_for(lambda: not builds.processes_of(toy), seconds=60)
     update(toy, *TRAIN)
-    steps = [int(step) for step in (folder / "steps.log").read_text().split()]
+    steps = [int(step) for step in (folder / "steps.log").read_text(encoding="utf-8").split()]
     assert sorted(set(steps)) == list(range(50))
     assert len(steps) <= 51  # The step during which it was killed may have been taken twice.
 
@@ -223,6 +228,7 @@ def test_one_chapter_runs_by_hand_with_papermill(toy: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     out = nbformat.read(toy / "out.ipynb", as_version=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from companion.experiments.methods import METHODS
 
@@ -26,14 +27,15 @@ def links(row: Mapping[str, Any]) -> str:
     for path in paths_of(row):
         name, _, seed = path.rpartition("/")[2].rpartition("-seed")
         title = f"{path}/record.json"
-        shown = f'<a href="../{escape(title)}" title="{escape(title)}">{seed}</a>'
+        seed = escape(seed)
+        shown = f'<a href="../{escape(quote(title))}" title="{escape(title)}">{seed}</a>'
         here = f'<span title="{escape(title)}">{seed} (made here)</span>'
         label = METHODS[name].label if name in METHODS else name
         groups.setdefault(label, []).append(shown if path.startswith("results/") else here)
     if not groups:
         return ""
     text = "; ".join(f"{escape(name)} {', '.join(seeds)}" for name, seeds in groups.items())
-    earlier = f", {row['earlier']} from earlier code" if row["earlier"] else ""
+    earlier = f", {int(row['earlier'])} from earlier code" if row["earlier"] else ""
     if len(groups) > _SHOWN:
         count = sum(map(len, groups.values()))
         return f" <details><summary>{count} records{earlier}</summary>by seed: {text}</details>"

@@ -34,7 +34,7 @@ from companion.experiments.plan import plan
 
 # %%
 paths = [shelf.directory(run) / "record.json" for run in plan(tier, seed=seed)]
-records = [json.loads(path.read_text()) for path in paths]
+records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 glue("accuracy", records[0]["metrics"]["accuracy"]["value"], display=False)
 
 # %% mystnb={"figure": {"name": "fig-noise", "caption": "Noise."}, "image": {"alt": "Grey noise"}}
