@@ -183,7 +183,7 @@ def test_a_checkpoint_with_other_contents_is_refused_and_kept(
     settings: Settings, tmp_path: Path, content: object
 ) -> None:
     path = tmp_path / checkpoint.CHECKPOINT
-    torch.save(content, path)
+    path.write_bytes(checkpoint.sealed(content))
     before = path.read_bytes()
     with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged.*delete it"):
         training.train(settings, directory=tmp_path, progress=False)
@@ -195,8 +195,8 @@ def test_a_checkpoint_with_a_foreign_part_is_refused(settings: Settings, tmp_pat
     with pytest.raises(training.OutOfTime):
         training.train(settings, directory=tmp_path, time_budget=0.0, progress=False)
     path = tmp_path / checkpoint.CHECKPOINT
-    saved = torch.load(path, weights_only=True)
-    torch.save(saved | {part: {"foreign": torch.zeros(1)}}, path)
+    saved = checkpoint.opened(path.read_bytes(), torch.device("cpu"))
+    path.write_bytes(checkpoint.sealed(saved | {part: {"foreign": torch.zeros(1)}}))
     with pytest.raises(RecordError, match=r"checkpoint\.pt is damaged"):
         training.train(settings, directory=tmp_path, progress=False)
 

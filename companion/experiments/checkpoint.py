@@ -62,18 +62,29 @@ class State:
             setattr(self, name, saved[name])
 
 
-def write(path: Path, settings: Settings, state: State) -> None:
-    """Keep all that a training needs to go on; a run is finished by the very code that began it.
-
-    The file begins with the SHA-256 of what follows, since PyTorch notices no flipped bit.
-    """
+def sealed(saved: object) -> bytes:
+    """Return what `torch.save` writes, after the SHA-256 of it, since PyTorch notices no flipped bit."""
     content = io.BytesIO()
-    torch.save(
-        {"settings": asdict(settings), "hash": provenance.source_hash("train", settings), **state.to_dict()},
-        content,
-    )
-    saved = content.getvalue()
-    files.write_atomically(path, _BEGINNING + files.digest(saved).encode() + saved)
+    torch.save(saved, content)
+    return _BEGINNING + files.digest(content.getvalue()).encode() + content.getvalue()
+
+
+def opened(whole: bytes, device: torch.device) -> dict[str, Any]:
+    """Return what `sealed` was given.
+
+    Raises:
+        ValueError: the bytes are not those that were sealed.
+    """
+    sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
+    if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
+        raise ValueError("its SHA-256 is not the one that it begins with")
+    return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+
+
+def write(path: Path, settings: Settings, state: State) -> None:
+    """Keep all that a training needs to go on; a run is finished by the very code that began it."""
+    code = provenance.source_hash("train", settings)
+    files.write_atomically(path, sealed({"settings": asdict(settings), "hash": code, **state.to_dict()}))
 
 
 def restore(state: State, path: Path, settings: Settings, device: torch.device) -> None:
@@ -82,10 +93,7 @@ def restore(state: State, path: Path, settings: Settings, device: torch.device) 
         whole = path.read_bytes()
         if whole.startswith(_OLDER):
             return
-        sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
-        if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
-            raise ValueError("its SHA-256 is not the one that it begins with")
-        saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        saved = opened(whole, device)
         same_settings = Settings.from_dict(saved["settings"]) == settings
         same_code = saved["hash"] == provenance.source_hash("train", settings)
         if same_settings and same_code:
