@@ -137,7 +137,7 @@ def _smoothgrad(forward: nn.Module) -> Callable[..., Tensor]:
     from captum.attr import NoiseTunnel
 
     method = NoiseTunnel(_captum("Saliency", forward))
-    return lambda inputs, target: method.attribute(
+    return lambda inputs, target: method.attribute(  # pyright: ignore[reportReturnType]
         inputs,
         nt_type="smoothgrad",
         nt_samples=STEPS,

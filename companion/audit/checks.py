@@ -1,4 +1,4 @@
-"""What an audit refuses before it starts: images it cannot read, models that are no fixed function of them."""
+"""What an audit refuses before it starts: images it cannot read, models that are no function of them."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def fixed_function(model: nn.Module, x: Tensor, y: int | Tensor | None) -> Tenso
         raise ValueError("the model has one output; an audit needs the logits of at least two classes")
     if not torch.equal(first, second) and not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
         raise ValueError(
-            "the model is not a fixed function of x: two calls on the same images gave different logits. Take "
-            "its noise out, for example with a fixed generator inside forward, and audit it again"
+            "the model is not a fixed function of x: two calls on the same images gave different logits. "
+            "Take its noise out, for example with a fixed generator inside forward, and audit it again"
         )
     if not _same(before, _random_states()):
         raise ValueError(
@@ -91,8 +91,9 @@ def fixed_function(model: nn.Module, x: Tensor, y: int | Tensor | None) -> Tenso
 
 def _random_states() -> tuple[object, ...]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    numbers = np.random.get_state()  # noqa: NPY002  # It is looked at, not drawn from.
-    return torch.random.get_rng_state(), *cuda, numbers[1], numbers[2], random.getstate()
+    # NumPy's is looked at, not drawn from.
+    numbers = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return torch.random.get_rng_state(), *cuda, numbers["key"], numbers["pos"], random.getstate()
 
 
 def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:

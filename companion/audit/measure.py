@@ -126,7 +126,9 @@ def audit(
     with evaluation_mode(model):
         parts = x.split(batch_size)
         if isinstance(y, Tensor) and y.ndim and len(y) != len(x):
-            raise ValueError(f"y must have a class for each of the {len(x)} images; got shape {tuple(y.shape)}")
+            raise ValueError(
+                f"y must have a class for each of the {len(x)} images; got shape {tuple(y.shape)}"
+            )
         given = y.split(batch_size) if isinstance(y, Tensor) and y.ndim else [y] * len(parts)
         classes = torch.cat([checks.fixed_function(model, *part) for part in zip(parts, given, strict=True)])
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
@@ -136,7 +138,9 @@ def audit(
             drawn = default_shifts(below, x, classes, picture, batch_size=batch_size, generator=generator)
         elif not (drawn := shifts):
             raise ValueError("give at least one shift, or None for the three of the audit")
-        rows, maps = _movements(subject, factories, names, drawn, perturbation=perturbation, progress=progress)
+        rows, maps = _movements(
+            subject, factories, names, drawn, perturbation=perturbation, progress=progress
+        )
         before = probabilities(model, x, batch_size)
         free, lengths = _lengths(subject, names)
         unchanged = tuple(_unchanged(subject, before, name, g) for name, g in drawn.items())

@@ -41,7 +41,9 @@ class Shifted(nn.Module):
             shift = self.g(x)
             if not isinstance(shift, Tensor) or shift.shape != x.shape[:1]:
                 given = tuple(shift.shape) if isinstance(shift, Tensor) else type(shift).__name__
-                raise ValueError(f"a shift maps a batch of {len(x)} inputs to ({len(x)},) numbers; got {given}")
+                raise ValueError(
+                    f"a shift maps a batch of {len(x)} inputs to ({len(x)},) numbers; got {given}"
+                )
             logits = logits + shift.double()[:, None]
         return logits if cure is None else cure.of(logits)
 

@@ -111,11 +111,18 @@ class Report:
         asked = self.names("output")
         moving = [output for output in asked if any(row.output == output for row in self.moved)]
         still = [_words(output) for output in asked if output not in moving]
-        under = f"The probabilities moved by at most {max(row.probability for row in self.unchanged):.0e}"
+        under = "while " + self.left_alone()
         if not moving:
-            return f"No map moved. {under}, and maps of the {_and(still)} stay what they are."
-        said = f"Maps of the {_and([_words(output) for output in moving])} can be redrawn at will. {under}."
+            return f"No map moved, {under}: maps of the {_and(still)} stay what they are."
+        said = f"Maps of the {_and([_words(output) for output in moving])} can be redrawn at will, {under}."
         return said + (f" Maps of the {_and(still)} stayed." if still else "")
+
+    def left_alone(self) -> str:
+        """Say how far the shifts moved the probabilities, for the middle of a sentence."""
+        largest = max(row.probability for row in self.unchanged)
+        changed = max(row.predictions for row in self.unchanged)
+        moved = f"by more than {largest:.0e}" if largest else "at all"
+        return f"no probability moved {moved}" + (f", and {changed} predictions did" if changed else "")
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a movement: names, moved, and value, low and high of each interval."""
@@ -131,7 +138,9 @@ class Report:
             for name in ("change", "correlation", "area"):
                 interval: Interval | None = getattr(row, name)
                 ends = {} if interval is None else asdict(interval)
-                cells |= {name: ends.get("value")} | {f"{name}_{end}": ends.get(end) for end in ("low", "high")}
+                cells |= {name: ends.get("value")} | {
+                    f"{name}_{end}": ends.get(end) for end in ("low", "high")
+                }
             rows.append(cells)
         return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""The parts of a logit (`companion.audit.split`) in the book: their names, and how much each has over seeds."""
+"""The parts of a logit (`companion.audit.split`) in the book: their names, and their shares over seeds."""
 
 from __future__ import annotations
 
