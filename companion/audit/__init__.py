@@ -6,9 +6,10 @@ the same probabilities whose outputs no such function reaches.
 """
 
 from companion.audit.cures import CentredLogits, LogProbabilities, centred, shift_invariant
+from companion.audit.findings import MOVED, Findings, Movement, Unchanged
 from companion.audit.measure import audit
 from companion.audit.outputs import OUTPUTS, Explained
-from companion.audit.report import MOVED, Movement, Report, Unchanged
+from companion.audit.report import Report
 from companion.audit.shifts import painter
 from companion.audit.split import LogitParts, split_gradient, split_logits
 
@@ -17,6 +18,7 @@ __all__ = [
     "OUTPUTS",
     "CentredLogits",
     "Explained",
+    "Findings",
     "LogProbabilities",
     "LogitParts",
     "Movement",

@@ -15,9 +15,10 @@ from companion._support import at_least, evaluation_mode, flat_sum, generator_or
 from companion.audit import checks
 from companion.audit.attributions import GRADIENTS, Factory, attribute_with, named
 from companion.audit.cures import CentredLogits, Cured
+from companion.audit.findings import Movement, Unchanged
 from companion.audit.notes import notes_on
 from companion.audit.outputs import OUTPUTS, Explained, Shifted, checked_outputs, probabilities
-from companion.audit.report import Movement, Report, Unchanged
+from companion.audit.report import Report
 from companion.audit.shifts import default_shifts
 from companion.audit.split import split_gradient
 from companion.fooling import Shift

@@ -10,7 +10,7 @@ from companion.audit.attributions import RELU_RULES, relu_modules
 
 
 def notes_on(model: nn.Module, names: Collection[str], *, learned: bool) -> tuple[str, ...]:
-    """Return a sentence for each method whose rule finds nothing to do, and one on the learned shift.
+    """Return a sentence for each method whose rule finds nothing to do, and on the learned g.
 
     Args:
         model: the classifier.

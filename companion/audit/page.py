@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib import image
 from torch import Tensor
 
-from companion.audit.report import MOVED, SURE, Movement, Report
+from companion.audit.findings import MOVED, SURE, Findings, Movement
 from companion.metrics.intervals import Interval
 
 STYLE = """
@@ -33,7 +33,7 @@ _MOST_PIXELS = 160
 """Maps are shown smaller where they have more pixels a side."""
 
 
-def page(report: Report, title: str) -> str:
+def page(report: Findings, title: str) -> str:
     """Return the page of a report.
 
     Args:
@@ -77,7 +77,7 @@ def write_whole(path: Path, text: str) -> Path:
     return path
 
 
-def _subject(report: Report) -> str:
+def _subject(report: Findings) -> str:
     n = len(report.labels)
     cure = f" The model came with a cure, <code>{report.cure}</code>, and was shifted below it."
     shifts = ", ".join(
@@ -91,7 +91,7 @@ def _subject(report: Report) -> str:
     )
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Findings) -> str:
     """A row an attribution, a column an output: the strongest of the shifts."""
     outputs = report.names("output")
     head = "".join(f"<th>{html.escape(_words(output))}</th>" for output in outputs)
@@ -103,8 +103,8 @@ def _summary(report: Report) -> str:
     ]
     return (
         f'<div class="wide"><table><tr><th>change of the map</th>{head}</tr>{"".join(rows)}'
-        "</table></div><p>Each cell: the change under the shift that moves the map furthest, as a multiple of the map's own "
-        "length (1 is as much as the map itself); the median over images, its 95 % interval, and the shift. "
+        "</table></div><p>Each cell: the change under the shift that moves the map furthest, as a multiple "
+        "of the map's own length (1 is as much as the map itself); the median over images, its 95 % interval, and the shift. "
         f"Above {MOVED:g} a map counts as moved.</p>"
     )
 
@@ -115,7 +115,7 @@ def _cell(row: Movement) -> str:
     return f'<td class="moved">moves {_text(row.change)}<small>{html.escape(row.shift)}</small></td>'
 
 
-def _pictures(report: Report, attribution: str) -> str:
+def _pictures(report: Findings, attribution: str) -> str:
     """The first image's maps: a row an output, a column a shift."""
     columns = list(dict.fromkeys(key[2] for key in report.maps))
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
@@ -130,12 +130,13 @@ def _pictures(report: Report, attribution: str) -> str:
         rows.append(f"<tr>{first}<th>{html.escape(_words(output))}</th>{cells}</tr>")
     return (
         f"<h3>{html.escape(attribution)}</h3>"
-        f'<div class="wide"><table class="maps"><tr><th>image</th><th></th>{head}</tr>{"".join(rows)}'
+        f'<div class="wide"><table class="maps"><tr><th>image</th><th></th>{head}</tr>'
+        f"{''.join(rows)}"
         "</table></div>"
     )
 
 
-def _advice(report: Report) -> str:
+def _advice(report: Findings) -> str:
     lengths = "".join(
         f"<tr><td>{html.escape(_words(name))}</td><td>{_text(interval)}</td></tr>"
         for name, interval in report.lengths.items()
@@ -158,14 +159,14 @@ def _advice(report: Report) -> str:
     )
 
 
-def _details(report: Report) -> str:
+def _details(report: Findings) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(row.attribution)}</td><td>{html.escape(_words(row.output))}</td>"
         f"<td>{html.escape(row.shift)}</td><td>{_text(row.change)}</td><td>{_text(row.correlation)}</td>"
         f"<td>{'not asked for' if row.area is None else _text(row.area)}</td></tr>"
         for row in report.movements
     )
-    columns = ("attribution", "output", "shift", "change of the map", "rank correlation", "perturbation area")
+    columns = ("attribution", "output", "shift", "change of the map", "rank correlation", "curve")
     head = "".join(f"<th>{column}</th>" for column in columns)
     return (
         f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
