@@ -217,11 +217,12 @@ with torch.no_grad():
         for f in (model, forged)
     )
 maps = {
-    "the logit,\nas trained": logit_gradient(model, x_test[:many], y_test[:many]),
-    "the logit,\nwith g": logit_gradient(forged, x_test[:many], y_test[:many]),
-    "centred logit,\nwith g": logit_gradient(
-        cured, x_test[:many], y_test[:many]
-    ),
+    name: logit_gradient(network, x_test[:many], y_test[:many])
+    for name, network in {
+        "the logit,\nas trained": model,
+        "the logit,\nwith g": forged,
+        "centred logit,\nwith g": cured,
+    }.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-audit-face", "caption": "Eight test images, and their gradient maps: of the logit as the network was trained; of the logit with the learned g added to all logits; of the centred logit, with the same g. The probabilities of the two networks are the same. Each map has its own scale of colour; white is zero."}, "image": {"alt": "Four rows of eight pictures: handwritten digits; a row of tangled orange and blue maps; a row in which every map is the same orange smiling face; and a row that looks like the second one again."}} tags=["hide-input"]
@@ -241,9 +242,14 @@ likeness = {
     key: metrics.median_interval(
         cosine_similarity(gradients.flatten(1), picture)
     )
-    for key, gradients in zip(("plain", "forged", "cured"), maps.values())
+    for key, gradients in zip(
+        ("plain", "forged", "cured"), maps.values(), strict=True
+    )
 }
-right = [float((p.argmax(dim=1) == y_test).double().mean()) for p in (before, after)]
+right = [
+    float((answer.argmax(dim=1) == y_test).double().mean())
+    for answer in (before, after)
+]
 tell(
     {f"like_{key}": interval_text(end) for key, end in likeness.items()},
     tested=len(x_test),
@@ -371,7 +377,8 @@ for name in runs.METHODS:
             ),
         )
         split = audit.split_gradient(network, x_test[:size], y_test[:size])
-        shares.setdefault(name, []).append(float(split.shares()["free"].median()))
+        free = float(split.shares()["free"].median())
+        shares.setdefault(name, []).append(free)
 measured = pd.DataFrame(rows)
 effects = centring.differences(measured)
 
@@ -407,7 +414,10 @@ plt.show()
 left_over = centring.survivors(effects)
 tell(
     {f"effect_{name}": word for name, word in left_over.items()},
-    {f"told_{name}": centring.in_words(effects, name) for name in centring.MEASURES},
+    {
+        f"told_{name}": centring.in_words(effects, name)
+        for name in centring.MEASURES
+    },
     centred_seeds=counted(measured["seed"].nunique(), "seed"),
     centred_images=size,
 )

@@ -7,6 +7,7 @@ So `lambda forward: captum.attr.Saliency(forward)` is one, and `captum.attr.Sali
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -83,7 +84,9 @@ def attribute_with(
     Raises:
         ValueError: it fails on this model, or returns something else.
     """
-    with torch.random.fork_rng(), torch.enable_grad():
+    with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
+        # Captum announces each time that it sets hooks, and that it takes them away again.
+        warnings.filterwarnings("ignore", message=r"\s*Setting .*hooks", category=UserWarning)
         torch.manual_seed(seed)
         try:
             method = factory(forward)

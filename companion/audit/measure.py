@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -22,13 +23,14 @@ from companion.audit.report import Report
 from companion.audit.shifts import default_shifts
 from companion.audit.split import split_gradient
 from companion.fooling import Shift
-from companion.metrics import Curve, mean_interval, median_interval, pixel_perturbation
+from companion.metrics import Curve, Interval, mean_interval, median_interval, pixel_perturbation
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75)
 """How much of an image the perturbation curves replace."""
 KEPT = 2
 """Of how many images the maps are kept, for the page."""
 AS_GIVEN = "as given"
+_HUGE = 1e300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +232,7 @@ def _comparison(subject: _Subject, plain: Tensor, *, perturbation: bool) -> Call
             attribution=name,
             output=output,
             shift=shift,
-            change=median_interval(change),
+            change=_median(change),
             correlation=median_interval(torch.from_numpy(same[np.isfinite(same)])),
             area=moved,
             per_image=change,
@@ -248,6 +250,12 @@ def _relative(difference: Tensor, length: Tensor) -> Tensor:
     return torch.where((difference == 0) & (length == 0), torch.zeros_like(length), difference / length)
 
 
+def _median(values: Tensor) -> Interval:
+    """Return the median with its interval, also where some are infinite: a map of zeros that got a picture."""
+    found = asdict(median_interval(values.clamp_max(_HUGE)))
+    return Interval(**{key: math.inf if end > _HUGE / 4 else end for key, end in found.items()})
+
+
 def _ranks(maps: Tensor) -> np.ndarray:
     """Return the pixels' ranks, centred and of length 1 (nan for a constant map): (B, H W)."""
     ranks = stats.rankdata(maps.double().sum(dim=1).flatten(1).cpu().numpy(), axis=1)
@@ -256,7 +264,7 @@ def _ranks(maps: Tensor) -> np.ndarray:
         return ranks / np.linalg.norm(ranks, axis=1, keepdims=True)
 
 
-def _lengths(subject: _Subject, outputs: Sequence[str]) -> tuple:
+def _lengths(subject: _Subject, outputs: Sequence[str]) -> tuple[Interval, dict[str, Interval]]:
     """Return the free share of the logit's gradient, and each output's gradient relative to the logit's."""
     shifted, found = Shifted(subject.model), {name: [] for name in ("free", *OUTPUTS)}
     for x, y in subject.batches():
@@ -269,7 +277,7 @@ def _lengths(subject: _Subject, outputs: Sequence[str]) -> tuple:
         found["log_probability"].append(_relative(own, whole))
         found["probability"].append(_relative(chosen * own, whole))
         found["centred_logit"].append(_relative(_length(parts.centred), whole))
-    intervals = {name: median_interval(torch.cat(shares)) for name, shares in found.items()}
+    intervals = {name: _median(torch.cat(shares)) for name, shares in found.items()}
     return intervals["free"], {name: intervals[name] for name in outputs}
 
 

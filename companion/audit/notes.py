@@ -18,7 +18,8 @@ def notes_on(model: nn.Module, names: Collection[str], *, learned: bool) -> tupl
         learned: whether the learned shift was made by the audit.
 
     Example:
-        >>> notes_on(nn.Sequential(nn.Linear(4, 2), nn.Softplus()), ["guided_backprop"], learned=False)[0][:58]
+        >>> smooth = nn.Sequential(nn.Linear(4, 2), nn.Softplus())
+        >>> notes_on(smooth, ["guided_backprop"], learned=False)[0][:58]
         'guided_backprop changes what nn.ReLU modules hand back, an'
         >>> notes_on(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), ["guided_backprop"], learned=False)
         ()

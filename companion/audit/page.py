@@ -104,7 +104,8 @@ def _summary(report: Findings) -> str:
     return (
         f'<div class="wide"><table><tr><th>change of the map</th>{head}</tr>{"".join(rows)}'
         "</table></div><p>Each cell: the change under the shift that moves the map furthest, as a multiple "
-        "of the map's own length (1 is as much as the map itself); the median over images, its 95 % interval, and the shift. "
+        "of the map's own length (1 is as much as the map itself); the median over images, its 95 % "
+        "interval, and the shift. "
         f"Above {MOVED:g} a map counts as moved.</p>"
     )
 
@@ -144,7 +145,8 @@ def _advice(report: Findings) -> str:
     n = len(report.labels)
     return (
         "<p>A softmax looks only at differences of logits. Adding g(x) to all of them changes none, so the "
-        "probabilities stay, but the gradient of a single logit gains that of g. The gradient of a difference, "
+        "probabilities stay, but the gradient of a single logit gains that of g. The gradient of a "
+        "difference, "
         "∇(f<sub>i</sub> + g) − ∇(f<sub>k</sub> + g) = ∇f<sub>i</sub> − ∇f<sub>k</sub>, does not contain g. "
         "Log-probabilities, probabilities and centred logits are made of differences alone.</p>"
         f"<p>The gradient of the mean logit is {_inline(report.free)} times as long as the logit's own (the "
