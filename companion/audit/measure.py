@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from companion._support import at_least, evaluation_mode, flat_sum, generator_or_fresh
+from companion._support import at_least, evaluation_mode, generator_or_fresh
 from companion.audit import checks
 from companion.audit.attributions import GRADIENTS, Factory, attribute_with, named
+from companion.audit.comparison import Plain, length, relative
 from companion.audit.cures import CentredLogits, Cured
 from companion.audit.findings import Movement, Unchanged
 from companion.audit.notes import notes_on
@@ -23,14 +21,13 @@ from companion.audit.report import Report
 from companion.audit.shifts import default_shifts
 from companion.audit.split import split_gradient
 from companion.fooling import Shift
-from companion.metrics import Curve, Interval, mean_interval, median_interval, pixel_perturbation
+from companion.metrics import Curve, Interval, median_interval, pixel_perturbation
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75)
 """How much of an image the perturbation curves replace."""
 KEPT = 2
 """Of how many images the maps are kept, for the page."""
 AS_GIVEN = "as given"
-_HUGE = 1e300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +44,12 @@ class _Subject:
         """Yield images and classes, in order."""
         return zip(self.x.split(self.batch_size), self.y.split(self.batch_size), strict=True)
 
-    def maps(self, name: str, factory: Factory, output: str, g: Shift | None) -> Tensor:
-        """Return an attribution's maps of one output."""
-        forward = Explained(self.model, output, g)
+    def maps(
+        self, name: str, factory: Factory, output: str, g: Shift | None, *, cured: bool = True
+    ) -> Tensor:
+        """Return an attribution's maps of one output; those of what lies below a cure, if not `cured`."""
+        below = isinstance(self.model, Cured) and not cured
+        forward = Explained(self.model.model if below else self.model, output, g)
         return torch.cat(
             [attribute_with(name, factory, forward, x, y, seed=self.seed) for x, y in self.batches()]
         )
@@ -189,20 +189,23 @@ def _movements(
     """Return a row for each attribution, output and shift, and the maps that are kept."""
     rows: list[Movement] = []
     kept: dict[tuple[str, str, str], Tensor] = {}
-    total = len(factories) * len(outputs) * (1 + len(shifts))
+    total = len(factories) * len(outputs) * len(shifts)
     with tqdm(total=total, disable=not progress, unit="map", leave=False) as bar:
         for name, factory in factories.items():
             _check_repeats(subject, name, factory, outputs[0])
+            # What a shift does to the bare logit: the size beside which rounding is small.
+            bare = {
+                shift: subject.maps(name, factory, "logit", g, cured=False) for shift, g in shifts.items()
+            }
             for output in outputs:
-                plain, compare = None, None
-                for shift, g in {AS_GIVEN: None, **shifts}.items():
-                    maps = subject.maps(name, factory, output, g)
+                maps = subject.maps(name, factory, output, None)
+                kept[name, output, AS_GIVEN] = maps[:KEPT].sum(dim=1).cpu()
+                plain = Plain(maps, subject.curve if perturbation else None)
+                for shift, g in shifts.items():
+                    same = output == "logit" and not isinstance(subject.model, Cured)
+                    maps = bare[shift] if same else subject.maps(name, factory, output, g)
                     kept[name, output, shift] = maps[:KEPT].sum(dim=1).cpu()
-                    if compare is None:
-                        plain = maps
-                        compare = _comparison(subject, plain, perturbation=perturbation)
-                    else:
-                        rows.append(compare(name, output, shift, maps))
+                    rows.append(plain.compare(name, output, shift, maps, bare[shift]))
                     bar.update()
     return rows, kept
 
@@ -219,65 +222,20 @@ def _check_repeats(subject: _Subject, name: str, factory: Factory, output: str) 
         )
 
 
-def _comparison(subject: _Subject, plain: Tensor, *, perturbation: bool) -> Callable[..., Movement]:
-    """Return the function that compares other maps with these."""
-    length, ranks = _length(plain), _ranks(plain)
-    area = subject.curve(plain).area() if perturbation else None
-
-    def compare(name: str, output: str, shift: str, maps: Tensor) -> Movement:
-        change = _relative(_length(maps.double() - plain.double()), length)
-        same = (_ranks(maps) * ranks).sum(axis=1)
-        moved = None if area is None else mean_interval(subject.curve(maps).area() - area)
-        return Movement(
-            attribution=name,
-            output=output,
-            shift=shift,
-            change=_median(change),
-            correlation=median_interval(torch.from_numpy(same[np.isfinite(same)])),
-            area=moved,
-            per_image=change,
-        )
-
-    return compare
-
-
-def _length(maps: Tensor) -> Tensor:
-    return flat_sum(maps.double().square()).sqrt().cpu()
-
-
-def _relative(difference: Tensor, length: Tensor) -> Tensor:
-    """Divide; a map of zeros that stays one has not moved."""
-    return torch.where((difference == 0) & (length == 0), torch.zeros_like(length), difference / length)
-
-
-def _median(values: Tensor) -> Interval:
-    """Return the median with its interval, also where some are infinite: a map of zeros that got a picture."""
-    found = asdict(median_interval(values.clamp_max(_HUGE)))
-    return Interval(**{key: math.inf if end > _HUGE / 4 else end for key, end in found.items()})
-
-
-def _ranks(maps: Tensor) -> np.ndarray:
-    """Return the pixels' ranks, centred and of length 1 (nan for a constant map): (B, H W)."""
-    ranks = stats.rankdata(maps.double().sum(dim=1).flatten(1).cpu().numpy(), axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        return ranks / np.linalg.norm(ranks, axis=1, keepdims=True)
-
-
 def _lengths(subject: _Subject, outputs: Sequence[str]) -> tuple[Interval, dict[str, Interval]]:
-    """Return the free share of the logit's gradient, and each output's gradient relative to the logit's."""
+    """Return the free share of the logit's gradient, and each output's length relative to the logit's."""
     shifted, found = Shifted(subject.model), {name: [] for name in ("free", *OUTPUTS)}
     for x, y in subject.batches():
         parts = split_gradient(shifted, x, y)
         with torch.no_grad():
             chosen = shifted(x).softmax(dim=1).gather(1, y[:, None])[:, 0].cpu()
-        whole, own = _length(parts.whole), _length(parts.own)
-        found["free"].append(_relative(_length(parts.free), whole))
-        found["logit"].append(_relative(whole, whole))
-        found["log_probability"].append(_relative(own, whole))
-        found["probability"].append(_relative(chosen * own, whole))
-        found["centred_logit"].append(_relative(_length(parts.centred), whole))
-    intervals = {name: _median(torch.cat(shares)) for name, shares in found.items()}
+        whole, own = length(parts.whole), length(parts.own)
+        found["free"].append(relative(length(parts.free), whole))
+        found["logit"].append(relative(whole, whole))
+        found["log_probability"].append(relative(own, whole))
+        found["probability"].append(relative(chosen * own, whole))
+        found["centred_logit"].append(relative(length(parts.centred), whole))
+    intervals = {name: median_interval(torch.cat(shares)) for name, shares in found.items()}
     return intervals["free"], {name: intervals[name] for name in outputs}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import captum.attr
 import numpy as np
 import pytest
@@ -59,7 +57,7 @@ def test_every_named_method_is_fooled_through_the_logit_and_through_nothing_else
     model = smooth()
     g = fooling.linear_shift(checkerboard(8, 8).double(), 20.0)
     report = audit(
-        model, x[:3], 0, attributions=[name], shifts={"mine": g}, generator=generator, perturbation=False
+        model, x[:2], 0, attributions=[name], shifts={"mine": g}, generator=generator, perturbation=False
     )
     changes = {row.output: row.change.value for row in report.movements}
     assert changes.pop("logit") > 0.5
@@ -184,9 +182,10 @@ def test_the_same_generator_gives_the_same_report_and_the_global_state_is_left_a
     frames = [
         audit(
             model,
-            x,
+            x[:1],
             1,
             attributions=["smoothgrad", "lime"],
+            perturbation=False,
             outputs=["logit"],
             generator=torch.Generator().manual_seed(5),
         ).to_frame()
@@ -206,13 +205,26 @@ def test_modes_and_images_are_as_they_were(x: Tensor, generator: torch.Generator
     assert not x.requires_grad
 
 
-def test_a_map_of_zeros_that_stays_one_has_not_moved(x: Tensor, generator: torch.Generator) -> None:
+def test_a_map_of_zeros_that_stays_one_to_rounding_has_not_moved(
+    x: Tensor, generator: torch.Generator
+) -> None:
     model = linear()
     with torch.no_grad():
         model[1].weight.zero_()
     report = audit(model, x, 0, attributions=["saliency"], generator=generator)
-    changes = {row.output: row.change.value for row in report.movements if row.shift == "linear"}
-    assert changes == {"logit": math.inf} | dict.fromkeys(IMMUNE, 0.0)
+    assert {row.output for row in report.moved} == {"logit"}
+    assert report.free.value == 0
+
+
+def test_a_classifier_as_sure_as_float64_can_say_is_not_said_to_be_fooled(
+    x: Tensor, generator: torch.Generator
+) -> None:
+    model = smooth()
+    with torch.no_grad():
+        model[3].bias[2] += 60
+    report = audit(model, x, 2, attributions=["saliency"], generator=generator)
+    assert report.sure == len(x)
+    assert {row.output for row in report.moved} == {"logit"}
 
 
 def test_rules_for_relu_modules_are_said_to_do_nothing_on_a_softplus(
