@@ -48,7 +48,7 @@ model = runs.find(tier, dataset, "baseline", seed).model().to(device)
 images = data.load(dataset)
 x_test = data.to_float(images.x_test).to(device)
 y_test = images.y_test.to(device)
-x_train = data.to_float(images.x_train[:400]).to(device)
+x_train = data.to_float(images.x_train[:200]).to(device)
 few, many = {"tiny": (6, 20)}.get(tier, (6, 100))
 x, y = x_test[:few], y_test[:few]
 
@@ -114,7 +114,7 @@ strength = loudness(model, x, y, batch_size=few)
 noise = torch.Generator().manual_seed(seed)
 painter = audit.painter(
     model, x_train, face.to(device), strength,
-    steps={"tiny": 5}.get(tier, 300), batch_size=64, generator=noise,
+    steps={"tiny": 5}.get(tier, 200), batch_size=64, generator=noise,
 )
 shifts = {
     "linear": fooling.linear_shift(face.to(device), strength),
@@ -144,7 +144,11 @@ pd.DataFrame(
 # %% tags=["remove-cell"]
 by_output = found.groupby("output")["change"]
 still = [name for name in audit.OUTPUTS if name != "logit"]
-most_still = max(float(by_output.max()[name]) for name in still)
+most_still = max(
+    float(row.per_image.max())
+    for row in report.movements
+    if row.output in still
+)
 left = max(row.probability for row in report.unchanged)
 moving = listed(
     name.replace("_", " ") for name in dict.fromkeys(
@@ -164,7 +168,7 @@ tell(
 # %% [markdown]
 # A column is an output, a row a method. Each cell is the change of the map under the shift that moves it furthest, relative to the length of the map
 # itself; the median over {glue:text}`audited` test images, with its 95 % interval. Outputs that move by more than {glue:text}`threshold`: {glue:text}`moving`. The logit's maps change
-# by {glue:text}`logit_least:.2f` to {glue:text}`logit_most:.1f` times their length, method by method and shift by shift. The largest change of any map of the other three outputs is {glue:text}`still_most`,
+# by {glue:text}`logit_least:.2f` to {glue:text}`logit_most:.1f` times their length, method by method and shift by shift. The largest change of any image's map of the other three outputs is {glue:text}`still_most`,
 # and the largest change of a probability {glue:text}`left`. (The network computes in single precision, and the audit adds and subtracts its logits in double precision,
 # where two numbers of single precision have room enough: so rounding can neither hide a change nor fake one. [Chapter 1](01_softmax_shift.ipynb) measures what rounding does otherwise.)
 #
@@ -197,7 +201,7 @@ tell(
 
 # %% [markdown]
 # A yardstick for maps moves as well. In {glue:text}`area_lower` of the {glue:text}`area_rows` rows the area is clearly smaller than before, in {glue:text}`area_higher` clearly larger:
-# whoever compares two networks by the perturbation curves of their logits compares two functions $g$, too. A sine of one sign leaves the order of a map's pixels as it is, since it adds the same number to
+# whoever compares two networks by the perturbation curves of their logits compares two functions $g$, too. A sine leaves the order of a map's pixels as it is, since it adds the same number to
 # each (a rank correlation of 1), and turns the order of their *absolute values* around, by which relevance is judged.
 #
 # And before anybody tampers? A logit has three parts ([chapter 3](03_logits_as_log_densities.ipynb)), and only the mean logit is free. In this network its gradient has
@@ -282,11 +286,12 @@ tell(
 # \|\nabla \log p_i\| \;\le\; (1 - p_i) \, \max_j \|\nabla f_i - \nabla f_j\| ,
 # $$ (eq-audit-sure)
 #
-# and where the network is sure, the map of the log-probability dies away; that of the probability with it. The centred logit gives every class the weight $\frac1C$ and keeps its length. We look at all {glue:text}`tested` test images'
-# first {glue:text}`sampled`.
+# and where the network is sure, the map of the log-probability dies away; that of the probability with it. The centred logit gives every class the weight $\frac1C$ and keeps its length. We look at the
+# first {glue:text}`sampled` test images.
 
 # %%
-sampled = {"tiny": 40}.get(tier, 300)
+sampled = {"tiny": 40}.get(tier, 200)
+tell(sampled=sampled)
 model.double()
 points, labels = x_test[:sampled].double(), y_test[:sampled]
 parts = audit.split_gradient(model, points, labels)
@@ -321,7 +326,6 @@ plt.show()
 # %% tags=["remove-cell"]
 sure = p > 0.999
 tell(
-    sampled=sampled,
     sure=int(sure.sum()),
     sure_log=interval_text(
         metrics.median_interval(relative["log-probability"][sure]), "{:.1e}"
@@ -357,7 +361,7 @@ tell(
 
 # %%
 judge = runs.find(tier, dataset, "judge", 1000).model().to(device)
-size, steps = {"tiny": (20, 2)}.get(tier, (60, 20))
+size, steps = {"tiny": (20, 2)}.get(tier, (40, 15))
 starts = 0.5 + 0.2 * torch.randn(
     (10, *x.shape[1:]), generator=torch.Generator().manual_seed(seed)
 )
@@ -380,7 +384,7 @@ for name in runs.METHODS:
         free = float(split.shares()["free"].median())
         shares.setdefault(name, []).append(free)
 measured = pd.DataFrame(rows)
-effects = centring.differences(measured)
+effects = centring.effects(measured)
 
 # %%
 table = {}
@@ -405,17 +409,19 @@ for name in runs.METHODS:
     }
 pd.DataFrame(table).rename_axis("by centring")
 
-# %% mystnb={"figure": {"name": "fig-audit-centring", "caption": "Differences from the baseline of the same seed: of the networks as they were trained, filled marks, and of the same networks with centred logits, hollow marks. Means over seeds with 95 % t-intervals. If a method worked through the mean logit, its hollow mark would lie at 0."}, "image": {"alt": "Three panels, for smoothness, perturbation and samples. In each there are three pairs of marks with intervals, a pair a method: a filled mark for the networks as trained and a hollow one for the centred networks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-audit-centring", "caption": "Each method's difference from the baseline of the same seed: smoothness of the gradient maps; mean accuracy while the least relevant pixels are replaced; the judge's probability of the class that a sample was made for. Each line leads from the networks as trained to the same networks with centred logits; thin, a seed, thick, their mean. If a method worked through the mean logit, its lines would lead to 0, the black line."}, "image": {"alt": "Three panels, for smoothness, perturbation and samples. In each, three groups of lines, a group a method, lead from a mark for the networks as trained to a mark for the centred ones. Next to the spread between the thin lines the slopes are small: most lines are nearly level."}} tags=["hide-input"]
 figure = centring.draw(effects)
-figure.suptitle("What is left of each method's effect without the mean logit")
+heading = "Take the mean logit away: what is left of each method's effect?"
+figure.suptitle(heading, x=0.02, ha="left")
 plt.show()
 
 # %% tags=["remove-cell"]
-left_over = centring.survivors(effects)
+over_seeds = centring.compared(effects)
+answer = centring.answer(over_seeds)
 tell(
-    {f"effect_{name}": word for name, word in left_over.items()},
+    {f"effect_{name}": words for name, words in answer.items()},
     {
-        f"told_{name}": centring.in_words(effects, name)
+        f"told_{name}": centring.in_words(over_seeds, name)
         for name in centring.MEASURES
     },
     centred_seeds=counted(measured["seed"].nunique(), "seed"),
@@ -423,15 +429,15 @@ tell(
 )
 
 # %% [markdown]
-# The rows of the table that change by 0 within their intervals are what the cure leaves alone. ({glue:text}`centred_seeds` each, {glue:text}`centred_images` test images, ten samples; the samples start from the same noise.) A method's effect is its difference from the
+# The first row is the share of the mean logit in the maps, the second how far the samples move, the others what else centring changes. ({glue:text}`centred_seeds` each, {glue:text}`centred_images` test images, ten samples; the samples start from the same noise.) A method's effect is its difference from the
 # baseline of the same seed ({numref}`fig-audit-centring`):
 #
 # - **smoothness of the maps**: {glue:text}`told_smoothness`.
 # - **perturbation curve**, the mean accuracy while the least relevant pixels are replaced: {glue:text}`told_perturbation`.
 # - **samples**, the judge's probability of the class that was climbed for: {glue:text}`told_samples`.
 #
-# Of the {glue:text}`effect_of` effects {glue:text}`effect_clear` are clear as trained, and of these {glue:text}`effect_stay` are still clear, on the same side, without the mean logit. Those that are not: {glue:text}`effect_lost`. The effects of which a clear part goes
-# through the mean logit: {glue:text}`effect_through`. What stays in a centred network is a fact about its probabilities. It is no sign of a density in the mean logit; nor can anybody have forged it without
+# In words: {glue:text}`effect_clear`. The intervals of the parts through the mean logit are much narrower, since a network is compared with itself. By their means, {glue:text}`effect_smaller` parts through the mean logit are smaller than what is left without it;
+# clearly different from 0 are those of: {glue:text}`effect_through`. What stays in a centred network is a fact about its probabilities. It is no sign of a density in the mean logit; nor can anybody have forged it without
 # changing an answer.
 #
 # ## What came before
@@ -474,5 +480,5 @@ tell(
 # - **Which output?** One that is a function of the probabilities. Moved by a shift: {glue:text}`moving`. The largest change of the other outputs' maps was {glue:text}`still_most`.
 # - **One face on every map.** Cosine with the face {glue:text}`like_forged` in the median, and {glue:text}`changed` changed predictions of {glue:text}`tested`.
 # - **The cure** is a line of code. The log-probability's map dies away on sure images ({glue:text}`sure_log` of the logit's length); the centred logit's does not ({glue:text}`sure_centred`).
-# - **The regularisers**, without the mean logit: {glue:text}`effect_stay` of {glue:text}`effect_clear` clear effects stay clear, over {glue:text}`centred_seeds` of small networks on digits. Part of an effect clearly goes through the mean logit in: {glue:text}`effect_through`.
+# - **The regularisers**, over {glue:text}`centred_seeds` of small networks on digits: {glue:text}`effect_smaller` parts of their effects that go through the mean logit are smaller than what is left without it. A part is clearly different from 0 in: {glue:text}`effect_through`.
 # :::

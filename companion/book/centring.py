@@ -7,7 +7,8 @@ probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,18 +20,18 @@ from companion import metrics
 from companion.audit.cures import centred
 from companion.book import style
 from companion.book.axes import legend_below, say_not_run
-from companion.book.seeds import by_seed, paired
-from companion.book.words import direction, interval_text, listed
+from companion.book.seeds import mean_over_seeds
+from companion.book.words import interval_text, listed
 from companion.experiments.methods import METHODS
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import Interval
 from companion.sampling import activation_maximisation
 
-FRACTIONS = (0.0, 0.2, 0.4, 0.6, 0.8)
+FRACTIONS = (0.0, 0.25, 0.5, 0.75)
 MEASURES = {
-    "smoothness": "smoothness of the maps",
-    "perturbation": "accuracy, least relevant pixels replaced",
-    "samples": "judge's probability for samples",
+    "smoothness": "smoothness of maps",
+    "perturbation": "perturbation curve",
+    "samples": "samples, by the judge",
 }
 """What is measured, and how figures write it."""
 
@@ -70,7 +71,7 @@ def qualities(
 
 def both_ways(
     name: str, seed: int, network: nn.Module, measure: Callable[[nn.Module], tuple[dict[str, float], Tensor]]
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Measure a network as it was trained and centred: a row each, with the change of its samples.
 
     Args:
@@ -86,51 +87,70 @@ def both_ways(
     before, plain = measure(network)
     after, mended = measure(centred(network))
     moved = float((mended - plain).norm() / plain.norm())
-    same = {"model": name, "seed": seed, "moved": moved}
+    same: dict[str, Any] = {"model": name, "seed": seed, "moved": moved}
     return [same | {"centred": False} | before, same | {"centred": True} | after]
 
 
-def differences(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, Interval]]:
-    """Compare every method with the baseline, seed by seed, as trained and centred.
+def effects(rows: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the baseline of the same seed, as trained and centred.
 
     Args:
         rows: from `both_ways`.
 
     Returns:
-        By measure and method three intervals over seeds: `as trained` and `centred`, the difference from
-        the baseline; `through the mean logit`, what centring takes off it.
+        Columns model, seed, measure, trained and centred: each network's difference from the baseline, with
+        and without the mean logit.
+
+    Example:
+        >>> values = {"smoothness": [1.0, 1.5, 4.0, 3.0], "perturbation": 0.0, "samples": 0.0}
+        >>> names = {"model": ["baseline"] * 2 + ["gradient_norm"] * 2, "seed": 0}
+        >>> found = effects(pd.DataFrame(names | {"centred": [False, True] * 2} | values))
+        >>> found.loc[found["measure"] == "smoothness", ["trained", "centred"]].values.tolist()
+        [[3.0, 1.5]]
     """
-    found = {}
-    for measure in MEASURES:
-        values = {
-            flag: rows.loc[rows["centred"] == flag, ["model", "seed", measure]].rename(
-                columns={measure: "value"}
-            )
-            for flag in (False, True)
-        }
-        for name in (n for n in METHODS if n != "baseline" and n in set(rows["model"])):
-            plain, mended = (
-                {
-                    seed: value - by_seed(values[flag], "baseline").get(seed, float("nan"))
-                    for seed, value in by_seed(values[flag], name).items()
-                    if seed in by_seed(values[flag], "baseline")
-                }
+    found = []
+    table = rows.set_index(["model", "seed", "centred"])
+    for name, seed in dict.fromkeys((name, seed) for name, seed, _ in table.index):
+        if name == "baseline" or ("baseline", seed, False) not in table.index:
+            continue
+        for measure in MEASURES:
+            trained, mended = (
+                float(table.at[(name, seed, flag), measure] - table.at[("baseline", seed, flag), measure])
                 for flag in (False, True)
             )
-            nothing = dict.fromkeys(plain, 0.0)
-            found[measure, name] = {
-                "as trained": paired(plain, nothing),
-                "centred": paired(mended, nothing),
-                "through the mean logit": paired(plain, mended),
-            }
-    return found
+            found.append(
+                {"model": name, "seed": seed, "measure": measure, "trained": trained, "centred": mended}
+            )
+    return pd.DataFrame(found, columns=["model", "seed", "measure", "trained", "centred"])
 
 
-def in_words(found: dict[tuple[str, str], dict[str, Interval]], measure: str, form: str = "{:+.4f}") -> str:
+Compared = Mapping[tuple[str, str], Mapping[str, Interval]]
+"""By measure and method three intervals over seeds: `trained`, `centred`, `through` (what centring takes)."""
+
+
+def compared(found: pd.DataFrame) -> Compared:
+    """Return the mean effects over seeds, with Student's 95 % intervals.
+
+    Args:
+        found: from `effects`.
+    """
+    return {
+        (measure, name): {
+            "trained": mean_over_seeds(mine["trained"]),
+            "centred": mean_over_seeds(mine["centred"]),
+            "through": mean_over_seeds(mine["trained"] - mine["centred"]),
+        }
+        for measure in MEASURES
+        for name in METHODS
+        if len(mine := found[(found["measure"] == measure) & (found["model"] == name)])
+    }
+
+
+def in_words(found: Compared, measure: str, form: str = "{:+.3f}") -> str:
     """Say how much of each method's difference from the baseline goes through the mean logit.
 
     Args:
-        found: from `differences`.
+        found: from `compared`.
         measure: one of `MEASURES`.
         form: the format of each number.
 
@@ -139,60 +159,79 @@ def in_words(found: dict[tuple[str, str], dict[str, Interval]], measure: str, fo
         'not measured'
     """
     said = [
-        f"{METHODS[name].label} {interval_text(intervals['as trained'], form)} as trained, of which "
-        f"{interval_text(intervals['through the mean logit'], form)} through the mean logit, "
-        + direction(intervals["through the mean logit"], "clearly above 0", "clearly below 0", "undecided")
+        f"{METHODS[name].label} {interval_text(intervals['trained'], form)}, of which "
+        f"{interval_text(intervals['through'], form)} through the mean logit"
         for (of, name), intervals in found.items()
         if of == measure
     ]
     return "; ".join(said) or "not measured"
 
 
-def survivors(found: dict[tuple[str, str], dict[str, Interval]]) -> dict[str, str]:
-    """Count which differences from the baseline are clear as trained, and which of them stay so.
+def answer(found: Compared) -> dict[str, str]:
+    """Say in words whether the methods work through the mean logit.
+
+    Args:
+        found: from `compared`.
 
     Returns:
-        Words: `clear`, how many are; `stay`, how many of them are still clear, on the same side, in the
-        centred networks; `lost`, the names of the others; `through`, of those whose part through the mean
-        logit is clear.
+        `clear`: which effects are clear as trained, and how many of them stay so when centred; `through`: the
+        effects of which a clear part goes through the mean logit; `smaller`: how many parts through the mean
+        logit are smaller than what is left, by their means.
+
+    Example:
+        >>> answer({})["clear"]
+        'no effect was measured'
     """
-    clear = [key for key, intervals in found.items() if intervals["as trained"].sign()]
-    stay = [key for key in clear if found[key]["centred"].sign() == found[key]["as trained"].sign()]
-    through = [key for key, intervals in found.items() if intervals["through the mean logit"].sign()]
+    clear = [key for key, one in found.items() if one["trained"].sign()]
+    stay = [key for key in clear if found[key]["centred"].sign() == found[key]["trained"].sign()]
+    through = [key for key, one in found.items() if one["through"].sign()]
+    smaller = [key for key, one in found.items() if abs(one["through"].value) < abs(one["centred"].value)]
 
     def named(keys: Sequence[tuple[str, str]]) -> str:
-        return listed(f"{METHODS[name].label} in {MEASURES[measure]}" for measure, name in keys)
+        return listed(f"{METHODS[name].label} ({MEASURES[measure]})" for measure, name in keys)
 
-    return {
-        "clear": str(len(clear)),
-        "stay": str(len(stay)),
-        "of": str(len(found)),
-        "lost": named([key for key in clear if key not in stay]),
-        "through": named(through),
-    }
+    if not found:
+        said = "no effect was measured"
+    elif not clear:
+        said = f"of the {len(found)} effects none is clear over so few seeds, with the mean logit or without"
+        if any(one["centred"].sign() for one in found.values()):
+            said = f"of the {len(found)} effects none is clear as trained"
+    else:
+        said = (
+            f"of the {len(found)} effects {len(clear)} are clear as trained ({named(clear)}), and of these "
+        )
+        said += f"{len(stay)} stay clear without the mean logit"
+    return {"clear": said, "through": named(through), "smaller": f"{len(smaller)} of {len(found)}"}
 
 
-def draw(found: dict[tuple[str, str], dict[str, Interval]]) -> Figure:
-    """Draw every method's difference from the baseline: filled as trained, hollow centred."""
-    figure, axes = plt.subplots(1, len(MEASURES), figsize=(8.8, 3.0))
+def draw(found: pd.DataFrame) -> Figure:
+    """Draw every method's difference from the baseline as trained and centred, a thin line a seed.
+
+    Args:
+        found: from `effects`.
+    """
+    figure, axes = plt.subplots(1, len(MEASURES), figsize=(8.8, 3.4))
+    summary = compared(found)
     for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
         ax.set_title(title, fontsize=10)
         ax.axhline(0, color="#000000", linewidth=1)
-        rows = {name: intervals for (of, name), intervals in found.items() if of == measure}
-        if not rows:
+        shown = [name for of, name in summary if of == measure]
+        if not shown:
             say_not_run(ax)
-        for place, (name, intervals) in enumerate(rows.items()):
-            look = style.model_style(name)
-            for shift, key, fill in ((-0.12, "as trained", "full"), (0.12, "centred", "none")):
-                one = intervals[key]
-                reach = [[one.value - one.low], [one.high - one.value]]
-                ax.errorbar(
-                    place + shift, one.value, yerr=reach, color=look["color"], marker=look["marker"],
-                    fillstyle=fill, linestyle="none",
-                    label=f"{look['label']}, {key}",
-                )  # fmt: skip
-        ax.set_xticks([])
-        ax.set_xlim(-0.6, max(len(rows), 1) - 0.4)
-    axes[0].set_ylabel("less the baseline of the same seed")
+        for place, name in enumerate(shown):
+            look = style.model_style(name) | {"linestyle": "-"}
+            mine = found[(found["measure"] == measure) & (found["model"] == name)]
+            ends = [place - 0.2, place + 0.2]
+            for pair in zip(mine["trained"], mine["centred"], strict=True):
+                ax.plot(ends, pair, color=look["color"], linewidth=0.8, alpha=0.6)
+            means = [summary[measure, name][key].value for key in ("trained", "centred")]
+            ax.plot(ends, means, **look | {"linewidth": 2.2, "markersize": 7})
+        ax.set_xticks(
+            [x + d for x in range(len(shown)) for d in (-0.2, 0.2)],
+            ["as\ntrained", "cen-\ntred"] * len(shown),
+        )
+        ax.tick_params(axis="x", labelsize=7)
+        ax.grid(visible=False, axis="x")
+    axes[0].set_ylabel("less the baseline")
     legend_below(figure, axes[0])
     return figure
