@@ -424,6 +424,7 @@ tell(
         f"told_{name}": centring.in_words(over_seeds, name)
         for name in centring.MEASURES
     },
+    effect_of=len(over_seeds),
     centred_seeds=counted(measured["seed"].nunique(), "seed"),
     centred_images=size,
 )
@@ -436,7 +437,7 @@ tell(
 # - **perturbation curve**, the mean accuracy while the least relevant pixels are replaced: {glue:text}`told_perturbation`.
 # - **samples**, the judge's probability of the class that was climbed for: {glue:text}`told_samples`.
 #
-# In words: {glue:text}`effect_clear`. The intervals of the parts through the mean logit are much narrower, since a network is compared with itself. By their means, {glue:text}`effect_smaller` parts through the mean logit are smaller than what is left without it;
+# In words: {glue:text}`effect_clear`. (Of {glue:text}`effect_of` intervals of 95 % one may well miss by chance.) The intervals of the parts through the mean logit are much narrower, since a network is compared with itself. By their means, {glue:text}`effect_smaller` parts through the mean logit are smaller than what is left without it;
 # clearly different from 0 are those of: {glue:text}`effect_through`. What stays in a centred network is a fact about its probabilities. It is no sign of a density in the mean logit; nor can anybody have forged it without
 # changing an answer.
 #
@@ -480,5 +481,5 @@ tell(
 # - **Which output?** One that is a function of the probabilities. Moved by a shift: {glue:text}`moving`. The largest change of the other outputs' maps was {glue:text}`still_most`.
 # - **One face on every map.** Cosine with the face {glue:text}`like_forged` in the median, and {glue:text}`changed` changed predictions of {glue:text}`tested`.
 # - **The cure** is a line of code. The log-probability's map dies away on sure images ({glue:text}`sure_log` of the logit's length); the centred logit's does not ({glue:text}`sure_centred`).
-# - **The regularisers**, over {glue:text}`centred_seeds` of small networks on digits: {glue:text}`effect_smaller` parts of their effects that go through the mean logit are smaller than what is left without it. A part is clearly different from 0 in: {glue:text}`effect_through`.
+# - **The regularisers**, over {glue:text}`centred_seeds` of small networks on digits: {glue:text}`effect_clear`. Of their effects, {glue:text}`effect_smaller` parts that go through the mean logit are smaller than what is left without it. A part is clearly different from 0 in: {glue:text}`effect_through`.
 # :::

@@ -54,7 +54,9 @@ class Plain:
         same = (_ranks(maps) * self.ranks).sum(axis=1)
         area = None
         if self.curve is not None and self.area is not None:
-            area = mean_interval(self.curve(maps).area() - self.area)
+            # The same maps have the same curve, which need not be drawn again.
+            drawn = self.area if torch.equal(maps.double(), self.maps) else self.curve(maps).area()
+            area = mean_interval(drawn - self.area)
         return Movement(
             attribution=attribution,
             output=output,

@@ -197,10 +197,11 @@ def answer(found: Compared) -> dict[str, str]:
         if any(one["centred"].sign() for one in found.values()):
             said = f"of the {len(found)} effects none is clear as trained"
     else:
+        kept = "all" if len(stay) == len(clear) else f"{len(stay)} of them" if stay else "none of them"
         said = (
-            f"of the {len(found)} effects {len(clear)} are clear as trained ({named(clear)}), and of these "
+            f"of the {len(found)} effects, clear as trained: {named(clear)}; clear without the mean logit, "
         )
-        said += f"{len(stay)} stay clear without the mean logit"
+        said += f"on the same side: {kept}"
     return {"clear": said, "through": named(through), "smaller": f"{len(smaller)} of {len(found)}"}
 
 
