@@ -21,6 +21,8 @@ from companion._support import logits_of
 class Cured(nn.Module):
     """A classifier whose outputs are functions of its probabilities alone; the base of the two cures."""
 
+    model: nn.Module
+
     def __init__(self, model: nn.Module) -> None:
         """Wrap `model`, which is shared and not copied."""
         super().__init__()

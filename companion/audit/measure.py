@@ -48,8 +48,10 @@ class _Subject:
         self, name: str, factory: Factory, output: str, g: Shift | None, *, cured: bool = True
     ) -> Tensor:
         """Return an attribution's maps of one output; those of what lies below a cure, if not `cured`."""
-        below = isinstance(self.model, Cured) and not cured
-        forward = Explained(self.model.model if below else self.model, output, g)
+        model = self.model
+        if isinstance(model, Cured) and not cured:
+            model = model.model
+        forward = Explained(model, output, g)
         return torch.cat(
             [attribute_with(name, factory, forward, x, y, seed=self.seed) for x, y in self.batches()]
         )
