@@ -14,10 +14,11 @@
 # # Who can be fooled, and the cure
 #
 # Sooner or later everyone who draws an attribution map has to fill in a field: attribute *what*? The logit of the
-# class, its log-probability, its probability? Libraries leave the choice to you, and users have asked Captum's authors for years which one is right.
-# The maps differ, the papers seldom say what they took, and the usual answer is that it depends.
+# class, its log-probability, its probability? Users of Captum have asked its authors for years (threads [91](https://github.com/meta-pytorch/captum/issues/91),
+# [407](https://github.com/meta-pytorch/captum/issues/407), [418](https://github.com/meta-pytorch/captum/issues/418), [1060](https://github.com/meta-pytorch/captum/issues/1060) of its tracker). One is told that gradients of a probability fade where the network is sure, another that a logit leaves the
+# other classes out, a third that it depends.
 #
-# It does not depend on much. [Chapter 1](01_softmax_shift.ipynb) showed that a logit's map can be forged without
+# All three are right, and there is something that none of them says. [Chapter 1](01_softmax_shift.ipynb) showed that a logit's map can be forged without
 # a trace in the predictions {cite:p}`srinivas2021rethinking`. This chapter turns that into a test that you can run on your own network: **which attribution
 # methods, applied to which outputs, can be fooled; what is the cure, and what does the cure cost?**
 
@@ -172,7 +173,7 @@ tell(
 # and the largest change of a probability {glue:text}`left`. (The network computes in single precision, and the audit adds and subtracts its logits in double precision,
 # where two numbers of single precision have room enough: so rounding can neither hide a change nor fake one. [Chapter 1](01_softmax_shift.ipynb) measures what rounding does otherwise.)
 #
-# The method does not matter much. The output does. Below is the logit's column once more, with each shift, with Spearman's rank correlation between the
+# By {prf:ref}`prf-audit-immune` the method decides how far a logit's map can be moved, and the output decides whether. Below is the logit's column once more, with each shift, with Spearman's rank correlation between the
 # pixels of the map before and after, and with the area under the pixel-perturbation curve of [chapter 12](12_pixel_perturbation.ipynb): the least relevant pixels are
 # replaced first, and the probability of the class is watched.
 
@@ -200,12 +201,12 @@ tell(
 )
 
 # %% [markdown]
-# A yardstick for maps moves as well. In {glue:text}`area_lower` of the {glue:text}`area_rows` rows the area is clearly smaller than before, in {glue:text}`area_higher` clearly larger:
-# whoever compares two networks by the perturbation curves of their logits compares two functions $g$, too. A sine leaves the order of a map's pixels as it is, since it adds the same number to
-# each (a rank correlation of 1), and turns the order of their *absolute values* around, by which relevance is judged.
+# Does the yardstick for maps move as well? In {glue:text}`area_lower` of the {glue:text}`area_rows` rows the area is clearly smaller than before, in {glue:text}`area_higher` clearly larger:
+# whoever compares two networks by the perturbation curves of their logits compares two functions $g$, too. A sine adds the same number to every pixel of a gradient, so it leaves their order as it is (a rank correlation of 1). But relevance is judged by *absolute values*, and the order of these it spoils.
+# Maps that are multiplied by the image (input × gradient, integrated gradients) are 0 on black whatever $g$ is: on digits the least relevant pixels are the black ones, before and after.
 #
 # And before anybody tampers? A logit has three parts ([chapter 3](03_logits_as_log_densities.ipynb)), and only the mean logit is free. In this network its gradient has
-# {glue:text}`free_share` of the length of the logit's: so far, nobody has put a picture there.
+# {glue:text}`free_share` of the length of the logit's (the median, with its interval). That is what no answer of this network fixes, as it was trained.
 #
 # ## One picture for every image
 #
@@ -319,7 +320,7 @@ for name, (colour, marker) in looks.items():
     )
 ax.set(xscale="log", yscale="log", xlabel="1 − probability of the class")
 ax.set_ylabel("gradient's length,\nrelative to the logit's")
-ax.set_title("Where the network is sure, only the centred logit has a map")
+ax.set_title("Where it is sure, the log-probability's map dies away")
 ax.legend()
 plt.show()
 

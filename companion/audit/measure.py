@@ -143,12 +143,12 @@ def audit(
             drawn = default_shifts(below, x, classes, picture, batch_size=batch_size, generator=generator)
         elif not (drawn := shifts):
             raise ValueError("give at least one shift, or None for the three of the audit")
+        before = probabilities(model, x, batch_size)
+        unchanged = tuple(_unchanged(subject, before, name, g) for name, g in drawn.items())
         rows, maps = _movements(
             subject, factories, names, drawn, perturbation=perturbation, progress=progress
         )
-        before = probabilities(model, x, batch_size)
         free, lengths = _lengths(subject, names)
-        unchanged = tuple(_unchanged(subject, before, name, g) for name, g in drawn.items())
         notes = notes_on(model, factories, learned=shifts is None)
     cure = "" if not isinstance(model, Cured) else _cure(model)
     return Report(

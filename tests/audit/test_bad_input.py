@@ -98,7 +98,7 @@ def test_an_attribution_with_noise_of_its_own_is_refused(x: Tensor) -> None:
         ({"outputs": ["logits"]}, "choose one of 'logit'"),
         ({"outputs": []}, "at least one output"),
         ({"shifts": {}}, "at least one shift"),
-        ({"shifts": {"g": lambda x: x}, "attributions": ["saliency"]}, "a shift maps a batch"),
+        ({"shifts": {"g": lambda x: x}, "attributions": ["saliency"]}, "^a shift maps a batch"),
         ({"y": torch.zeros(3, dtype=torch.int64)}, "a class for each of the 7 images"),
         ({"y": 9}, "this model's classes are 0 to 3"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
