@@ -29,7 +29,9 @@ STEPS = 8
 NOISE = 0.1
 """SmoothGrad's standard deviation, of inputs in [0, 1]."""
 SQUARES = 8
-"""Patches along a side of an image, for the methods that switch patches off."""
+SAMPLES, AT_ONCE = 100, 16
+"""Patches along a side of an image, for the methods that switch patches off; how often LIME and KernelSHAP
+do, and in how many copies at a time."""
 
 RELU_RULES = ("guided_backprop", "deconvolution")
 """What Captum computes by changing the backward pass of `nn.ReLU` modules, and of nothing else."""
@@ -93,7 +95,7 @@ def attribute_with(
             attribute = cast("Callable[..., Any]", getattr(method, "attribute", method))
             maps = attribute(x.clone().requires_grad_(), target=y.clone())
         except Exception as error:
-            said = str(error).strip().splitlines()
+            said = str(error).strip(" .\n").splitlines()
             raise ValueError(
                 f"the attribution {name!r} failed on this model with a {type(error).__name__}: "
                 f"{said[0] if said else 'it says nothing more'}. Leave it out, or mend it: it is called as "
@@ -159,7 +161,13 @@ def _occlusion(forward: nn.Module) -> Callable[..., Tensor]:
         window = (channels, *(max(1, side // SQUARES) for side in sides))
         strides = (channels, *window[1:])
         with torch.no_grad():
-            return method.attribute(inputs, sliding_window_shapes=window, strides=strides, target=target)
+            return method.attribute(
+                inputs,
+                sliding_window_shapes=window,
+                strides=strides,
+                target=target,
+                perturbations_per_eval=AT_ONCE,
+            )
 
     return attribute
 
@@ -171,7 +179,7 @@ def _patches(inputs: Tensor) -> Tensor:
     return squares.unique(return_inverse=True)[1][None, None]
 
 
-def _by_patches(captum_class: str, samples: int, forward: nn.Module) -> Callable[..., Tensor]:
+def _by_patches(captum_class: str, forward: nn.Module) -> Callable[..., Tensor]:
     """One image at a time: Captum fits a linear model to each."""
     method = _captum(captum_class, forward)
 
@@ -179,7 +187,13 @@ def _by_patches(captum_class: str, samples: int, forward: nn.Module) -> Callable
         mask = _patches(inputs).expand_as(inputs[:1])
         with torch.no_grad():
             each = [
-                method.attribute(one[None], target=y[None], feature_mask=mask, n_samples=samples)
+                method.attribute(
+                    one[None],
+                    target=y[None],
+                    feature_mask=mask,
+                    n_samples=SAMPLES,
+                    perturbations_per_eval=AT_ONCE,
+                )
                 for one, y in zip(inputs.detach(), target, strict=True)
             ]
         return torch.cat(each)
@@ -193,8 +207,8 @@ _METHODS: Mapping[str, Factory] = {
     "integrated_gradients": _integrated_gradients,
     "smoothgrad": _smoothgrad,
     "occlusion": _occlusion,
-    "lime": partial(_by_patches, "Lime", 200),
-    "kernel_shap": partial(_by_patches, "KernelShap", 200),
+    "lime": partial(_by_patches, "Lime"),
+    "kernel_shap": partial(_by_patches, "KernelShap"),
     "guided_backprop": partial(_captum, "GuidedBackprop"),
     "deconvolution": partial(_captum, "Deconvolution"),
     "deep_lift": partial(_captum, "DeepLift"),
