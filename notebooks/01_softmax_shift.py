@@ -37,7 +37,7 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor, nn
 
-from companion import data, fooling, live, runs
+from companion import audit, data, fooling, live, runs
 from companion.book import plots, stencils
 from companion.experiments import presets
 from companion.book.opening import begin, tell
@@ -482,20 +482,14 @@ tell(
 # f_i - \frac1C \sum_{j=1}^C f_j = \frac1C \sum_{j=1}^C \log \frac{p_i}{p_j} .
 # $$ (eq-shift-centred)
 #
-# This *centred logit* is the mean log-odds of class $i$ against every class. It takes one line of code, and the line may be applied to a
+# This *centred logit* is the mean log-odds of class $i$ against every class. It takes one line of code, `audit.centred(model)`, and the line may be applied to a
 # classifier that somebody else has tampered with.
 
 # %%
-def centred(classifier: nn.Module) -> nn.Module:
-    """Subtract the mean logit from every logit."""
-    mean = fooling.mean_logit_shift(classifier)
-    return fooling.shift_logits(classifier, mean)
-
-
 points, labels = x[:few].double(), y[:few]
 model.double()
 plain = logit_gradient(model, points, labels)
-cured = logit_gradient(centred(model), points, labels)
+cured = logit_gradient(audit.centred(model), points, labels)
 lengths = plain.flatten(1).norm(dim=1)
 
 # %%
@@ -504,7 +498,7 @@ for name, g in shifts.items():
     g = g.double() if isinstance(g, nn.Module) else g
     forged = fooling.shift_logits(model, g)
     maps = logit_gradient(forged, points, labels)
-    mended = logit_gradient(centred(forged), points, labels)
+    mended = logit_gradient(audit.centred(forged), points, labels)
     rows[name] = {
         "logit": float(((maps - plain).flatten(1).norm(dim=1) / lengths).max()),
         "centred logit": float(
