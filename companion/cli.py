@@ -15,6 +15,7 @@ from companion import data
 from companion.experiments import (
     checks,
     evaluation,
+    lock,
     presets,
     shelf,
     training,
@@ -79,19 +80,22 @@ def train(options: argparse.Namespace) -> int:
         if not options.evaluate or _is_evaluated(run):
             return 0
     else:
-        run = training.train(
-            settings,
-            directory=folder,
-            device=options.device,
-            data_root=options.data,
-            time_budget=options.time_budget,
-            progress=not options.quiet,
-        )
-        shelf.remove_evaluation(folder)  # What lies there was measured on the weights that were there before.
+        with lock.alone(folder, f"companion train of {settings.run_id}"):
+            run = training.train(
+                settings,
+                directory=folder,
+                device=options.device,
+                data_root=options.data,
+                time_budget=options.time_budget,
+                progress=not options.quiet,
+            )
+            # What lies there was measured on the weights that were there before.
+            shelf.remove_evaluation(folder)
     if options.evaluate:
-        run = evaluation.evaluate(
-            folder, device=options.device, data_root=options.data, progress=not options.quiet
-        )
+        with lock.alone(folder, f"companion evaluate of {settings.run_id}"):
+            run = evaluation.evaluate(
+                folder, device=options.device, data_root=options.data, progress=not options.quiet
+            )
     _report(run)
     return 0
 
@@ -163,15 +167,16 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate trained runs."""
     for directory in options.directory:
-        run = evaluation.evaluate(
-            directory,
-            device=options.device,
-            data_root=options.data,
-            batch_size=options.batch_size,
-            max_memory=None if options.max_memory is None else 1e9 * options.max_memory,
-            brief=options.brief,
-            progress=not options.quiet,
-        )
+        with lock.alone(directory, f"companion evaluate of {directory}"):
+            run = evaluation.evaluate(
+                directory,
+                device=options.device,
+                data_root=options.data,
+                batch_size=options.batch_size,
+                max_memory=None if options.max_memory is None else 1e9 * options.max_memory,
+                brief=options.brief,
+                progress=not options.quiet,
+            )
         _report(run)
     return 0
 
