@@ -17,7 +17,7 @@ from companion.experiments.settings import Settings
 CHECKPOINT = "checkpoint.pt"
 """Its name in a run's folder."""
 _BEGINNING = b"companion checkpoint\n"
-_OLDER = b"PK"  # of earlier code, whose runs are begun anew
+_OLDER = b"PK"  # of earlier code, whose checkpoints have no digest
 
 
 @dataclass
@@ -80,11 +80,11 @@ def restore(state: State, path: Path, settings: Settings, device: torch.device) 
     """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
     try:
         whole = path.read_bytes()
-        if whole.startswith(_OLDER):
-            return
-        sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
-        if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
-            raise ValueError("its SHA-256 is not the one that it begins with")
+        content = whole
+        if not whole.startswith(_OLDER):
+            sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
+            if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
+                raise ValueError("its SHA-256 is not the one that it begins with")
         saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         same_settings = Settings.from_dict(saved["settings"]) == settings
         same_code = saved["hash"] == provenance.source_hash("train", settings)
