@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export TIER SEED FRESH
+# Its scripts name the folder that .venv was made in, and it needs the Python that made it.
+STALE := $(if $(wildcard .venv/made),$(shell { $(BIN)/python -c "" && grep -qF " $(CURDIR)/.venv" .venv/pyvenv.cfg; } 2>/dev/null || echo stale))
 
 .PHONY: help setup book test lint serve bench clean
 help:  ## what can be made
@@ -27,10 +29,14 @@ bench: .venv/made  ## run the benchmarks; results are written beside them
 clean:  ## remove what was built; trained runs and committed results stay
 	rm -rf _build _executed .pytask pytask.lock
 
-.venv/made: requirements.lock pyproject.toml
+.PHONY: stale
+stale:
+	@echo "The folder .venv was moved or copied, or its Python is gone: it is made anew."
+
+.venv/made: requirements.lock pyproject.toml $(STALE)
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
 	@echo "Setting up .venv: about 6 GB, a few minutes, once."
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(if $(STALE),--clear) .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

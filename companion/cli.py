@@ -15,9 +15,8 @@ from companion import data
 from companion.auditing import add_options, audit
 from companion.experiments import (
     checks,
-    denoising,
     evaluation,
-    known_density,
+    lock,
     presets,
     shelf,
     training,
@@ -27,12 +26,10 @@ from companion.experiments.methods import METHODS
 from companion.experiments.records import EVALUATION_FILES, RecordError, Run
 from companion.experiments.settings import LARGEST_SEED, TIERS, Settings
 from companion.models import WeightsError
-from companion.reports import behaviour, claims, doctor, records
+from companion.reports import STUDIES, behaviour, claims, doctor, records, study
 
 EXPECTED = (ValueError, TypeError, ArithmeticError, RecordError, WeightsError, data.DataError, OSError)
 """Mistakes with a message for the person who made them: printed without a traceback."""
-STUDIES = {"known_density": known_density, "denoising": denoising}
-"""The studies by name: each has a function that makes its table."""
 MOST_THREADS = 4096
 """More is a slip of the finger, and PyTorch would try to start them."""
 
@@ -90,19 +87,22 @@ def train(options: argparse.Namespace) -> int:
         if not options.evaluate or _is_evaluated(run):
             return 0
     else:
-        run = training.train(
-            settings,
-            directory=folder,
-            device=options.device,
-            data_root=options.data,
-            time_budget=options.time_budget,
-            progress=not options.quiet,
-        )
-        shelf.remove_evaluation(folder)  # What lies there was measured on the weights that were there before.
+        with lock.alone(folder, f"companion train of {settings.run_id}"):
+            run = training.train(
+                settings,
+                directory=folder,
+                device=options.device,
+                data_root=options.data,
+                time_budget=options.time_budget,
+                progress=not options.quiet,
+            )
+            # What lies there was measured on the weights that were there before.
+            shelf.remove_evaluation(folder)
     if options.evaluate:
-        run = evaluation.evaluate(
-            folder, device=options.device, data_root=options.data, progress=not options.quiet
-        )
+        with lock.alone(folder, f"companion evaluate of {settings.run_id}"):
+            run = evaluation.evaluate(
+                folder, device=options.device, data_root=options.data, progress=not options.quiet
+            )
     _report(run)
     return 0
 
@@ -174,23 +174,17 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate trained runs."""
     for directory in options.directory:
-        run = evaluation.evaluate(
-            directory,
-            device=options.device,
-            data_root=options.data,
-            batch_size=options.batch_size,
-            max_memory=None if options.max_memory is None else 1e9 * options.max_memory,
-            brief=options.brief,
-            progress=not options.quiet,
-        )
+        with lock.alone(directory, f"companion evaluate of {directory}"):
+            run = evaluation.evaluate(
+                directory,
+                device=options.device,
+                data_root=options.data,
+                batch_size=options.batch_size,
+                max_memory=None if options.max_memory is None else 1e9 * options.max_memory,
+                brief=options.brief,
+                progress=not options.quiet,
+            )
         _report(run)
-    return 0
-
-
-def study(options: argparse.Namespace) -> int:
-    """Make a table over many networks, or go on with it."""
-    path = STUDIES[options.name].make(progress=not options.quiet)
-    print(f"written to {path}; chapters show the one that lies in results/studies/")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Commands that report: on claims, on records, on the code behind them, on this machine."""
+"""Commands that report: on claims, on records, on the code behind them, on many networks, on this machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from pathlib import Path
 import torch
 
 from companion import data
-from companion.experiments import files, provenance, registry, shelf
+from companion.experiments import denoising, files, known_density, provenance, registry, shelf
 from companion.experiments.records import VERSIONED
 from companion.experiments.settings import TIERS
+
+STUDIES = {"known_density": known_density, "denoising": denoising}
+"""The studies by name: each has a function that makes its table."""
 
 
 def claims(options: argparse.Namespace) -> int:
@@ -88,6 +91,13 @@ def behaviour(options: argparse.Namespace) -> int:
         print(f"  {compared.command(run, kinds)}")
     print("Mend the code; or make these anew, put them into results/, and call companion behaviour --accept.")
     return 1
+
+
+def study(options: argparse.Namespace) -> int:
+    """Make a table over many networks, or go on with it."""
+    path = STUDIES[options.name].make(progress=not options.quiet)
+    print(f"written to {path}; chapters show the one that lies in results/studies/")
+    return 0
 
 
 def doctor(options: argparse.Namespace) -> int:

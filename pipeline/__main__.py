@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from types import FrameType
 
 import pytask
 
-from pipeline import paths, project, worker
+from companion.experiments import lock
+from pipeline import paths, progress, project, worker
 from pipeline.chapter import Chapter
 
 
@@ -35,6 +38,9 @@ def main() -> None:
         except ValueError as error:
             sys.exit(str(error))
         os.chdir(paths.ROOT)
+        _stop_at_once()
+        # A second build of this folder waits for the first.
+        stack.enter_context(lock.alone(paths.EXECUTED, "a build", waiting=progress.board.line))
         parallel = ["-n", str(threads), "--parallel-backend", "threads"] if threads > 1 else []
         try:
             pytask.cli(["build", *parallel, *sys.argv[1:]])
@@ -43,6 +49,27 @@ def main() -> None:
                 raise
     if len(sys.argv) == 1:
         print(f"The book (tier {request.tier}): {paths.HTML / 'index.html'}")
+
+
+def _stop_at_once() -> None:
+    """At Ctrl-C or SIGTERM end the build and all that it started, in one line, with the signal's status.
+
+    pytask would end as if all had been done, and wait for what still runs.
+    """
+    former = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda again, _: os._exit(128 + again))
+        os.write(1, b"\nStopped; the same command goes on where it was.\n")
+        worker.end_all()
+        if callable(former) and former is not signal.default_int_handler:
+            with suppress(KeyboardInterrupt):
+                former(number, frame)  # A Dask cluster's, which frees the threads that wait for it.
+        raise SystemExit(128 + number)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
 
 
 if __name__ == "__main__":

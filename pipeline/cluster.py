@@ -22,6 +22,7 @@ from types import FrameType
 from uuid import uuid4
 
 import cloudpickle
+import dask.config
 from distributed import Client, KilledWorker, LocalCluster, Reschedule, Status, get_worker
 
 from pipeline import process, progress
@@ -49,13 +50,16 @@ def connected(address: str, workers: int) -> Iterator[None]:
         if address == "local":
             # The workers inherit this: they leave Ctrl-C to the process that started them.
             interrupting = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            target = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address=None,  # pyright: ignore[reportArgumentType]
-                silence_logs=logging.ERROR,
-            )
+            # Without a dashboard, Dask still serves its other pages at the dashboard's port.
+            with dask.config.set({f"distributed.{kind}.http.routes": [] for kind in ("scheduler", "worker")}):
+                target = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,  # pyright: ignore[reportArgumentType]
+                    silence_logs=logging.ERROR,
+                )
             stack.enter_context(target)
+            target.loop.add_callback(target.scheduler.http_server.stop)  # pyright: ignore
             signal.signal(signal.SIGINT, interrupting)
         try:
             client = stack.enter_context(Client(target, timeout=10))

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 import zmq
+from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import HBChannel
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import DottedObjectName, Type
 
@@ -43,10 +45,19 @@ class Client(AsyncKernelClient):
 
 
 class Manager(AsyncKernelManager):
-    """A manager of one kernel, whose clients have this heartbeat."""
+    """A manager of one kernel of this Python, whose clients have this heartbeat.
+
+    Jupyter would look for a kernel called python3 in JUPYTER_PATH and in the reader's folders, where one of
+    another Python may lie.
+    """
 
     client_class = DottedObjectName("pipeline.kernel.Client")
     client_factory = Type(Client)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Return how the kernel of this very Python is started."""
+        return KernelSpec(resource_dir="", **get_kernel_dict())
 
 
 class Forking(Manager):

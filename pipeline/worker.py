@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from pipeline.paths import ROOT
 
 AT_ONCE = min(4, os.cpu_count() or 1)
 """How many pieces run on this machine at a time."""
+_pieces: set[Any] = set()
+_lock = threading.RLock()  # The handler of a signal may find its own thread holding it.
+_ended = threading.Event()
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -42,26 +46,41 @@ def run(label: str, command: str, **arguments: object) -> None:
         status, written = cluster.run(label, words)
     else:
         with _places, progress.board.entry(label) as show:
-            piece = forks.piece(main, words[2:]) if forks.SUPPORTED else process.start(words, str(ROOT), {})
-            status, written = process.follow(piece, show)
+            status, written = _followed(words, show)
     if status:
         how = f", killed by signal {-status}" if status < 0 else ""
         raise RuntimeError(f"{label} failed{how}\n{written}")
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a run's folder to one process; a second one waits.
+def _followed(words: list[str], show: Callable[[str], None]) -> tuple[int, str]:
+    with _lock:
+        if _ended.is_set():
+            return -signal.SIGTERM, ""
+        piece = forks.piece(main, words[2:]) if forks.SUPPORTED else process.start(words, str(ROOT), {})
+        _pieces.add(piece)
+    try:
+        return process.follow(piece, show)
+    finally:
+        with _lock:
+            _pieces.discard(piece)
+
+
+def end_all() -> None:
+    """End every piece that runs on this machine, and let none begin."""
+    with _lock:
+        _ended.set()
+        for piece in _pieces:
+            piece.terminate()
+
+
+def _alone(folder: Path, what: str) -> AbstractContextManager[None]:
+    """Keep a run's folder to one process; a second one waits, and says for whom.
 
     Where a Dask worker was lost, its piece may live a moment longer, beside the one that goes on with it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w", encoding="utf-8") as lock:
-        with suppress(ImportError, OSError):  # Windows has no such locks, nor have some shared file systems.
-            import fcntl
+    from companion.experiments import lock
 
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return lock.alone(folder, f"{what} of {folder.name}", waiting=lambda words: print(words, flush=True))
 
 
 def _device() -> str:
@@ -74,7 +93,7 @@ def train(settings: dict[str, Any]) -> None:
     from companion.experiments.settings import Settings
 
     wanted = Settings.from_dict(settings)
-    with _alone(shelf.directory(wanted)):
+    with _alone(shelf.directory(wanted), "training"):
         if not shelf.is_finished(wanted):
             training.train(wanted, device=_device())
 
@@ -83,7 +102,7 @@ def evaluate(directory: str, brief: bool) -> None:
     """Measure a trained run and complete its record; `brief`ly for those of the sweep."""
     from companion.experiments import evaluation
 
-    with _alone(Path(directory)):
+    with _alone(Path(directory), "evaluation"):
         evaluation.evaluate(Path(directory), device=_device(), brief=brief)
 
 
@@ -123,6 +142,8 @@ def main(words: Sequence[str]) -> None:
         commands[words[0]](**json.loads(words[1]))
     except (ValueError, RuntimeError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except OSError as error:
+        sys.exit(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
 
 
 if __name__ == "__main__":

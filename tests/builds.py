@@ -76,7 +76,7 @@ def environment(root: Path, **variables: str) -> dict[str, str]:
 def copy_toy(target: Path) -> Path:
     """Make the toy project: its own package, chapters and pages; the real pipeline and book configuration."""
     shutil.copytree(TOY, target, ignore=shutil.ignore_patterns("__pycache__"))
-    real = (f"companion/experiments/{name}.py" for name in ("imports", "provenance", "registry"))
+    real = (f"companion/experiments/{name}.py" for name in ("imports", "lock", "provenance", "registry"))
     for name in ("pyproject.toml", "pipeline", *real, *BOOK_FILES):
         copy(ROOT / name, target / name)
     left_by_a_tool = target / ".pytest_cache" / "README.md"  # pytest writes one where it is run

@@ -17,7 +17,7 @@ from companion.experiments.settings import Settings
 CHECKPOINT = "checkpoint.pt"
 """Its name in a run's folder."""
 _BEGINNING = b"companion checkpoint\n"
-_OLDER = b"PK"  # of earlier code, whose runs are begun anew
+_OLDER = b"PK"  # of earlier code, whose checkpoints have no digest
 
 
 @dataclass
@@ -70,14 +70,16 @@ def sealed(saved: object) -> bytes:
 
 
 def opened(whole: bytes, device: torch.device) -> dict[str, Any]:
-    """Return what `sealed` was given.
+    """Return what `sealed` was given, or what earlier code saved without a digest.
 
     Raises:
         ValueError: the bytes are not those that were sealed.
     """
-    sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
-    if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
-        raise ValueError("its SHA-256 is not the one that it begins with")
+    content = whole
+    if not whole.startswith(_OLDER):
+        sum_, content = whole[len(_BEGINNING) :][:64], whole[len(_BEGINNING) + 64 :]
+        if not whole.startswith(_BEGINNING) or files.digest(content).encode() != sum_:
+            raise ValueError("its SHA-256 is not the one that it begins with")
     return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
 
 
@@ -90,10 +92,7 @@ def write(path: Path, settings: Settings, state: State) -> None:
 def restore(state: State, path: Path, settings: Settings, device: torch.device) -> None:
     """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
     try:
-        whole = path.read_bytes()
-        if whole.startswith(_OLDER):
-            return
-        saved = opened(whole, device)
+        saved = opened(path.read_bytes(), device)
         same_settings = Settings.from_dict(saved["settings"]) == settings
         same_code = saved["hash"] == provenance.source_hash("train", settings)
         if same_settings and same_code:

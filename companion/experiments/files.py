@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import secrets
 from pathlib import Path
@@ -29,6 +30,14 @@ def write_atomically(path: Path, content: bytes) -> str:
     try:
         partial.write_bytes(content)
         partial.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno,
+                f"no space is left on the disk of {path.parent} for {path.name}: free some, and the same "
+                "command goes on from what is there",
+            ) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return digest(content)

@@ -4,7 +4,7 @@ import collections
 import json
 import random
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
@@ -59,7 +59,7 @@ def test_a_flipped_bit_anywhere_in_a_checkpoint_is_noticed(tmp_path):
 
 
 def test_a_checkpoint_of_earlier_code_begins_the_run_anew(tmp_path):
-    torch.save({"settings": {}, "hash": "", "epoch": 3}, tmp_path / "checkpoint.pt")
+    torch.save({"settings": asdict(TINY), "hash": "", "epoch": 3}, tmp_path / "checkpoint.pt")
     assert restored(tmp_path / "checkpoint.pt") == 0
 
 

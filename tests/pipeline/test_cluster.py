@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +116,30 @@ def test_scheduler_that_does_not_answer_is_refused_in_a_sentence(tmp_path: Path,
     assert done.stdout.startswith(f"COMPANION_DASK_ADDRESS={address}: no Dask scheduler answers there; give")
     assert len(done.stdout.splitlines()) == 1
     assert not (toy / "_runs").exists()
+
+
+def test_a_cluster_begun_here_opens_no_dashboard() -> None:
+    code = (
+        "import socket, urllib.request\n"
+        "from distributed import Client\n"
+        "from pipeline import cluster\n"
+        "if __name__ == '__main__':\n"
+        "    with cluster.connected('local', 1):\n"
+        "        client = Client.current()\n"
+        "        info = client.scheduler_info()\n"
+        "        assert client.submit(lambda: 6 * 7).result() == 42\n"
+        "        ports = [info['services'].get('dashboard')]\n"
+        "        with socket.socket() as probe:\n"
+        "            assert probe.connect_ex(('127.0.0.1', ports[0] or 8787)) != 0\n"
+        "        for worker in info['workers'].values():\n"
+        "            for port in worker['services'].values():\n"
+        "                try:\n"
+        "                    urllib.request.urlopen(f'http://127.0.0.1:{port}/status', timeout=5)\n"
+        "                except OSError as error:\n"
+        "                    assert getattr(error, 'code', 404) == 404\n"
+        "                else:\n"
+        "                    raise AssertionError('a worker shows a page')\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=builds.ROOT, env=builds.environment(builds.ROOT), check=True
+    )
