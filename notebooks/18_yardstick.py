@@ -74,10 +74,12 @@ found = metrics.denoising_alignment(
     trained, x, y, sigmas=[0.05, 0.1, 0.2],
     generator=torch.Generator().manual_seed(seed),
 )
-found.to_frame().round(4)
+shown = ["sigma", "loss", "loss_standard_error", "cosine", "n"]
+found.to_frame()[shown].round(4)
 
 # %% [markdown]
-# Beside it stands the mean cosine between the gradient and the way back. Both have standard errors over images.
+# `loss` is the share of the noise that is left, with its standard error over images. Beside it stands the mean cosine between the
+# gradient and the way back.
 #
 # ## Does it rank rightly?
 #
@@ -258,9 +260,9 @@ for name in EXPLAINED:
     row = why.loc[name]
     steady = min(row["low"], row["least"]) > 0
     steady = steady or max(row["high"], row["most"]) < 0
-    said = direction(row, "worse", "better", "neither better nor worse")
-    kinds = "" if steady or "neither" in said else ", not steadily over the kinds"
-    tell({f"why_{name}": f"{interval_text(row)}, so nearer is {said}{kinds}"})
+    said = direction(row, "nearer is worse", "nearer is better", "undecided")
+    kinds = "" if steady or "und" in said else ", not steadily over the kinds"
+    tell({f"why_{name}": f"{interval_text(row)}, {said}{kinds}"})
 tell(
     truth_gain=f"{100 * truth['gain']:+.1f}",
     truth_centred=f"{100 * truth['gain_centred']:+.1f}",
@@ -291,7 +293,7 @@ tell(
 # With the yardstick checked, to the networks of this book. Of photographs the truth is unknown, so each network is asked for the
 # way back from noise on test images: the digits, and CIFAR at both tiers, as far as the weights were kept.
 
-# %% mystnb={"figure": {"name": "fig-yardstick-networks", "caption": "The share of the noise that is left after the best step along the logit's gradient, on test images, against the noise. Thin lines are seeds, thick ones their mean. 1 is a gradient that knows nothing of the data."}, "image": {"alt": "Four panels of curves, digits, CIFAR-100 and CIFAR-10 with ResNet-9, and CIFAR-100 with ResNet-18: share of the noise left against the noise level, a colour for each kind of network."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-yardstick-networks", "caption": "The share of the noise that is left after the best step along the logit's gradient, on test images, against the noise. Thin lines are seeds, thick ones their mean. 100 % is left by a gradient that knows nothing of the data."}, "image": {"alt": "Four panels of curves, digits, CIFAR-100 and CIFAR-10 with ResNet-9, and CIFAR-100 with ResNet-18: share of the noise left against the noise level, a colour for each kind of network."}} tags=["hide-input"]
 shelves = {
     "digits": ("quick", "mnist5k"),
     "CIFAR-100, ResNet-9": ("small", "cifar100"),
@@ -377,7 +379,7 @@ for place, shelf in zip(
 #
 # ## One row, computed again
 #
-# The tables behind these figures took hours; `companion study known_density` and `companion study denoising` make them again. Here is one
+# The tables behind these figures take far longer than this page: `companion study known_density` and `companion study denoising` make them again. Here is one
 # network's line, from its weights.
 
 # %%
@@ -387,7 +389,7 @@ again = pd.DataFrame(denoising.measure(run, few, parts=["whole"]))
 table = known.measured("quick", "mnist5k")
 kept = table[(table["model"] == "gradient_norm") & (table["seed"] == 0)]
 apart = np.abs(again["loss"].to_numpy() - kept["loss"].to_numpy()).max()
-again[["sigma", "loss", "loss_standard_error", "cosine", "n"]].round(4)
+again[shown].round(4)
 
 # %% tags=["remove-cell"]
 tell(again=f"{apart:.0e}" if apart else "nothing", again_few=few)
