@@ -66,7 +66,7 @@ tell(
 # aside and ask each single network whether its nearness to the data tells how good its gradients are.
 #
 # [Chapter 18](18_yardstick.ipynb) has the yardstick for that, the share of noise that a step along the gradient leaves on an image,
-# and tests it where the density is known. There it ranks networks by the true error of their score with a correlation of
+# and tests it where the density is known. There it orders networks as the true error of their score does, with a rank correlation of
 # {glue:text}`why_known`, where eq. 2's objective has {glue:text}`why_known_eq2`. There, too, the hypothesis can be put to the truth: with
 # the *true* error, the gain over random has a rank correlation of {glue:text}`why_known_gain` (below 0, nearer is better), and the exact
 # density itself wins {glue:text}`why_truth` points over a random order with the gradient of its logit, and {glue:text}`why_truth_centred` with
@@ -75,7 +75,7 @@ tell(
 # Here are all yardsticks side by side, on the networks of this book: the noise left; eq. 2's objective $J = t + \frac12 n$, with
 # $t = \mathbb{E}\,\mathrm{tr}\,\nabla^2 f$ and $n = \mathbb{E}\,\|\nabla f\|^2$; the same at the best scale of the logits, $-t^2/2n$;
 # and the distance of $-t/n$ from 1, which is 0 for samples of the model's density if that vanishes at the border
-# ([chapter 10](10_density_ratios.ipynb)). The last one is a rival and a dull one, the size of the gradient, since the gradient-norm
+# ([chapter 10](10_density_ratios.ipynb)). Beside them stands a rival and a dull one, the size of the gradient: the gradient-norm
 # penalty knows nothing of densities.
 
 # %%
