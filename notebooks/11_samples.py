@@ -32,7 +32,7 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from companion import data, live, metrics, runs
-from companion.book import figures, one_network, sentences
+from companion.book import figures, one_network, sentences, words
 from companion.book.axes import legend_below
 from companion.book.curves import bars_with_intervals
 from companion.book.style import MODEL_LABELS, model_style
@@ -45,9 +45,7 @@ from companion.book.strongest import strongest
 from companion.book.tables import (
     model_table, paired_differences, run_table, seed_table,
 )
-from companion.book.words import (
-    counted, direction, interval_text, listed, sides,
-)
+from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
 from companion.gradients import logit_gradient
 
@@ -376,7 +374,7 @@ tell(
     our_order=order(ours),
     gan_above=above,
     gan_below=below,
-    gan_sides=sides(above, below, "higher", "lower"),
+    gan_sides=words.sides(above, below, "higher", "lower"),
     gan_unclear=unclear,
     baseline_gan=interval_text(table.iloc[0], "{:.1f}", 100),
 )

@@ -37,13 +37,12 @@ from torch import nn
 
 from companion import data, runs
 from companion.book import one_network, paired, plots, sentences, tables
+from companion.book import words
 from companion.book.axes import legend_below
 from companion.book.curves import curve_with_band
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_COLOURS, MODEL_LABELS, model_style
-from companion.book.words import (
-    counted, direction, interval_text, listed, sides,
-)
+from companion.book.words import counted, direction, interval_text, listed
 from companion.experiments import presets
 from companion.book.opening import begin, tell
 from companion.gradients import logit_gradient
@@ -381,7 +380,7 @@ for title, key in zip(judged, keys, strict=True):
             text = interval_text(interval, "{:+.1f}", scale=100)
             tell({f"{key}_{model}": text})
     above, below = listed(found["above"]), listed(found["below"])
-    tell({f"{key}_sides": sides(above, below)})
+    tell({f"{key}_sides": words.sides(above, below)})
     for side, names in found.items():
         if names and side != "undecided":
             better = "better" if side == "above" else "worse"

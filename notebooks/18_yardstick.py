@@ -189,6 +189,8 @@ NAMES = {
     "squared_norm": "squared gradient norm",
 }
 right = known.correlations(networks, "true_error", list(NAMES))
+
+# %% tags=["remove-cell"]
 at = right.set_index("column")
 first = max(NAMES, key=lambda name: abs(at["value"][name]))
 tell(
@@ -261,7 +263,7 @@ for name in EXPLAINED:
     steady = min(row["low"], row["least"]) > 0
     steady = steady or max(row["high"], row["most"]) < 0
     said = direction(row, "nearer is worse", "nearer is better", "undecided")
-    kinds = "" if steady or "und" in said else ", not steadily over the kinds"
+    kinds = "" if steady or "und" in said else ", not for all kinds"
     tell({f"why_{name}": f"{interval_text(row)}, {said}{kinds}"})
 tell(
     truth_gain=f"{100 * truth['gain']:+.1f}",

@@ -19,8 +19,11 @@ def calls_without_encoding(source: str) -> list[int]:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             options = {word.arg for word in node.keywords}
-            binary = any(isinstance(a, ast.Constant) and "b" in str(a.value) for a in node.args)
-            as_text = name in ("read_text", "write_text") or (name == "open" and not binary)
+            # Path.open() begins with a mode, open() with a name, others' open() with something else.
+            before_mode = 1 if isinstance(node.func, ast.Name) else 0
+            modes = node.args[before_mode : before_mode + 1]
+            opens_text = all(isinstance(m, ast.Constant) and "b" not in str(m.value) for m in modes)
+            as_text = name in ("read_text", "write_text") or (name == "open" and opens_text)
             piped = any(
                 word.arg == "text" and getattr(word.value, "value", 0) is True for word in node.keywords
             )
@@ -30,7 +33,10 @@ def calls_without_encoding(source: str) -> list[int]:
 
 
 def test_the_search_finds_what_it_looks_for():
-    assert calls_without_encoding('p.read_text()\np.open("w")\np.open("rb")\nrun(c, text=True)') == [1, 2, 4]
+    source = (
+        'p.read_text()\np.open("w")\np.open("rb")\nrun(c, text=True)\nopen(p)\nzip.open(member)\np.open()'
+    )
+    assert calls_without_encoding(source) == [1, 2, 4, 5, 7]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -34,8 +34,9 @@ def test_an_unknown_tier_or_parameter_is_refused_with_those_there_are(
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
-    """Be inside IPython for a while, without a history."""
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Be inside IPython for a while, without a history, whatever environment the tests were called from."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     off = Config({"HistoryManager": {"enabled": False}})
     yield InteractiveShell.instance(config=off, ipython_dir=str(tmp_path))
     InteractiveShell.clear_instance()

@@ -95,7 +95,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(tmp_path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(path), "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="no space is left on the disk"):
         files.write_atomically(path, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
     assert path.read_bytes() == b"old"
