@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,8 @@ def _from_folder(path: Path, limit: int, size: int | None, *, grey: bool) -> Ten
 def _array(path: Path, names: tuple[str, ...]) -> np.ndarray:
     try:
         found = np.load(path)
+    except (EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged or half-written ({error}); make it again") from error
     except ValueError as error:  # objects, which only pickle could read
         raise ValueError(f"{path} does not hold plain numbers: {error}") from error
     if isinstance(found, np.ndarray):

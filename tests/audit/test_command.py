@@ -148,3 +148,11 @@ def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["audit", "--help"])
     assert "example:\n  companion audit --model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"])
+def test_a_damaged_archive_is_a_sentence(content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("damaged.npz").write_bytes(content)
+    words = ["audit", "--model", "their_models.py:build", "--images", "damaged.npz"]
+    assert cli.main(words) == 2
+    assert "damaged.npz is damaged or half-written" in capsys.readouterr().err
