@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from companion.experiments import provenance
+
 HERE = Path(__file__).resolve().parent
 PAGE, CHAPTER = Path("book/index.md"), Path("notebooks/05_trace_estimators.py")
 
@@ -25,14 +27,7 @@ def main() -> None:
     """Run every step and write `commands.csv`."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()) / "companion"
     subprocess.run(["git", "clone", "--quiet", str(HERE.parent), str(folder)], check=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding="utf-8",
-    ).stdout.strip()
+    commit = provenance.commit()
     rows = ["step,seconds,peak_memory_mb,bar_seconds,commit,machine"]
     for step, command, bar in (
         ("install", "make setup", None),

@@ -13,12 +13,13 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from companion.experiments import provenance
 
 HERE = Path(__file__).resolve().parent
 HTML = HERE.parent / "_build" / "html"
@@ -73,14 +74,7 @@ def main() -> None:
         raise SystemExit("this needs Chromium and the built book: make book")
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding="utf-8",
-    ).stdout.strip()
+    commit = provenance.commit()
     end = f"{commit},{platform.machine()} {os.cpu_count()} cores"
     rows = ["page,what,n,median_ms,p95_ms,bar_median_ms,bar_p95_ms,commit,machine"]
     with sync_playwright() as playwright:

@@ -116,12 +116,12 @@ def same_state(before: State, after: State) -> bool:
     )
 
 
-def refuse_moving(model: object, before: State) -> None:
+def refuse_moving(model: object, before: State, *, advice: str = "Call model.eval() first.") -> None:
     """Raise a ValueError if a call changed the model's parameters or buffers."""
     if not same_state(before, state_of(model)):
         raise ValueError(
             "the model changes its own weights or buffers when it is called (spectral norm in training mode, "
-            "for one), so each call of it is another function. Call model.eval() first."
+            f"for one), so each call of it is another function. {advice}"
         )
 
 

@@ -18,7 +18,7 @@ from companion.book import stencils
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
-    """Give a parser the options of `audit`."""
+    """Give a parser the options that are the audit's own."""
     sub.add_argument(
         "--model",
         required=True,
@@ -53,10 +53,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--seed", type=int, default=0, help="of the learned shift and the methods' noise (default: 0)"
     )
-    sub.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
     sub.add_argument("--batch-size", type=int, default=8, help="images at a time (default: 8)")
-    sub.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def audit(options: argparse.Namespace) -> int:

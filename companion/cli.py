@@ -217,11 +217,17 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def shared(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
-        sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")
+    def calm(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
         sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    def device(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
+        calm(sub)
+
+    def shared(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--data", type=Path, help="folder of the data (default: $COMPANION_DATA, or data/)")
+        device(sub)
 
     sub = command(train, "companion train --method score_matching --seed 1 --evaluate")
     sub.add_argument("--tier", choices=TIERS, default="quick")
@@ -257,11 +263,12 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command(study, "companion study denoising")
     sub.add_argument("name", choices=STUDIES)
-    sub.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    calm(sub)
 
     example = "companion audit --model my_module:build --images photographs/ --size 224 --out report.html"
-    add_options(command(audit, example))
+    sub = command(audit, example)
+    add_options(sub)
+    device(sub)
 
     sub = command(claims, "companion claims --csv claims.csv")
     sub.add_argument("--tier", choices=TIERS, default="quick")

@@ -7,7 +7,7 @@ implicit class-conditional density, and Bayes' rule splits it in two::
 
 The loss is made of the first term alone. Of the second, the same for every class, adding one function to all
 logits (section 2) changes the gradient of the mean logit at will; the rest is a function of the
-probabilities, as `companion.book.split` shows.
+probabilities, as `companion.audit.split` shows.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class Mixture:
         )
 
     def classifier(self) -> nn.Module:
-        """Return the Bayes classifier: a module mapping (N, D) to the logits log p(x, i), (N, C)."""
+        """Return the Bayes classifier: (N, D), or images of D pixels, to the logits log p(x, i), (N, C)."""
         return _BayesClassifier(self)
 
     @cached_property
@@ -184,7 +184,7 @@ class _BayesClassifier(nn.Module):
         self.mixture = mixture
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mixture.log_joint(x)
+        return self.mixture.log_joint(x.flatten(1) if x.ndim > 2 else x)
 
 
 def gaussian_mixture(

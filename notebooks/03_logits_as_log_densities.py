@@ -33,7 +33,8 @@ from torch import Tensor, nn
 
 from companion import data, runs
 from companion.book import plots, stencils
-from companion.book.split import PARTS, WORDS, split_gradient
+from companion.audit import split_gradient
+from companion.book.split import PARTS, WORDS
 from companion.book.style import SIGNED
 from companion.book.words import counted, interval_text
 from companion.experiments import presets

@@ -37,7 +37,8 @@ from torch import nn
 
 from companion import data, fooling, live, runs, sampling
 from companion.book import figures, plots, stencils
-from companion.book.split import PARTS, WORDS, split_logits
+from companion.audit import split_logits
+from companion.book.split import PARTS, WORDS
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS, model_style
 from companion.experiments import presets

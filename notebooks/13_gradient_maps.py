@@ -41,9 +41,8 @@ from companion.book import figures, one_network, plots, tables
 from companion.book.opening import begin, tell
 from companion.book.photographs import CLASSES, photographs
 from companion.book.sentences import ranking, runs_in_words
-from companion.book.split import (
-    PARTS, WORDS, shares_over_seeds, split_gradient,
-)
+from companion.audit import split_gradient
+from companion.book.split import PARTS, WORDS, shares_over_seeds
 from companion.book.strongest import strongest
 from companion.book.style import MODEL_LABELS
 from companion.book.words import counted, interval_text, listed

@@ -79,14 +79,9 @@ tell(
 # penalty knows nothing of densities.
 
 # %%
-shelves = {
-    "digits": ("quick", "mnist5k"),
-    "CIFAR-100, ResNet-9": ("small", "cifar100"),
-    "CIFAR-10, ResNet-9": ("small", "cifar10"),
-    "CIFAR-100, ResNet-18": ("paper", "cifar100"),
-}
 frames = {
-    name: yardsticks.of_networks(*shelf) for name, shelf in shelves.items()
+    name: yardsticks.of_networks(*shelf)
+    for name, shelf in yardsticks.SHELVES.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-claims-ranks", "caption": "Rank correlation of four yardsticks of the density and of the squared gradient norm with what was measured of the gradients, over networks. To the left of 0, the smaller goes with the better. Lines are bootstrap intervals; the ticks are the extremes when one kind of network is left out. The last row is a control: how long a network reads on when pixels are removed at random, which is no merit of its gradients."}, "image": {"alt": "Two panels of rank correlations with intervals, digits and CIFAR-100, a row for each quality and five marks in each row: four yardsticks of the density and the squared gradient norm."}} tags=["hide-input"]

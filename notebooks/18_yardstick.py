@@ -260,10 +260,8 @@ why = known.correlations(networks, "true_error", list(EXPLAINED))
 why = why.set_index("column")
 for name in EXPLAINED:
     row = why.loc[name]
-    steady = min(row["low"], row["least"]) > 0
-    steady = steady or max(row["high"], row["most"]) < 0
     said = direction(row, "nearer is worse", "nearer is better", "undecided")
-    kinds = "" if steady or "und" in said else ", not for all kinds"
+    kinds = "" if row["sign"] or "und" in said else ", not for all kinds"
     tell({f"why_{name}": f"{interval_text(row)}, {said}{kinds}"})
 tell(
     truth_gain=f"{100 * truth['gain']:+.1f}",
@@ -296,19 +294,14 @@ tell(
 # way back from noise on test images: the digits, and CIFAR at both tiers, as far as the weights were kept.
 
 # %% mystnb={"figure": {"name": "fig-yardstick-networks", "caption": "The share of the noise that is left after the best step along the logit's gradient, on test images, against the noise. Thin lines are seeds, thick ones their mean. 100 % is left by a gradient that knows nothing of the data."}, "image": {"alt": "Four panels of curves, digits, CIFAR-100 and CIFAR-10 with ResNet-9, and CIFAR-100 with ResNet-18: share of the noise left against the noise level, a colour for each kind of network."}} tags=["hide-input"]
-shelves = {
-    "digits": ("quick", "mnist5k"),
-    "CIFAR-100, ResNet-9": ("small", "cifar100"),
-    "CIFAR-10, ResNet-9": ("small", "cifar10"),
-    "CIFAR-100, ResNet-18": ("paper", "cifar100"),
-}
-known.curves(shelves)
+known.curves(yardsticks.SHELVES)
 plt.show()
 
 # %% tags=["remove-cell"]
 SIGMA = yardsticks.SIGMA
 frames = {
-    title: yardsticks.of_networks(*shelf) for title, shelf in shelves.items()
+    title: yardsticks.of_networks(*shelf)
+    for title, shelf in yardsticks.SHELVES.items()
 }
 ASKED = {"gain": "gain over random", **yardsticks.QUALITIES}
 ranks = {
@@ -351,12 +344,14 @@ plt.show()
 # asked for the way back by itself.
 
 # %% mystnb={"figure": {"name": "fig-yardstick-parts", "caption": "The share of the noise that a step along the gradient of each part takes away, at the best scale of that part. Marks are networks; where there is one of a kind, the line is the 95 % interval over images. The centred logit is the sum of the two parts that the probabilities determine."}, "image": {"alt": "Four panels, one for each set of networks. On the horizontal axis the logit, its three parts and the centred logit; on the vertical axis the share of the noise taken away. Score-matching's marks are highest for the mean logit."}} tags=["hide-input"]
-known.parts(shelves, SIGMA)
+known.parts(yardsticks.SHELVES, SIGMA)
 plt.show()
 
 # %% tags=["remove-cell"]
 for place, shelf in zip(
-    ("digits", "cifar", "ten", "paper"), shelves.values(), strict=True
+    ("digits", "cifar", "ten", "paper"),
+    yardsticks.SHELVES.values(),
+    strict=True,
 ):
     table = 100 * known.taken(*shelf, SIGMA)
     for kind in ("baseline", "score_matching"):
@@ -388,7 +383,7 @@ for place, shelf in zip(
 run = runs.find("quick", "mnist5k", "gradient_norm", 0)
 few = denoising.IMAGES["tiny" if tier == "tiny" else "quick"]
 again = pd.DataFrame(denoising.measure(run, few, parts=["whole"]))
-table = known.measured("quick", "mnist5k")
+table = known.measured("quick", "mnist5k", part="whole")
 kept = table[(table["model"] == "gradient_norm") & (table["seed"] == 0)]
 apart = np.abs(again["loss"].to_numpy() - kept["loss"].to_numpy()).max()
 again[shown].round(4)

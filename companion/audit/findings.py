@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 from torch import Tensor
 
+from companion._words import listed
 from companion.metrics.intervals import Interval
 
 MOVED = 0.01
@@ -112,9 +113,9 @@ class Findings:
         still = [_words(output) for output in asked if output not in moving]
         under = "while " + self.left_alone()
         if not moving:
-            return f"No map moved, {under}: maps of the {_and(still)} stay what they are."
-        said = f"Maps of the {_and([_words(output) for output in moving])} can be redrawn at will, {under}."
-        return said + (f" Maps of the {_and(still)} stayed." if still else "")
+            return f"No map moved, {under}: maps of the {listed(still)} stay what they are."
+        said = f"Maps of the {listed([_words(output) for output in moving])} can be redrawn at will, {under}."
+        return said + (f" Maps of the {listed(still)} stayed." if still else "")
 
     def left_alone(self) -> str:
         """Say how far the shifts moved the probabilities, for the middle of a sentence."""
@@ -146,7 +147,3 @@ class Findings:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

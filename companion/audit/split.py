@@ -57,6 +57,18 @@ class LogitParts:
         return {name: flat_sum(part.double().square()).sqrt() / length for name, part in parts.items()}
 
 
+def parts_of(logits: Tensor) -> LogitParts:
+    """Split the logits of all classes, (B, C): three parts of that shape, with their graphs.
+
+    Example:
+        >>> parts_of(torch.tensor([[3.0, 1.0, 2.0]])).free.tolist()
+        [[2.0, 2.0, 2.0]]
+    """
+    log_p = logits.log_softmax(dim=1)
+    others, free = -log_p.mean(dim=1, keepdim=True), logits.mean(dim=1, keepdim=True)
+    return LogitParts(own=log_p, others=others.expand_as(logits), free=free.expand_as(logits))
+
+
 def split_logits(logits: Tensor, target: int | Tensor | None = None) -> LogitParts:
     """Split the logit of one class, for every sample.
 
@@ -76,9 +88,8 @@ def split_logits(logits: Tensor, target: int | Tensor | None = None) -> LogitPar
         (2.0, 1.0)
     """
     chosen = resolve_target(target, logits)[:, None]
-    log_p = logits.log_softmax(dim=1)
-    own = log_p.gather(1, chosen)[:, 0]
-    return LogitParts(own=own, others=-log_p.mean(dim=1), free=logits.mean(dim=1))
+    parts = parts_of(logits)
+    return LogitParts(own=parts.own.gather(1, chosen)[:, 0], others=parts.others[:, 0], free=parts.free[:, 0])
 
 
 def split_gradient(model: nn.Module, x: Tensor, target: int | Tensor | None = None) -> LogitParts:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from companion import metrics
 from companion.audit.cures import centred
+from companion.audit.measure import FRACTIONS
 from companion.book import style
 from companion.book.axes import legend_below, say_not_run
 from companion.book.seeds import mean_over_seeds
@@ -27,7 +28,6 @@ from companion.gradients import logit_gradient
 from companion.metrics.intervals import Interval
 from companion.sampling import activation_maximisation
 
-FRACTIONS = (0.0, 0.25, 0.5, 0.75)
 MEASURES = {
     "smoothness": "smoothness of maps",
     "perturbation": "perturbation curve",

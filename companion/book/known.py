@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 
 from companion.book import style
 from companion.book.axes import legend_below, say_not_run
-from companion.book.seeds import mean_over_seeds, rank_correlation, spearman
+from companion.book.seeds import steady_correlation
 from companion.experiments import studies
 from companion.experiments.denoising import PARTS
 from companion.experiments.known_density import SIGMAS, TRUTH
@@ -42,7 +41,7 @@ def networks() -> tuple[pd.DataFrame, pd.Series]:
     better of the two step sizes.
     """
     table = studies.read("known_density")
-    table = table.loc[table["status"] == "finished"]
+    table = table.loc[table["status"] == "finished"].rename(columns={"method": "model"})
     scale = (-table["trace"] / table["squared_norm"]).clip(lower=0)
     table = table.assign(
         true_error=1 - table["true_cosine"],
@@ -52,7 +51,7 @@ def networks() -> tuple[pd.DataFrame, pd.Series]:
         best=-(scale**2) * table["squared_norm"] / 2,
         judged=table[["judged_0.1", "judged_0.01"]].max(axis=1),
     )
-    return table.loc[table["method"] != TRUTH], table.loc[table["method"] == TRUTH].iloc[0]
+    return table.loc[table["model"] != TRUTH], table.loc[table["model"] == TRUTH].iloc[0]
 
 
 def correlations(frame: pd.DataFrame, x: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -64,16 +63,9 @@ def correlations(frame: pd.DataFrame, x: str, columns: Sequence[str]) -> pd.Data
         columns: other columns.
 
     Returns:
-        column, value, low, high (95 % bootstrap interval over networks), n; least and most: the extremes when
-        one kind of network is left out.
+        column, and the columns of `seeds.steady_correlation`.
     """
-    rows = []
-    for column in columns:
-        one = rank_correlation(frame[x].tolist(), frame[column].tolist())
-        rest = [frame.loc[frame["method"] != kind, [x, column]] for kind in METHODS]
-        without = [float(spearman(*part.to_numpy(dtype=float).T)) for part in rest]
-        rows.append({"column": column, **asdict(one), "least": min(without), "most": max(without)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame({"column": column, **steady_correlation(frame, x, column)} for column in columns)
 
 
 def scatter(frame: pd.DataFrame, truth: pd.Series, x: str, panels: Mapping[str, str], label: str) -> Figure:
@@ -89,7 +81,7 @@ def scatter(frame: pd.DataFrame, truth: pd.Series, x: str, panels: Mapping[str, 
     figure, axes = plt.subplots(1, len(panels), figsize=(8.8, 3.5), layout="constrained")
     for ax, (column, title) in zip(axes, panels.items(), strict=True):
         sns.scatterplot(
-            frame, x=x, y=column, hue="method", style="method", size="strength", ax=ax,
+            frame, x=x, y=column, hue="model", style="model", size="strength", ax=ax,
             palette=style.MODEL_COLOURS, markers={name: m.marker for name, m in METHODS.items()},
             sizes=_SIZES, size_norm=LogNorm(), alpha=0.75, linewidth=0, legend=False,
         )  # fmt: skip
@@ -123,17 +115,22 @@ def intervals(found: pd.DataFrame, names: Mapping[str, str], label: str) -> Figu
     return figure
 
 
-def measured(tier: str, dataset: str, part: str = "whole") -> pd.DataFrame:
-    """Return the denoising yardstick of one part of the logit, for every network and noise level.
+def measured(tier: str, dataset: str, *, part: str | None = None, sigma: float | None = None) -> pd.DataFrame:
+    """Return the denoising yardstick of every network.
 
     Args:
         tier: which tier.
         dataset: which data set.
-        part: one of `denoising.PARTS`.
+        part: one of `denoising.PARTS` alone.
+        sigma: one noise level alone.
     """
-    table = studies.read("denoising")
-    chosen = (table["tier"] == tier) & (table["dataset"] == dataset) & (table["part"] == part)
-    return table.loc[chosen].rename(columns={"method": "model"})
+    table = studies.read("denoising").rename(columns={"method": "model"})
+    chosen = (table["tier"] == tier) & (table["dataset"] == dataset)
+    if part is not None:
+        chosen &= table["part"] == part
+    if sigma is not None:
+        chosen &= np.isclose(table["sigma"], sigma)
+    return table.loc[chosen]
 
 
 def curves(shelves: Mapping[str, tuple[str, str]]) -> Figure:
@@ -144,7 +141,7 @@ def curves(shelves: Mapping[str, tuple[str, str]]) -> Figure:
     """
     figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.6), sharex=True, layout="constrained")
     for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
-        rows = measured(*shelf)
+        rows = measured(*shelf, part="whole")
         ax.set_title(title, fontsize=9)
         for name in (known for known in METHODS if known in set(rows["model"])):
             look = style.model_style(name)
@@ -176,9 +173,9 @@ def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
     figure, axes = plt.subplots(1, len(shelves), figsize=(8.8, 3.9), layout="constrained")
     for ax, (title, shelf) in zip(np.atleast_1d(axes), shelves.items(), strict=True):
         ax.set_title(title, fontsize=9)
+        every = measured(*shelf, sigma=sigma)
         for place, part in enumerate(PARTS):
-            rows = measured(*shelf, part)
-            rows = rows.loc[np.isclose(rows["sigma"], sigma)]
+            rows = every.loc[every["part"] == part]
             for shift, name in enumerate(METHODS):
                 look = style.model_style(name)
                 mine = 100 * rows.loc[rows["model"] == name, ["loss", "loss_standard_error"]]
@@ -205,11 +202,5 @@ def taken(tier: str, dataset: str, sigma: float) -> pd.DataFrame:
         dataset: which data set.
         sigma: the noise level.
     """
-    columns = {}
-    for part in PARTS:
-        rows = measured(tier, dataset, part)
-        rows = rows.loc[np.isclose(rows["sigma"], sigma)]
-        columns[part] = {
-            name: 1 - mean_over_seeds(mine["loss"]).value for name, mine in rows.groupby("model")
-        }
-    return pd.DataFrame(columns)
+    found = measured(tier, dataset, sigma=sigma)
+    return 1 - found.pivot_table(index="model", columns="part", values="loss", aggfunc="mean")

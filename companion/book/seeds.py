@@ -47,6 +47,28 @@ def rank_correlation(
     return Interval(value=float(spearman(x, y)), low=float(low), high=float(high), n=len(x))
 
 
+def steady_correlation(frame: pd.DataFrame, x: str, y: str) -> dict[str, float]:
+    """Correlate the ranks of two columns over networks, and again with each kind of network left out.
+
+    Args:
+        frame: one row a network; `model` is its kind. Rows that lack one of the two do not count.
+        x: a column.
+        y: another.
+
+    Returns:
+        value, low, high (95 % bootstrap interval over networks), n, the networks that have both; least and
+        most: the extremes when one kind of network is left out; and sign: 1 or -1 where interval and extremes
+        all lie on that side of 0, else 0.
+    """
+    known = frame.dropna(subset=[x, y])
+    one = rank_correlation(known[x].tolist(), known[y].tolist())
+    rest = [known.loc[known["model"] != kind, [x, y]] for kind in known["model"].unique()]
+    without = [float(spearman(*part.to_numpy(dtype=float).T)) if len(part) > 2 else math.nan for part in rest]
+    least, most = min(without, default=math.nan), max(without, default=math.nan)
+    sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
+    return {**asdict(one), "least": least, "most": most, "sign": sign}
+
+
 def over_seeds(
     frame: pd.DataFrame, keys: Sequence[str], value: str, error: str | None = None
 ) -> pd.DataFrame:

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
-from companion.audit.split import LogitParts as LogitParts
-from companion.audit.split import split_gradient as split_gradient
-from companion.audit.split import split_logits as split_logits
+from companion.audit.split import split_gradient
 from companion.book.seeds import mean_over_seeds
 from companion.experiments.records import Run
 from companion.metrics.intervals import Interval, median_interval

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from companion.claims.words import listed as listed
+from companion._words import listed as listed
 from companion.metrics.intervals import Interval
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from companion.book import style, tables
+from companion.book import known, style, tables
 from companion.book.axes import legend_below, say_not_run
-from companion.book.seeds import rank_correlation, spearman
+from companion.book.seeds import steady_correlation
 from companion.book.words import listed
-from companion.experiments import studies
 from companion.experiments.methods import METHODS
 
 MEASURED = ("test_objective", "test_trace", "test_squared_norm")
@@ -34,6 +31,13 @@ QUALITIES: Mapping[str, str] = {
 """What is measured of a network's gradients, and what it is called."""
 CONTROL = "perturbation_own_random"
 """How long a network reads on when pixels are removed at random: no merit of its gradients."""
+SHELVES: Mapping[str, tuple[str, str]] = {
+    "digits": ("quick", "mnist5k"),
+    "CIFAR-100, ResNet-9": ("small", "cifar100"),
+    "CIFAR-10, ResNet-9": ("small", "cifar10"),
+    "CIFAR-100, ResNet-18": ("paper", "cifar100"),
+}
+"""Tier and data set of the networks that are asked, by the titles of their panels."""
 YARDSTICKS: Mapping[str, str] = {
     "denoising": "noise left by denoising",
     "objective": "objective of eq. 2",
@@ -63,11 +67,7 @@ def of_networks(tier: str, dataset: str) -> pd.DataFrame:
         network's own gradients win over a random order. `denoising` is nan where the weights were not kept.
     """
     frame = tables.run_metrics(tier, dataset, [*MEASURED, *QUALITIES, CONTROL])
-    table = studies.read("denoising")
-    table = table.loc[(table["tier"] == tier) & (table["dataset"] == dataset) & (table["part"] == "whole")]
-    table = table.loc[np.isclose(table["sigma"], SIGMA)].rename(
-        columns={"method": "model", "loss": "denoising"}
-    )
+    table = known.measured(tier, dataset, part="whole", sigma=SIGMA).rename(columns={"loss": "denoising"})
     gain = frame["perturbation_own_gradient"] - frame[CONTROL]
     frame = frame.assign(gain=gain).merge(table[["model", "seed", "denoising"]], how="left")
     return yardsticks(frame)
@@ -112,25 +112,13 @@ def rank_table(frame: pd.DataFrame, qualities: Mapping[str, str]) -> pd.DataFram
         qualities: what they are called, by column.
 
     Returns:
-        yardstick, quality, value, low, high (95 % bootstrap interval over networks), n, the networks that
-        have both; least, most: the extremes when one kind of network is left out; and sign: 1 or -1 where
-        interval and extremes all lie on that side of 0, else 0.
+        yardstick, quality, and the columns of `seeds.steady_correlation`.
     """
-    rows = []
-    for x in YARDSTICKS:
-        for y in qualities:
-            known = frame.dropna(subset=[x, y])
-            one = rank_correlation(known[x].tolist(), known[y].tolist())
-            rest = [known.loc[known["model"] != kind, [x, y]] for kind in known["model"].unique()]
-            without = [
-                float(spearman(*part.to_numpy(dtype=float).T)) if len(part) > 2 else math.nan for part in rest
-            ]
-            least, most = min(without, default=math.nan), max(without, default=math.nan)
-            sign = int(min(one.low, least) > 0) - int(max(one.high, most) < 0)
-            rows.append(
-                {"yardstick": x, "quality": y, **asdict(one)} | {"least": least, "most": most, "sign": sign}
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"yardstick": x, "quality": y, **steady_correlation(frame, x, y)}
+        for x in YARDSTICKS
+        for y in qualities
+    )
 
 
 def steadily(table: pd.DataFrame, yardstick: str, qualities: Mapping[str, str]) -> str:

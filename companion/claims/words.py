@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from companion.claims.rule import Finding, deciding
 from companion.experiments.records import Run
@@ -78,17 +78,6 @@ def missed(finding: Finding) -> str:
         return ""
     sizes = ", ".join(f"{c.detectable} ({c.label})" for c in open_)
     return f"Undecided: a difference of {sizes} would have shown in four of five repetitions"
-
-
-def listed(words: Iterable[str]) -> str:
-    """Join words as a sentence does: `a`, `a and b`, `a, b and c`; `none` for none.
-
-    Example:
-        >>> listed(["one", "two", "three"])
-        'one, two and three'
-    """
-    items = list(words)
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0] if items else "none"
 
 
 def run_names(used: Sequence[Run]) -> str:

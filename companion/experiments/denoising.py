@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from companion import data, metrics
+from companion.audit.split import parts_of
 from companion.experiments import shelf, studies
 from companion.experiments.known_density import SIGMAS
 from companion.experiments.methods import METHODS
@@ -19,18 +20,8 @@ IMAGES: Mapping[str, int] = {"tiny": 20, "quick": 500, "small": 500, "paper": 20
 """How many test images each tier's networks are measured on."""
 
 
-def _expanded(values: Tensor, logits: Tensor) -> Tensor:
-    return values[:, None].expand_as(logits)
-
-
-PARTS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "whole": lambda f: f,
-    "own": lambda f: f.log_softmax(dim=1),
-    "others": lambda f: -_expanded(f.log_softmax(dim=1).mean(dim=1), f),
-    "free": lambda f: _expanded(f.mean(dim=1), f),
-    "centred": lambda f: f - _expanded(f.mean(dim=1), f),
-}
-"""A logit; its three parts log p_i, -mean_j log p_j and mean_j f_j; and the first two of them together."""
+PARTS = ("whole", "own", "others", "free", "centred")
+"""A logit; its three parts; and the first two of them together: see `audit.LogitParts`."""
 
 
 class Part(nn.Module):
@@ -44,7 +35,7 @@ class Part(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the part of each logit: (B, ...) to (B, C)."""
-        return PARTS[self.part](self.model(x))
+        return getattr(parts_of(self.model(x)), self.part)
 
 
 def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies.Row]:
@@ -66,7 +57,7 @@ def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies
     rows = []
     for part in parts:
         found = metrics.denoising_alignment(
-            Part(model, part),
+            model if part == "whole" else Part(model, part),
             x,
             y,
             sigmas=SIGMAS,

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from companion import data, fooling, metrics, sampling
+from companion import audit, data, metrics, sampling
 from companion._support import normal_like, to_device
 from companion.experiments import checkpoint, schedule, step, studies
 from companion.experiments.measurements import FRACTIONS
@@ -75,6 +76,7 @@ def plan() -> Iterator[Network]:
                 yield Network(method=method, strength=strength, seed=seed)
 
 
+@cache
 def density() -> Mixture:
     """Return the density that the images are drawn from."""
     digits = data.load("mnist5k")
@@ -157,7 +159,7 @@ def _explanations(
 ) -> dict[str, float]:
     curves = {
         "own_gradient": (_maps(model, x, y), "least"),
-        "own_centred": (_maps(fooling.shift_logits(model, fooling.mean_logit_shift(model)), x, y), "least"),
+        "own_centred": (_maps(audit.centred(model), x, y), "least"),
         "random": (None, "random"),
     }
     found = {}
@@ -172,7 +174,7 @@ def _explanations(
         made = sampling.activation_maximisation(
             model, targets, start=start, steps=SAMPLE_STEPS, step_size=size, weight_decay=0.01
         )
-        judged = metrics.gan_test(made.double(), targets, TrueClassifier(mixture))
+        judged = metrics.gan_test(made.double(), targets, mixture.classifier())
         log_density = mixture.log_density(made.double().flatten(1), targets)
         found |= {
             f"judged_{size:g}": judged.accuracy,
@@ -185,19 +187,6 @@ def _maps(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([logit_gradient(model, a, b) for a, b in zip(x.split(250), y.split(250), strict=True)])
 
 
-class TrueClassifier(nn.Module):
-    """The Bayes classifier of a mixture, for images: logits log p(x, i), in float64."""
-
-    def __init__(self, mixture: Mixture) -> None:
-        """Keep the mixture."""
-        super().__init__()
-        self.mixture = mixture
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return log p(x, i): (B, channels, H, W) to (B, C)."""
-        return self.mixture.log_joint(x.flatten(1))
-
-
 def rows_of(name: str) -> list[studies.Row]:
     """Train and measure one network of the plan, by its name; or measure the density itself, `truth`.
 
@@ -205,11 +194,11 @@ def rows_of(name: str) -> list[studies.Row]:
     """
     mixture = density()
     if name == TRUTH:
-        found = measure(TrueClassifier(mixture), mixture, SEEDS[0])
+        found = measure(mixture.classifier(), mixture, SEEDS[0])
         x, y = draw(mixture, TEST_SIZE, 10_000 + SEEDS[0])
         for sigma in SIGMAS:
             best = metrics.denoising_alignment(
-                TrueClassifier(mixture.smoothed(sigma)),
+                mixture.smoothed(sigma).classifier(),
                 x.double(),
                 y,
                 sigmas=[sigma],

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from companion._calls import (
-    State,
     has_half,
     leaf_of,
     named_modules_in,
+    refuse_moving,
     same_state,
     state_of,
     twice_differentiable_kernels,
@@ -35,6 +35,7 @@ from companion.trace.taylor import from_differences
 _watched: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 _moving: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 """Models whose weights change at each call: x and its copies go through them together."""
+_TOGETHER = 'f(x+v) and f(x) would be two functions. Use batch_norm="joint", which evaluates them together.'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,13 +152,13 @@ def _forward(
     if copies and batch_norm == "of_x":
         with recorded_statistics(model) as statistics:
             logits = logits_of(model, x, fixed=fixed)
-        _refuse_moving(model, before)
+        refuse_moving(model, before, advice=_TOGETHER)
         with replayed_statistics(model, statistics):
             return torch.cat([logits, logits_of(model, torch.cat(copies), fixed=fixed)])
     with own_statistics(model, gradient, update=True):
         logits = [logits_of(model, x, fixed=fixed)]
     if copies:
-        _refuse_moving(model, before)
+        refuse_moving(model, before, advice=_TOGETHER)
     with own_statistics(model, None):
         return torch.cat(logits + [logits_of(model, copy, fixed=fixed) for copy in copies])
 
@@ -173,14 +174,6 @@ def _without_batch_norms(model: nn.Module, x: Tensor, copies: list[Tensor]) -> T
             return torch.cat([logits, logits_of(model, torch.cat(copies), fixed=True)])
         _moving.add(model)
     return logits_of(model, torch.cat([x, *copies]), fixed=True)
-
-
-def _refuse_moving(model: nn.Module, before: State) -> None:
-    if not same_state(before, state_of(model)):
-        raise ValueError(
-            "the model changes its own weights when it is called (spectral norm in training mode, for one): "
-            'f(x+v) and f(x) would be two functions. Use batch_norm="joint", which evaluates them together.'
-        )
 
 
 def _refuse_dropout(model: nn.Module) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from companion import fooling
-from companion.book.split import split_gradient, split_logits
+from companion.audit.split import split_gradient, split_logits
 from companion.gradients import log_probability_gradient, logit_gradient
 from companion.metrics import median_interval
 

@@ -119,7 +119,7 @@ def test_a_training_that_diverges_says_so() -> None:
 
 def test_parts_add_up_to_the_logit() -> None:
     logits = torch.randn(5, 7, dtype=torch.float64)
-    part = {name: function(logits) for name, function in denoising.PARTS.items()}
+    part = {name: denoising.Part(torch.nn.Identity(), name)(logits) for name in denoising.PARTS}
     assert torch.allclose(part["own"] + part["others"] + part["free"], part["whole"])
     assert torch.allclose(part["own"] + part["others"], part["centred"])
     assert torch.allclose(part["centred"].softmax(1), logits.softmax(1))
@@ -143,8 +143,8 @@ def test_a_committed_row_is_what_the_weights_give() -> None:
 def test_the_truth_as_a_network_gives_the_mixtures_logits_for_images() -> None:
     mixture = known_density.density()
     x, y = known_density.draw(mixture, 5, 0)
-    logits = known_density.TrueClassifier(mixture)(x.double())
+    logits = mixture.classifier()(x.double())
     assert torch.allclose(logits, mixture.log_joint(x.double().flatten(1)))
     score = mixture.score(x.double().flatten(1), y).view_as(x)
-    found = metrics.score_alignment(known_density.TrueClassifier(mixture), x.double(), y, score)
+    found = metrics.score_alignment(mixture.classifier(), x.double(), y, score)
     assert found.loss == pytest.approx(0, abs=1e-9)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from companion._words import listed
 from companion.claims.page.look import sheet
 from companion.claims.page.marks import (
     FOR,
@@ -19,7 +20,6 @@ from companion.claims.page.marks import (
 )
 from companion.claims.page.names import SECTIONS, section, short
 from companion.claims.page.strength import strongest, tiers_of
-from companion.claims.words import listed
 
 LEGEND = (
     ("for", "✓", "as claimed"),
