@@ -13,6 +13,7 @@ import torch
 
 from companion import data
 from companion.auditing import add_options, audit
+from companion.clone import COMMANDS
 from companion.experiments import (
     checks,
     evaluation,
@@ -202,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="companion",
         description="Train, evaluate and judge the models of the book. Each command has --help.",
+        epilog=f"In a clone of the repository also, as with make: {', '.join(COMMANDS)}.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
