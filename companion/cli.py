@@ -14,14 +14,7 @@ import torch
 from companion import data
 from companion.auditing import add_options, audit
 from companion.clone import COMMANDS
-from companion.experiments import (
-    checks,
-    evaluation,
-    lock,
-    presets,
-    shelf,
-    training,
-)
+from companion.experiments import checks, evaluation, lock, presets, shelf, training
 from companion.experiments.checkpoint import CHECKPOINT
 from companion.experiments.methods import METHODS
 from companion.experiments.records import EVALUATION_FILES, RecordError, Run

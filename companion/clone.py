@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 MADE = VENV / "made"
-"""Written last, with the folder that `.venv` was made in: its scripts name that folder."""
+"""Written last: what was begun and not finished has none."""
 SOURCES = ("requirements.lock", "pyproject.toml")
 INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OLDEST = (3, 11)
@@ -114,14 +114,15 @@ def make_environment() -> None:
     for step in steps:
         if status := subprocess.run(step, check=False).returncode:
             sys.exit(status)
-    MADE.write_text(str(VENV), encoding="utf-8")
+    MADE.touch()
 
 
 def _is_sound() -> bool:
     """Say whether `.venv` lies where it was made, and its Python starts."""
-    if MADE.read_text(encoding="utf-8") != str(VENV):
-        return False
+    # Its scripts name the folder that it was made in, as its pyvenv.cfg does.
     try:
+        if f" {VENV}\n" not in (VENV / "pyvenv.cfg").read_text(encoding="utf-8"):
+            return False
         return subprocess.run([PYTHON, "-c", ""], check=False, capture_output=True).returncode == 0
     except OSError:
         return False

@@ -124,34 +124,41 @@ def test_density_ratios_table_has_every_column_of_each_noise_level(classifier, x
         assert column.tolist() == getattr(found, str(name)).tolist()
 
 
-def test_a_score_alignments_table_is_one_row(classifier, x):
-    found = metrics.score_alignment(classifier, x, 1, torch.ones_like(x))
+def check_one_row(found, names):
     frame = found.to_frame()
     assert frame.pop("n").tolist() == [5]
-    assert list(frame) == [
-        "squared_error",
-        "squared_error_standard_error",
-        "cosine",
-        "cosine_standard_error",
-        "squared_norm",
-        "loss",
-    ]
+    assert list(frame) == names
     assert all(frame[name].item() == getattr(found, name) for name in frame)
+
+
+def test_a_score_alignments_table_is_one_row(classifier, x):
+    found = metrics.score_alignment(classifier, x, 1, torch.ones_like(x))
+    check_one_row(
+        found,
+        [
+            "squared_error",
+            "squared_error_standard_error",
+            "cosine",
+            "cosine_standard_error",
+            "squared_norm",
+            "loss",
+        ],
+    )
 
 
 def test_a_hyvarinen_objectives_table_is_one_row(classifier, x):
     found = metrics.hyvarinen_objective(classifier, x, 1)
-    frame = found.to_frame()
-    assert frame.pop("n").tolist() == [5]
-    assert list(frame) == [
-        "value",
-        "standard_error",
-        "trace",
-        "trace_standard_error",
-        "half_squared_norm",
-        "half_squared_norm_standard_error",
-    ]
-    assert all(frame[name].item() == getattr(found, name) for name in frame)
+    check_one_row(
+        found,
+        [
+            "value",
+            "standard_error",
+            "trace",
+            "trace_standard_error",
+            "half_squared_norm",
+            "half_squared_norm_standard_error",
+        ],
+    )
     assert found.value == pytest.approx(found.trace + found.half_squared_norm)
 
 
