@@ -23,6 +23,9 @@ MADE = VENV / "made"
 SOURCES = ("requirements.lock", "pyproject.toml")
 INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OLDEST = (3, 11)
+TOOLS = ROOT / ".tools"
+NEED_TOOLS = ("bench", "mutants")
+"""The commands that need `benchmarks/tools.lock`: peers to compare with, and the maker of mutants."""
 COMMANDS = {
     "help": "what can be made",
     "setup": "make .venv, with everything in it",
@@ -31,6 +34,8 @@ COMMANDS = {
     "lint": "ruff, pyright, and what may import what",
     "serve": "serve the book on 127.0.0.1",
     "bench": "run the benchmarks; results are written beside them",
+    "faults": "kill, damage and misuse what there is; the table is written to benchmarks/",
+    "mutants": "change the library in small ways, and see which changes no test notices; likewise",
     "clean": "remove what was built; trained runs and committed results stay",
 }
 
@@ -62,6 +67,8 @@ def main(words: list[str]) -> NoReturn:
         {"help": tell, "clean": clean}[command]()
         sys.exit()
     make_environment()
+    if command in NEED_TOOLS:
+        add_tools()
     if not programs:
         sys.exit()
     *first, last = programs
@@ -89,6 +96,8 @@ def _programs(command: str) -> list[list[str]]:
             ["-m", "http.server", "--bind", "127.0.0.1", "--directory", str(ROOT / "_build/html"), "8000"]
         ],
         "bench": [[str(file)] for file in sorted((ROOT / "benchmarks").glob("bench_*.py"))],
+        "faults": [["-m", "benchmarks.faults"]],
+        "mutants": [["-m", "benchmarks.mutants"]],
     }[command]
 
 
@@ -115,6 +124,18 @@ def make_environment() -> None:
         if status := subprocess.run(step, check=False).returncode:
             sys.exit(status)
     MADE.write_text(str(VENV), encoding="utf-8")
+
+
+def add_tools() -> None:
+    """Install what `NEED_TOOLS` need into a folder of its own, and let Python look there, too."""
+    lock, made = ROOT / "benchmarks/tools.lock", TOOLS / "made"
+    if not made.exists() or made.stat().st_mtime < lock.stat().st_mtime:
+        shutil.rmtree(TOOLS, ignore_errors=True)
+        options = ["--no-deps", "--require-hashes", "--target", str(TOOLS), "--requirement", str(lock)]
+        if status := subprocess.run([PYTHON, *INSTALL, *options], check=False).returncode:
+            sys.exit(status)
+        made.touch()
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(TOOLS)]))
 
 
 def _is_sound() -> bool:
