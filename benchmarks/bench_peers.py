@@ -1,4 +1,4 @@
-"""Time the package beside other libraries and beside the least that is possible; tables beside this file.
+"""Time the package beside other libraries and beside the least that is possible; tables under `results/trials/`.
 
     python -m companion bench
 
@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from companion import data, gradients, losses, metrics, models, trace
 from companion.experiments import presets, provenance, shelf
 
-HERE = Path(__file__).resolve().parent
+TRIALS = provenance.PROJECT / "results" / "trials"
 TURNS = 15
 IMAGES = 100
 Work = Callable[[], object]
@@ -253,8 +252,8 @@ def main() -> None:
     machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
     where = {"commit": provenance.commit(), "machine": machine}
     rows = [saliency(), *pixels(), traces()]
-    pd.DataFrame(rows).assign(**where).to_csv(HERE / "peers.csv", index=False, float_format="%.4g")
-    pd.DataFrame(scaling()).assign(**where).to_csv(HERE / "scaling.csv", index=False, float_format="%.4g")
+    pd.DataFrame(rows).assign(**where).to_csv(TRIALS / "peers.csv", index=False, float_format="%.4g")
+    pd.DataFrame(scaling()).assign(**where).to_csv(TRIALS / "scaling.csv", index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

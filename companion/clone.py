@@ -34,7 +34,7 @@ COMMANDS = {
     "lint": "ruff, pyright, and what may import what",
     "serve": "serve the book on 127.0.0.1",
     "bench": "run the benchmarks; results are written beside them",
-    "faults": "kill, damage and misuse what there is; the table is written to benchmarks/",
+    "faults": "kill, damage and misuse what there is; the table goes to results/trials/",
     "mutants": "change the library in small ways, and see which changes no test notices; likewise",
     "clean": "remove what was built; trained runs and committed results stay",
 }

@@ -14,8 +14,10 @@ from pipeline.chapter import Chapter
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
 folders = {path.parent for path in ours}
-RECORDS = paths.ROOT / "companion" / "experiments" / "shelf.py"
-"""The module that a chapter reaches if it can read the records of trained networks."""
+READERS = {
+    paths.ROOT / "companion" / name for name in ("experiments/shelf.py", "book/trials.py")
+}
+"""The modules that a chapter reaches if it can read committed results."""
 
 
 def earlier_results() -> str:
@@ -43,7 +45,7 @@ def define(source: Path) -> None:
     files = chapter.files(paths.ROOT)
     decides = chapter.key(request.parameters, files, paths.ROOT)
     reads: object = PythonNode(value="nothing", hash=True)
-    if RECORDS in files:
+    if READERS & set(files):
         decides, reads = decides + results, list(ours)
     kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 

@@ -1,4 +1,4 @@
-"""`python -m companion faults`: kill, damage and misuse what there is, and write `benchmarks/faults.csv`.
+"""`python -m companion faults`: kill, damage and misuse what there is, and write `results/trials/faults.csv`.
 
 About a quarter of an hour on two cores. What was lost is printed as it happens, and the status is then 1.
 """
@@ -42,7 +42,7 @@ def main() -> int:
     table = trials.table()
     print(table.to_string(index=False))
     machine = f"{platform.machine()} {os.cpu_count()} cores Python {platform.python_version()}"
-    target = Path(__file__).resolve().parents[1] / "faults.csv"
+    target = provenance.PROJECT / "results" / "trials" / "faults.csv"
     table.assign(commit=provenance.commit(), machine=machine).to_csv(target, index=False)
     return int(table.lost.sum() > 0)
 

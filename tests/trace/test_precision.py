@@ -1,11 +1,14 @@
 """TF32: noticed, refused on CUDA, turned off and restored."""
 
+import types
+
 import pandas as pd
 import pytest
 import torch
 
 from companion import metrics, trace
 from companion.experiments import provenance
+from companion.trace import precision
 from companion.trace.precision import TF32_SIGMA, require_full_precision, tf32_in_use
 
 
@@ -91,3 +94,38 @@ def test_the_exact_trace_and_density_ratios_refuse_autocast():
         with pytest.raises(ValueError, match="loses its digits under autocast"):
             metrics.density_ratio(model, x, 0, sigmas=[0.1])
         assert metrics.density_ratio(model, x, 0, sigmas=[0.0], allow_low_precision=True).ratio.item() == 1
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("before", [True, False])
+def test_tf32_is_switched_in_convolutions_and_products_and_given_back(which, before):
+    name, values, switches = precision._switches()
+    assert switches[1] is torch.backends.cuda.matmul
+    former = [getattr(switch, name) for switch in switches]
+    try:
+        for place, switch in enumerate(switches):
+            setattr(switch, name, values[before and place == which])
+        assert tf32_in_use() == before
+        for allowed in (True, False):
+            with precision.tensor_float32(allowed):
+                assert [getattr(switch, name) for switch in switches] == [values[allowed]] * 2
+                assert tf32_in_use() == allowed
+            assert tf32_in_use() == before
+            assert getattr(switches[1 - which], name) == values[False]
+    finally:
+        for switch, value in zip(switches, former, strict=True):
+            setattr(switch, name, value)
+
+
+def test_the_older_switches_are_used_where_there_are_no_newer_ones(monkeypatch):
+    monkeypatch.setattr(torch.backends, "cudnn", types.SimpleNamespace(allow_tf32=True))
+    name, values, switches = precision._switches()
+    assert (name, values) == ("allow_tf32", {False: False, True: True})
+    assert switches == (torch.backends.cudnn, torch.backends.cuda.matmul)
+
+
+def test_a_refusal_of_half_precision_says_where_and_what_to_do():
+    with pytest.raises(
+        ValueError, match=r"loses its digits in the model: .*Use float32 or float64.*allow_low"
+    ):
+        precision.refuse_half("the model")
