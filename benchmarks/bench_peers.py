@@ -1,10 +1,11 @@
-"""Time the package beside other libraries and beside the least that is possible; tables under `results/trials/`.
+"""Time the package beside other libraries, and beside the least that is possible: `results/trials/`.
 
     python -m companion bench
 
-All alternatives of a row take turns on one thread, so that a slow minute slows them alike; a ratio is the
-median over turns. Each alternative's answer is compared with ours before it is timed. `peers.csv` has the
-ratios, `scaling.csv` how the cost grows with pixels, classes and images.
+All alternatives of a row take turns on one thread, and the processor's time is measured, so that what else
+the machine does counts little; a ratio is the median over turns. Each alternative's answer is compared with
+ours before it is timed. `peers.csv` has the ratios, `scaling.csv` how the cost grows with pixels, classes and
+images.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ Work = Callable[[], object]
 
 
 def seconds(work: Work) -> float:
-    """Return the time that a piece of work takes."""
-    started = time.perf_counter()
+    """Return the processor's time that a piece of work takes."""
+    started = time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def turns(alternatives: dict[str, Work], count: int = TURNS) -> dict[str, list[float]]:
@@ -151,6 +152,8 @@ class AtImage(nn.Module):
 
 class Total(nn.Module):
     """The sum of its first argument: a loss that leaves a logit as it is."""
+
+    reduction = "sum"
 
     def forward(self, logit: Tensor, _: Tensor) -> Tensor:
         """Return the sum."""

@@ -17,7 +17,6 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 
@@ -29,7 +28,10 @@ ROOT = provenance.PROJECT
 MUTANTS = ROOT / "mutants"
 MUTMUT = (sys.executable, "-m", "mutmut")
 KILLED, SURVIVED, NO_TESTS = {1, 3}, {0}, {5, 33}
-"""Exit statuses of the tests of a mutant, as mutmut keeps them: others are timeouts and crashes, killed too."""
+"""Exit statuses of the tests of a mutant, as mutmut keeps them: others are timeouts and crashes: killed."""
+
+
+FATES = ("killed", "survived", "no test")
 
 
 def statuses() -> dict[str, int | None]:
@@ -54,7 +56,9 @@ def main() -> None:
     chosen: list[str] = []
     if len(sys.argv) > 1:
         if not statuses():  # Makes them, and tries the first.
-            subprocess.run([*MUTMUT, "run", "companion.trace.taylor.x_taylor__mutmut_1"], cwd=ROOT, check=True)
+            subprocess.run(
+                [*MUTMUT, "run", "companion.trace.taylor.x_taylor__mutmut_1"], cwd=ROOT, check=True
+            )
         names = sorted(statuses())
         chosen = random.Random(0).sample(names, min(int(sys.argv[1]), len(names)))
     subprocess.run([*MUTMUT, "run", *chosen], cwd=ROOT, check=True)
@@ -66,10 +70,12 @@ def main() -> None:
         fate = "survived" if status in SURVIVED else "no test" if status in NO_TESTS else "killed"
         rows.append({"file": "/".join(name.split(".")[1:3]) + ".py", "fate": fate, "mutant": name})
     frame = pd.DataFrame(rows)
-    table = frame.groupby(["file", "fate"]).size().unstack(fill_value=0)
-    table = table.reindex(columns=["killed", "survived", "no test"], fill_value=0).reset_index()
-    table.insert(1, "mutants", table[["killed", "survived", "no test"]].sum(axis=1))
-    share = wilson(int(table["killed"].sum()), int(table["mutants"].sum()))
+    table = pd.crosstab(frame["file"], frame["fate"])
+    for fate in FATES:
+        table[fate] = table.get(fate, 0)
+    table = table[list(FATES)].reset_index()
+    table.insert(1, "mutants", table[list(FATES)].sum(axis=1))
+    share = wilson(sum(frame["fate"] == "killed"), len(frame))
     print(table.to_string(index=False))
     print(f"killed: {share.value:.3f} [{share.low:.3f}, {share.high:.3f}] of {share.n}")
     machine = f"{platform.machine()} {os.cpu_count()} cores mutmut {version('mutmut')}"

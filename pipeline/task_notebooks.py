@@ -14,9 +14,7 @@ from pipeline.chapter import Chapter
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
 folders = {path.parent for path in ours}
-READERS = {
-    paths.ROOT / "companion" / name for name in ("experiments/shelf.py", "book/trials.py")
-}
+READERS = {paths.ROOT / "companion" / name for name in ("experiments/shelf.py", "book/trials.py")}
 """The modules that a chapter reaches if it can read committed results."""
 
 

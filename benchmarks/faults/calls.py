@@ -305,7 +305,8 @@ def check(name: str, model: nn.Module, x: Any, y: Any, options: list[Any], aroun
     if isinstance(found, Exception) or before is None or moves or around == "autocast":
         return ""
     try:
-        plain = _attempt(lambda: call(model, before.clone(), _plain_classes(y), *options))
+        copied = before.clone(memory_format=torch.contiguous_format)
+        plain = _attempt(lambda: call(model, copied, _plain_classes(y), *options))
     except Exception as error:  # noqa: BLE001
         return f"with plain arguments {type(error).__name__}: {error}"[:150]
     if isinstance(plain, Exception):

@@ -62,15 +62,15 @@ def beside_peers(peers: pd.DataFrame) -> Figure:
     """Draw our time as a multiple of each peer's: median, and the middle half of the turns."""
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.5 * len(peers)))
     places = np.arange(len(peers))[::-1]
-    spread = np.abs(peers[["ratio_low", "ratio_high"]].sub(peers["ratio"], axis=0)).to_numpy().T
-    axis.errorbar(peers["ratio"], places, xerr=spread, fmt="o", color=_COLOURS[0], capsize=3)
+    low, middle, high = (peers[name].to_numpy(dtype=float) for name in ("ratio_low", "ratio", "ratio_high"))
+    axis.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="o", color=_COLOURS[0], capsize=3)
     axis.axvline(1, color="0.5", linewidth=1)
     axis.set_yticks(places, [f"{row['what']}\nbeside {row['peer']}" for _, row in peers.iterrows()])
     axis.set(xscale="log", xlabel="our time / its time", ylim=(-0.6, len(peers) - 0.4))
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
-    low, high = min(0.5, float(peers["ratio_low"].min())), max(1.5, float(peers["ratio_high"].max()))
-    axis.set_xticks([tick for tick in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low / 2 <= tick <= 2 * high])
+    ticks = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+    axis.set_xticks([tick for tick in ticks if min(low) / 2 <= tick <= 2 * max(high)])
     return figure
 
 
@@ -81,15 +81,18 @@ def exponents(scaling: pd.DataFrame) -> pd.DataFrame:
 
     Example:
         >>> rows = [("a job", "pixels", size, 3.0 * size**2) for size in (1, 2, 4, 8)]
-        >>> exponents(pd.DataFrame(rows, columns=["job", "along", "size", "ms"])).loc["a job", "pixels"]
-        2.0
+        >>> exponents(pd.DataFrame(rows, columns=["job", "along", "size", "ms"])).to_dict()
+        {'pixels': {'a job': 2.0}}
     """
-    found: dict[tuple[str, str], float] = {}
-    for (job, along), rows in scaling.groupby(["job", "along"], sort=False):
-        large = rows.sort_values("size").iloc[len(rows) // 2 - 1 :]
-        slope = np.polyfit(np.log(large["size"]), np.log(large["ms"]), 1)[0]
-        found[str(job), str(along)] = round(float(slope), 2)
-    return pd.Series(found).unstack()[[along for along in ALONG if along in set(scaling["along"])]]
+    alongs = [along for along in ALONG if along in set(scaling["along"])]
+    jobs = list(dict.fromkeys(scaling["job"]))
+    found = pd.DataFrame(index=pd.Index(jobs, name="job"), columns=alongs, dtype=float)
+    for job in jobs:
+        for along in alongs:
+            rows = scaling.loc[(scaling["job"] == job) & (scaling["along"] == along), ["size", "ms"]]
+            large = np.log(rows.to_numpy(dtype=float)[len(rows) // 2 - 1 :])
+            found.loc[job, along] = round(float(np.polyfit(large[:, 0], large[:, 1], 1)[0]), 2)
+    return found
 
 
 def growth(scaling: pd.DataFrame) -> Figure:

@@ -125,7 +125,5 @@ def test_the_older_switches_are_used_where_there_are_no_newer_ones(monkeypatch):
 
 
 def test_a_refusal_of_half_precision_says_where_and_what_to_do():
-    with pytest.raises(
-        ValueError, match=r"in the model: .*Use float32 or float64.*allow_low"
-    ):
+    with pytest.raises(ValueError, match=r"in the model: .*Use float32 or float64.*allow_low"):
         precision.refuse_half("the model")
