@@ -19,7 +19,7 @@ import pytest
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "pipeline" / "toy"
-BOOK_FILES = ("_config.yml", "book/_style", "book/_vendor", "book/_ext")
+BOOK_FILES = ("_config.yml", "book/_style", "book/_templates", "book/_vendor", "book/_ext")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 EXECUTE_ONLY = ("-k", "task_train or task_evaluate or task_execute")
 
