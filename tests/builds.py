@@ -132,10 +132,16 @@ def execute_chapters() -> tuple[Path, str]:
     return ROOT / "_executed" / ".cells" / "tiny-seed0", done.stdout
 
 
-def build_html(root: Path) -> Path:
-    """Build a book; a warning is an error."""
+def build_html(root: Path, builder: str = "html") -> Path:
+    """Build a book; a warning is an error. Return its folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.worker", "book", json.dumps({"root": str(root)})],
+        [
+            sys.executable,
+            "-m",
+            "pipeline.worker",
+            "book",
+            json.dumps({"root": str(root), "builder": builder}),
+        ],
         env=environment(ROOT, NO_COLOR="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -144,7 +150,7 @@ def build_html(root: Path) -> Path:
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout
-    return root / "_build" / "html"
+    return root / "_build" / builder
 
 
 def page_names(html: Path) -> list[str]:
