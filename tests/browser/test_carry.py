@@ -124,7 +124,8 @@ def test_the_book_has_places_for_the_link(html: Path) -> None:
         assert pdf.MARK in text or f'href="../{pdf.PDF.name}"' in text
 
 
-def test_the_archive_opens_from_the_disk(page: Page, html: Path, tmp_path: Path) -> None:
+def test_the_archive_opens_from_the_disk(page: Page, built: Callable[[str], Path], tmp_path: Path) -> None:
+    html = built("toy")
     packed = dist.pack(html, tmp_path / "book.zip")
     assert packed.read_bytes() == dist.pack(html, tmp_path / "again.zip").read_bytes()
     with zipfile.ZipFile(packed) as archive:

@@ -16,12 +16,6 @@ from playwright.sync_api import Browser, Page
 from tests import builds
 
 CHAPTER = re.compile(r"_executed/\d\d_")
-WHOLE_PAGE = """async () => {
-    for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
-        scrollTo(0, y);
-        await new Promise(done => setTimeout(done, 50));
-    }
-}"""
 
 
 @pytest.fixture
@@ -87,7 +81,10 @@ def test_no_page_keeps_anyone_out(page: Page, html: Path) -> None:
     modules = [path for path in pages if "_modules" in path.parts]
     found = []
     for path in [path for path in pages if path not in modules[1:]]:
-        drawn(page, path.as_uri()).evaluate(WHOLE_PAGE)
+        still = drawn(page, path.as_uri()).locator(".widget-still")
+        if still.count():
+            still.scroll_into_view_if_needed()
+            page.locator(".noUi-handle").first.wait_for()
         for theme in ("light", "dark"):
             page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
             page.wait_for_timeout(300)
