@@ -136,6 +136,6 @@ def test_the_archive_opens_from_the_disk(page: Page, built: Callable[[str], Path
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.goto((tmp_path / "there" / dist.FOLDER / "index.html").as_uri())
     page.wait_for_url("**/book/index.html")
-    page.locator("h1").first.wait_for()
+    page.locator(".bd-article h1").wait_for()
     page.evaluate("() => window.MathJax?.startup?.promise")
     assert trouble == []
