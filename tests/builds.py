@@ -132,8 +132,8 @@ def execute_chapters() -> tuple[Path, str]:
     return ROOT / "_executed" / ".cells" / "tiny-seed0", done.stdout
 
 
-def build_html(root: Path, builder: str = "html") -> Path:
-    """Build a book; a warning is an error. Return its folder."""
+def build_html(root: Path, builder: str = "html", *, package: Path = ROOT) -> Path:
+    """Build a book, with the package of a project; a warning is an error. Return its folder."""
     done = subprocess.run(
         [
             sys.executable,
@@ -142,7 +142,8 @@ def build_html(root: Path, builder: str = "html") -> Path:
             "book",
             json.dumps({"root": str(root), "builder": builder}),
         ],
-        env=environment(ROOT, NO_COLOR="1"),
+        cwd=package,
+        env=environment(package, NO_COLOR="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

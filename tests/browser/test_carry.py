@@ -92,7 +92,8 @@ def test_the_pdf_has_every_page_and_no_link_to_the_machine_that_made_it(
     if CHROMIUM is None:
         pytest.skip("Chromium was not found: apt-get install chromium")
     root = built("toy").parents[1]
-    one = builds.build_html(shutil.copytree(root, tmp_path / "project"), builder="singlehtml")
+    project = shutil.copytree(root, tmp_path / "project")
+    one = builds.build_html(project, "singlehtml", package=project)
     target = tmp_path / "book.pdf"
     pdf.print_page(pdf.as_one_page(one), target, CHROMIUM)
     written = target.read_bytes()
