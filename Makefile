@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export TIER SEED FRESH
 
-TARGETS := help setup book test lint serve bench faults mutants clean
+TARGETS := help setup book pdf dist launch test lint serve bench faults mutants clean
 .PHONY: $(TARGETS)
 $(TARGETS):
 	@$(PYTHON) -m companion $@

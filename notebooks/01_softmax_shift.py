@@ -76,7 +76,7 @@ tell(accuracy=100 * float(right.double().mean()), test_images=len(x))
 # $$ (eq-shift-softmax)
 #
 # The loss for class $i$ is $\ell_i = -\log p_i$. Two gradients with respect to the input are in use as
-# saliency maps: the *logit-gradient* $\nabla_{\mathbf{x}} f_i$ and the *loss-gradient* $\nabla_{\mathbf{x}}
+# saliency maps: the {term}`logit-gradient` $\nabla_{\mathbf{x}} f_i$ and the {term}`loss-gradient` $\nabla_{\mathbf{x}}
 # \ell_i$.
 #
 # ````{prf:proposition} Shift invariance
@@ -482,7 +482,7 @@ tell(
 # f_i - \frac1C \sum_{j=1}^C f_j = \frac1C \sum_{j=1}^C \log \frac{p_i}{p_j} .
 # $$ (eq-shift-centred)
 #
-# This *centred logit* is the mean log-odds of class $i$ against every class. It takes one line of code, `audit.centred(model)`, and the line may be applied to a
+# This {term}`centred logit` is the mean log-odds of class $i$ against every class. It takes one line of code, `audit.centred(model)`, and the line may be applied to a
 # classifier that somebody else has tampered with.
 
 # %%

@@ -77,7 +77,7 @@ generator = torch.Generator().manual_seed(seed)
 # \nabla_{\mathbf{x}} \log p_\theta(\mathbf{x} \mid y = i) = \nabla_{\mathbf{x}} f_i(\mathbf{x}) .
 # $$ (eq-logits-score)
 #
-# The gradient of a log-density is called its *score*. A logit-gradient is the score of the class-conditional density, and no $Z$ appears in it.
+# The gradient of a log-density is called its {term}`score`. A {term}`logit-gradient` is the score of the class-conditional density, and no $Z$ appears in it.
 #
 # Two things are easily read into this that it does not say.
 #

@@ -78,7 +78,7 @@ STYLES = {
 # = \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) \big) .
 # $$ (eq-trace-taylor)
 #
-# This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the *Taylor trace estimator*: one more forward pass a sample.
+# This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the {term}`Taylor trace estimator <Taylor estimate>`: one more forward pass a sample.
 #
 # Nought on average is not nought. So we carry two relatives along, which the paper does not have:
 #

@@ -17,7 +17,7 @@
 # pictures of a 4 are distributed should find it less likely than before. **Do our four models find noisy digits
 # less likely than clean ones?**
 #
-# The paper asks this in its Figure 1, and answers with a curve: the average density ratio, "lower is better"
+# The paper asks this in its Figure 1, and answers with a curve: the average {term}`density ratio`, "lower is better"
 # {cite:p}`srinivas2021rethinking`. Before we draw that curve we ask what it ought to look like. The answer is
 # a surprise, and it changes which curve we should look at.
 

@@ -101,7 +101,7 @@ plt.show()
 #
 # ## The judge
 #
-# Eyes are easily led. The *GAN-test* {cite:p}`shmelkov2018how` replaces them by a network that is trained on its
+# Eyes are easily led. The {term}`GAN-test` {cite:p}`shmelkov2018how` replaces them by a network that is trained on its
 # own, with another seed. The score is the share of samples in which this judge sees the class that was asked for.
 # Here it saw {glue:text}`lead_samples` samples of each network, equally many of each class. Guessing would score 1 %.
 #

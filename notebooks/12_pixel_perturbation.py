@@ -144,7 +144,7 @@ plt.show()
 area_table(*lead.shelf, lead_areas["gain over random"])
 
 # %% [markdown]
-# The area under a curve sums it up; differences are in percentage points of it. (The last column is the first less
+# The {term}`area` under a curve sums it up; differences are in percentage points of it. (The last column is the first less
 # the random order; more of it below.)
 #
 # - **Own gradients**, from the largest area to the smallest: {glue:text}`lead_own`. {glue:text}`lead_own_told`

@@ -118,7 +118,7 @@ def search_table(found: pd.DataFrame) -> Styler:
     table["remark"] = found.apply(remark, axis=1)
     shown = found["admitted"] | (found["outcome"] == "not run")
     look = found["chosen"].map({True: "font-weight: bold; ", False: ""})
-    look += shown.map({True: "", False: "opacity: 0.6"})
+    look += shown.map({True: "", False: "opacity: 0.75"})
     styled = table.style.hide(axis="index")
     styled.apply(lambda row: [look[row.name]] * len(row), axis=1)
     styled.format("{:g}", subset=["λ", "μ"], na_rep="")

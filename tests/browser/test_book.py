@@ -264,6 +264,7 @@ def test_static_widget_answers_without_a_kernel(visit_everywhere: Visit, html: P
     if not (html / name).exists():
         pytest.skip("only the toy book has a widget whose behaviour is known")
     page = visit.open(name)
+    page.locator(".widget-still").scroll_into_view_if_needed()
     page.wait_for_selector(".widget-slider, .widget-hslider")
     assert page.get_by_text("zero", exact=True).is_visible()
     handle = page.locator(".noUi-handle").first
