@@ -117,12 +117,13 @@ class Remembering {
   }
 
   async pullback(v) {
+    const { gradients } = this; // Those at this x: the next may be asked for before an answer comes.
     const key = v.join();
-    if (!this.gradients.has(key)) {
-      if (this.gradients.size > 50) this.gradients.clear();
-      this.gradients.set(key, await this.classifier.pullback(v));
+    if (!gradients.has(key)) {
+      if (gradients.size > 50) gradients.clear();
+      gradients.set(key, await this.classifier.pullback(v));
     }
-    return this.gradients.get(key).slice();
+    return gradients.get(key).slice();
   }
 }
 

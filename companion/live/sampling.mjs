@@ -27,6 +27,7 @@ export function sampling(host, root) {
   const networks = names.map((name) => openNetwork(payload.networks[name], "float64", host));
   const labels = names.map((name) => payload.labels[name]);
   let walks = [];
+  let scores = null;
   let random = null;
   let isRunning = false;
 
@@ -49,22 +50,22 @@ export function sampling(host, root) {
       walk.logits = logits[k];
       walk.curve.push({ logit: walk.logits[y], probability: softmax(walk.logits)[y] });
     }
+    // Asked for at once, so that they are computed while this step is drawn.
+    scores = Promise.all(walks.map((walk, k) => networks[k].pullback(logitWeights(walk.logits, y))));
   }
 
   // x + a (grad f_i - w (x - 1/2)), with half the step and sqrt(a T) n added for Langevin; then the clamp.
   async function* step() {
-    const { y, method, stepSize, pull, temperature, clamp } = figure.view;
+    const { method, stepSize, pull, temperature, clamp } = figure.view;
     const isLangevin = method === "langevin";
     const scale = isLangevin ? stepSize / 2 : stepSize;
     const noise = walks[0].x.map(() =>
       isLangevin ? Math.sqrt(stepSize * temperature) * random.normal() : 0,
     );
-    const scores = await Promise.all(
-      walks.map(({ logits }, k) => networks[k].pullback(logitWeights(logits, y))),
-    );
+    const found = await scores;
     for (const [k, walk] of walks.entries()) {
       walk.x = walk.x.map((value, j) => {
-        const next = value + scale * (scores[k][j] - pull * (value - 0.5)) + noise[j];
+        const next = value + scale * (found[k][j] - pull * (value - 0.5)) + noise[j];
         return clamp ? clamped(next) : next;
       });
     }
