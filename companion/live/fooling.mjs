@@ -212,8 +212,14 @@ export function fooling(host, root) {
     "Advanced: class, precision, scales, checks",
     part("controls", controls.y, controls.precision, controls.ownScale),
   );
-  const names = ["precision", "ownScale"];
-  const figure = mount({ host, controls, compute, draw, arrange, advanced: { node: advanced, names } });
+  const figure = mount({
+    host,
+    controls,
+    compute,
+    draw,
+    arrange,
+    advanced: { node: advanced, names: ["precision", "ownScale"] },
+  });
 
   const python = () =>
     asPyTorch(figure.view, otherClass(figure.view), { code: payload.code, images, pictures });

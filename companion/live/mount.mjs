@@ -1,4 +1,4 @@
-// What the four figures have in common: the reader changes a view, results are computed from it, and drawn.
+// What the figures have in common: the reader changes a view, results are computed from it, and drawn.
 
 // Ties the parts of a figure together, and starts it.
 //
@@ -10,8 +10,8 @@
 // draw       shows results, and is told for which view they were computed.
 //
 // Some figures need more. `advanced` is {node, names}: what is folded, and what in the view it sets; it is unfolded
-// where a link has set one of these. `arrange` shows what follows from the view without computing. `restartedBy` are the names
-// that results depend on, if not on all. `patience` is how long, in milliseconds, the reader has to leave everything
+// where a link has set one of these. `arrange` shows what follows from the view without computing. `restartedBy` are the
+// names that results depend on, if not on all. `patience` is how long, in milliseconds, the reader has to leave everything
 // alone before a computation goes on from what it has yielded first.
 //
 // Returns the figure: its `view`, a function for its latest `results`, `set` to change the view, `run` to compute

@@ -230,12 +230,19 @@ export function ripple(host, root) {
     advanced: { node: advanced, names: ["picture", "place"] },
     patience: 250,
   });
-  const measured = fold("Measured: bounds, and a slice through the wave", part("columns", table, lossChart, slopeChart));
+  const measured = fold(
+    "Measured: bounds, and a slice through the wave",
+    table,
+    part("columns", lossChart, slopeChart),
+  );
   measured.open = !isNarrow(root);
   root.replaceChildren(
     tries(host, figure.set, [
       ["a tenth of the height, the same map", { epsilon: 0.001, frequency: 5000 }],
-      ["a loss that no classifier has", { image: images.pixels.length - 1, where: "loss", place: "peak", epsilon: 0.1 }],
+      [
+        "a loss that no classifier has",
+        { image: images.pixels.length - 1, where: "loss", place: "peak", epsilon: 0.1 },
+      ],
     ]),
     part("controls", controls.image, controls.where, controls.epsilon, controls.frequency),
     summary.node,

@@ -260,9 +260,19 @@ export function traces(host, root) {
     probes: PROBES,
   };
   const { image, region, variant, sigma, probes, precision } = controls;
-  const advanced = fold("Advanced: image, pixels, probes, precision", part("controls", image, region, probes, precision));
-  const names = ["image", "region", "probes", "precision"];
-  const figure = mount({ host, allowed, controls, compute, draw, arrange, advanced: { node: advanced, names } });
+  const advanced = fold(
+    "Advanced: image, pixels, probes, precision",
+    part("controls", image, region, probes, precision),
+  );
+  const figure = mount({
+    host,
+    allowed,
+    controls,
+    compute,
+    draw,
+    arrange,
+    advanced: { node: advanced, names: ["image", "region", "probes", "precision"] },
+  });
   root.replaceChildren(
     tries(host, figure.set, [
       ["the central estimate", { variant: "central" }],
