@@ -22,12 +22,12 @@
 # {cite:p}`srinivas2021rethinking`. We go through that line, and then carry it out on a network that was
 # trained in the ordinary way.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
 
-# %%
+# %% tags=["hide-input"]
 from functools import partial
 
 import pandas as pd
@@ -65,6 +65,27 @@ tell(accuracy=100 * float(right.double().mean()), test_images=len(x))
 # %% [markdown]
 # The network is the book's baseline, which gets {glue:text}`accuracy:.1f` % of {glue:text}`test_images` test
 # images right. Nothing about it is special. Any classifier that ends in a softmax would do.
+#
+# Here it is, to play with. Your browser computes this very network, in double precision, whenever you move
+# something; there is no server behind the page. Choose an image and a picture $T$, or draw them, and turn up the
+# strength with which $T$ is added to every score. What is called unchanged was computed with the addition like
+# everything else, so that the numbers show what rounding leaves of it. In float32 (the last of the links) rounding
+# gets the better of the softmax.
+
+# %% tags=["hide-input"]
+hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
+first_of = [
+    int((y == label).nonzero()[0])
+    for label in range(min(10, images.num_classes))
+]
+picked = [hesitant, *first_of]
+live.fooling(
+    model, x[picked], y[picked], images.class_names,
+    run=runs.find(tier, dataset, "baseline", seed), indices=picked,
+)
+
+# %% [markdown]
+# How can that be?
 #
 # ## The observation
 #
@@ -144,7 +165,6 @@ fooled = {
     ).eval()
     for name, picture in targets.items()
 }
-hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
 one, label = x[hesitant : hesitant + 1], int(probabilities[hesitant].argmax())
 
 # %% [markdown]
@@ -192,24 +212,6 @@ tell(
 # Of the {glue:text}`test_images` test images, the number that the second network classifies differently
 # from the first is {glue:text}`predictions_changed`.
 #
-# Now do it yourself. Below, your browser computes this very network, in double precision, whenever you move
-# something; there is no server behind the page. Choose an image or draw one, choose the class to be explained and
-# the function $g$, and draw your own $T$. What is called "unchanged" is computed through $f + g$ like everything
-# else, so that the table shows what rounding leaves of it. Set the precision to float32 and turn the strength up,
-# and you will see rounding get the better of the softmax.
-
-# %% tags=["hide-input"]
-first_of = [
-    int((y == label).nonzero()[0])
-    for label in range(min(10, images.num_classes))
-]
-picked = [hesitant, *first_of]
-live.fooling(
-    model, x[picked], y[picked], images.class_names,
-    run=runs.find(tier, dataset, "baseline", seed), indices=picked,
-)
-
-# %% [markdown]
 # ## How exactly are the answers unchanged?
 #
 # {prf:ref}`prf-shift-invariance` is exact. A computer is not: it adds $g$ to $f$, rounds, and subtracts

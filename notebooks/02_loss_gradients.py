@@ -23,12 +23,12 @@
 # differ by as much as you like {cite:p}`srinivas2021rethinking`. Its argument has a slip in it, which can
 # be mended. Then it makes a remark about confident samples, which we measure.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
 
-# %%
+# %% tags=["hide-input"]
 import math
 from collections.abc import Callable
 
@@ -60,6 +60,17 @@ y = images.y_test[:count].to(device)
 with torch.no_grad():
     probability = model(x).softmax(dim=1).gather(1, y[:, None])[:, 0]
 by_confidence, D = probability.argsort(), x[0].numel()
+
+# %% [markdown]
+# Here are two such ripples to play with, on images from uncertain to confident: on the loss, as the appendix has it,
+# and on one logit, which makes it a classifier. The first is as high as $\epsilon$ says, and as steep as $m \epsilon$.
+# The bounds are printed beside what is measured. Watch the sum of $\exp(-\tilde\ell_i)$ in the second link: it gives
+# the game away.
+
+# %% tags=["hide-input"]
+ranks = [int(q * (count - 1)) for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)]
+offered = by_confidence[ranks]
+live.ripple(model, x[offered], y[offered], images.class_names)
 
 # %% [markdown]
 # Everything in this chapter is computed in double precision, because it is about small numbers.
@@ -401,16 +412,6 @@ plt.show()
 # negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain
 # (see the numbers below the maps). But so does the map that it covers.
 #
-# Here are both ripples to play with, on images from uncertain to confident. The bounds are printed beside what is
-# measured. Take the ripple on the loss, a confident image and a "peak", and turn the height up and down: the sum of
-# $\exp(-\tilde\ell_i)$ gives the game away.
-
-# %% tags=["hide-input"]
-ranks = [int(q * (count - 1)) for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)]
-offered = by_confidence[ranks]
-live.ripple(model, x[offered], y[offered], images.class_names)
-
-# %% [markdown]
 # ## Confident samples
 #
 # The appendix ends with a second remark. On confident samples loss and loss-gradient are close to zero, so

@@ -17,7 +17,7 @@
 #
 # First the two estimators on paper, and on a polynomial where every answer is known. Then on a trained network, where we pay once for the exact trace of a few digits so as to have something to compare with.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -46,6 +46,8 @@ begin(globals(), figures="svg")
 
 # %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
+model = runs.find(tier, dataset, "baseline", seed).model().to(device)
+images = data.load(dataset)
 VARIANTS = ("forward", "control", "central")
 LOOKS = {
     "forward": ("#D55E00", "o", "Taylor, forward (the paper's)"),
@@ -58,6 +60,17 @@ STYLES = {
     name: {"color": colour, "marker": marker, "label": label}
     for name, (colour, marker, label) in LOOKS.items()
 }
+
+# %% [markdown]
+# Here you can draw estimates yourself, for the book's baseline and a test digit. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. Begin with the paper's estimator, called forward, then take the central one, and see the axis of the histogram shrink.
+
+# %% tags=["hide-input"]
+offered = {"tiny": 1}.get(tier, 4)
+x_live = data.to_float(images.x_test[:offered]).to(device)
+y_live = images.y_test[:offered].to(device)
+with torch.no_grad(), trace.full_precision():
+    known = trace.exact(trace.logit(model, y_live), x_live, chunk_size=64)
+live.traces(model, x_live, y_live, images.class_names, exact=known)
 
 # %% [markdown]
 # ## Two ways to avoid 784 second derivatives
@@ -284,9 +297,6 @@ tell(
 # The network is the book's baseline. For a few test digits we compute the exact trace: one Hessian-vector product for each pixel.
 
 # %%
-run = runs.find(tier, dataset, "baseline", seed)
-model = run.model().to(device)
-images = data.load(dataset)
 count = {"tiny": 1, "quick": 2}.get(tier, 2)
 x = data.to_float(images.x_test[:count]).to(device)
 y = images.y_test[:count].to(device)
@@ -464,20 +474,6 @@ tell(precision_figures.in_words(measured_gpu))
 #
 # That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage.
 #
-# Here you can draw estimates yourself. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. For all pixels at once the exact trace comes from the cell below. Try the forward estimator first, then the central one, and see the axis of the histogram shrink.
-
-# %% tags=["hide-input"]
-offered = {"tiny": 1}.get(tier, 4)
-x_live = data.to_float(images.x_test[:offered]).to(device)
-y_live = images.y_test[:offered].to(device)
-known = [exact]
-if offered > count:
-    with torch.no_grad(), trace.full_precision():
-        f = trace.logit(model, y_live[count:])
-        known.append(trace.exact(f, x_live[count:], chunk_size=64))
-live.traces(model, x_live, y_live, images.class_names, exact=torch.cat(known))
-
-# %% [markdown]
 # ## What it costs
 #
 # One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" adds its square and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.

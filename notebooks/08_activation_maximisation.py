@@ -21,7 +21,7 @@
 # something that has been known to statisticians for decades. The question of this chapter is: **what does one
 # sample when one climbs a logit?**
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -61,12 +61,26 @@ def fresh(purpose):
     return torch.Generator().manual_seed(1000 * seed + purpose)
 
 
+# %% [markdown]
+# Climb one yourself. Two of the book's networks run in your browser, from the same noise: choose a class and press
+# "Run", or take single steps. With Langevin dynamics, turn the temperature up towards 1 and watch the picture dissolve.
+
+# %% tags=["hide-input"]
+names = ("baseline", "score_matching")
+trained = {name: runs.find(tier, dataset, name, seed) for name in names}
+networks = {name: run.model().to(device) for name, run in trained.items()}
+shape = trained["baseline"].pictures()["samples"].shape[1:]
+live.sampling(
+    {MODEL_LABELS[name]: networks[name] for name in names},
+    shape, data.load(dataset).class_names, target=3,
+)
+
 # %% tags=["remove-cell"]
 lead = strongest("cifar100", "samples")
 tell(lead_networks=lead.described(), lead_notes=lead.notes())
 
 # %% [markdown]
-# Here is what it makes of four networks trained on CIFAR-100: {glue:text}`lead_networks`.
+# Digits are a small world. Here is what the method makes of four networks trained on CIFAR-100: {glue:text}`lead_networks`.
 
 # %% mystnb={"figure": {"name": "fig-climb-lead", "caption": "Pictures of the first ten classes of CIFAR-100, made by climbing the logit of each class from noise, for four networks."}, "image": {"alt": "Four rows of ten small colour pictures, grainy and garish, many of which show what the class is called: round fruit in the column of apples, a furry animal in that of bears, spoked wheels in that of bicycles."}} tags=["hide-input"]
 figures.samples(*lead.shelf)
@@ -358,11 +372,7 @@ tell(
 # clamped to $[0, 1]$).
 
 # %%
-names = ("baseline", "score_matching")
-trained = {name: runs.find(tier, dataset, name, seed) for name in names}
-networks = {name: run.model().to(device) for name, run in trained.items()}
 targets = torch.arange(10, device=device)
-shape = trained["baseline"].pictures()["samples"].shape[1:]
 noise = 0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))
 noise = noise.clamp(0, 1).to(device)
 
@@ -403,16 +413,6 @@ slider = widgets.SelectionSlider(options=options, description="steps")
 stack = widgets.Stack([pictures_after(s) for s in stops], selected_index=0)
 widgets.jslink((slider, "index"), (stack, "selected_index"))
 display(widgets.VBox([slider, stack]))
-
-# %% [markdown]
-# And here you hold the brush. Both networks run in your browser; choose a class and press "Run", or take single
-# steps. With Langevin dynamics, turn the temperature up towards 1 and watch the picture dissolve.
-
-# %% tags=["hide-input"]
-live.sampling(
-    {MODEL_LABELS[name]: networks[name] for name in names},
-    shape, data.load(dataset).class_names, target=3,
-)
 
 # %% [markdown]
 # What do the numbers do meanwhile? The logit has three parts, by equation {eq}`eq-logits-three` of

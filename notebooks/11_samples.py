@@ -20,7 +20,7 @@
 # So we need a judge who had no part in the making. The question of this chapter: **whose samples does an
 # independent network recognise, and whose are less noisy?** It is the paper's Fig. 2 and Table 1.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -58,6 +58,17 @@ models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
 judge = runs.find(tier, dataset, "judge", JUDGE_SEED)
 sizes = SIZES[tier]
 MEASURES = ("total_variation", "high_frequency_share")
+
+# %% [markdown]
+# Make some samples first, step by step, and be the judge. The baseline and the network that was trained with a penalty
+# on the gradient's norm run in your browser, on digits; both start from the same noise.
+
+# %% tags=["hide-input"]
+offered = ("baseline", "gradient_norm")
+live.sampling(
+    {MODEL_LABELS[name]: models[name].model() for name in offered},
+    images.x_test.shape[1:], images.class_names, target=5,
+)
 
 # %% tags=["remove-cell"]
 lead = strongest("cifar100", "samples")
@@ -323,7 +334,7 @@ plt.show()
 # `results/small/judges.csv`.
 
 # %% [markdown]
-# ## On digits, to try yourself
+# ## On digits
 #
 # Last, the networks that come with their weights. Each makes {glue:text}`samples` samples of
 # {glue:text}`sample_steps` steps.
@@ -350,16 +361,6 @@ tell(
 # real digits right, recognises {glue:text}`digits_lowest:.0f` to {glue:text}`digits_highest:.0f` % of such pictures, by the
 # model's mean over {glue:text}`seeds`. To the eye most of them resemble no digit. That is the other half of the
 # lesson: pictures that two networks agree on need not look like anything.
-#
-# You can make more of them, step by step, with the baseline and the network that was trained with a gradient norm
-# side by side. Both start from the same noise.
-
-# %% tags=["hide-input"]
-offered = ("baseline", "gradient_norm")
-live.sampling(
-    {MODEL_LABELS[name]: models[name].model() for name in offered},
-    images.x_test.shape[1:], images.class_names, target=5,
-)
 
 # %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models of digits. Left: small marks are one trained model each, with its Wilson interval over samples; large marks the mean over seeds with its 95 % t-interval, which exceeds 100 % where it runs off the top. Right: less the baseline of the same seed, in points."}, "image": {"alt": "Two panels: marks with intervals for each of four models, and differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")

@@ -68,8 +68,10 @@ const OPERATIONS = {
     },
     forward(step) {
       step.columns.fill(0);
-      forEachWindowEntry(step, (column, pixel) => {
-        step.columns[column] = step.inputs[0].value[pixel];
+      const { columns, stride } = step;
+      const { value } = step.inputs[0];
+      forEachWindowRow(step, (column, pixel, count) => {
+        for (let k = 0; k < count; k++) columns[column + k] = value[pixel + k * stride];
       });
       for (let channel = 0; channel < step.outputs; channel++) {
         const start = channel * step.pixels;
@@ -80,8 +82,10 @@ const OPERATIONS = {
     backward(step) {
       step.columns.fill(0);
       addProduct(step.transposed, step.cotangent, step.columns, step.window, step.outputs, step.pixels);
-      forEachWindowEntry(step, (column, pixel) => {
-        step.inputs[0].cotangent[pixel] += step.columns[column];
+      const { columns, stride } = step;
+      const { cotangent } = step.inputs[0];
+      forEachWindowRow(step, (column, pixel, count) => {
+        for (let k = 0; k < count; k++) cotangent[pixel + k * stride] += columns[column + k];
       });
     },
   },
@@ -196,8 +200,9 @@ const OPERATIONS = {
   },
 };
 
-// Calls visit(place in `columns`, place in the input) for every entry of every window that lies in the image.
-function forEachWindowEntry(step, visit) {
+// What the windows see of the image, a row of windows at a time: calls visit(place in `columns`, place in the input, how
+// many there are). In the input they lie `stride` apart.
+function forEachWindowRow(step, visit) {
   const [channels, height, width] = step.inputs[0].shape;
   const [, outHeight, outWidth] = step.shape;
   const { kernel, stride, padding } = step;
@@ -212,7 +217,7 @@ function forEachWindowEntry(step, visit) {
           if (y < 0 || y >= height) continue;
           const column = (row * outHeight + oy) * outWidth;
           const pixel = (c * height + y) * width + kx - padding;
-          for (let ox = first; ox < end; ox++) visit(column + ox, pixel + ox * stride);
+          visit(column + first, pixel + first * stride, end - first);
         }
       }
     }
@@ -227,44 +232,42 @@ function transpose(matrix, rows, columns) {
   return result;
 }
 
-// C += A B for A (m, k), B (k, n), C (m, n). Four rows of C at a time, so that a number that was fetched from B
-// serves four sums; two rows of B at a time, so that a sum is fetched half as often.
+// C += A B for A (m, k), B (k, n), C (m, n).
 function addProduct(A, B, C, m, k, n) {
-  let i = 0;
-  for (; i + 4 <= m; i += 4) {
-    const c0 = C.subarray(i * n, (i + 1) * n);
-    const c1 = C.subarray((i + 1) * n, (i + 2) * n);
-    const c2 = C.subarray((i + 2) * n, (i + 3) * n);
-    const c3 = C.subarray((i + 3) * n, (i + 4) * n);
-    let r = 0;
-    for (; r + 2 <= k; r += 2) {
-      const b = B.subarray(r * n, (r + 1) * n);
-      const d = B.subarray((r + 1) * n, (r + 2) * n);
-      const [a0, a1, a2, a3] = [A[i * k + r], A[(i + 1) * k + r], A[(i + 2) * k + r], A[(i + 3) * k + r]];
-      const [e0, e1, e2, e3] = [
-        A[i * k + r + 1],
-        A[(i + 1) * k + r + 1],
-        A[(i + 2) * k + r + 1],
-        A[(i + 3) * k + r + 1],
-      ];
-      for (let j = 0; j < n; j++) {
-        const x = b[j];
-        const y = d[j];
-        c0[j] += a0 * x + e0 * y;
-        c1[j] += a1 * x + e1 * y;
-        c2[j] += a2 * x + e2 * y;
-        c3[j] += a3 * x + e3 * y;
-      }
-    }
-    if (r < k) {
-      for (let row = i; row < i + 4; row++) addRow(A[row * k + r], B, r, C, row, n);
-    }
+  const [rows, columns] = [m - (m % 4), n - (n % 2)];
+  for (let i = 0; i < rows; i += 4) {
+    for (let j = 0; j < columns; j += 2) addBlock(A, B, C, i, j, k, n);
   }
-  for (; i < m; i++) {
-    for (let r = 0; r < k; r++) addRow(A[i * k + r], B, r, C, i, n);
+  for (let i = 0; i < m; i++) {
+    for (let j = i < rows ? columns : 0; j < n; j++) addEntry(A, B, C, i, j, k, n);
   }
 }
 
-function addRow(a, B, r, C, row, n) {
-  for (let j = 0; j < n; j++) C[row * n + j] += a * B[r * n + j];
+function addEntry(A, B, C, i, j, k, n) {
+  let sum = C[i * n + j];
+  for (let r = 0; r < k; r++) sum += A[i * k + r] * B[r * n + j];
+  C[i * n + j] = sum;
+}
+
+// Four rows and two columns of C at a time, so that their sums stay in the processor's registers, and a number that was
+// fetched from A or B serves more than one.
+function addBlock(A, B, C, i, j, k, n) {
+  const [a0, a1, a2, a3] = [i * k, (i + 1) * k, (i + 2) * k, (i + 3) * k];
+  const [c0, c1, c2, c3] = [i * n + j, (i + 1) * n + j, (i + 2) * n + j, (i + 3) * n + j];
+  let [s0, s1, s2, s3] = [C[c0], C[c1], C[c2], C[c3]];
+  let [t0, t1, t2, t3] = [C[c0 + 1], C[c1 + 1], C[c2 + 1], C[c3 + 1]];
+  for (let r = 0, b = j; r < k; r++, b += n) {
+    const x = B[b];
+    const y = B[b + 1];
+    s0 += A[a0 + r] * x;
+    t0 += A[a0 + r] * y;
+    s1 += A[a1 + r] * x;
+    t1 += A[a1 + r] * y;
+    s2 += A[a2 + r] * x;
+    t2 += A[a2 + r] * y;
+    s3 += A[a3 + r] * x;
+    t3 += A[a3 + r] * y;
+  }
+  [C[c0], C[c1], C[c2], C[c3]] = [s0, s1, s2, s3];
+  [C[c0 + 1], C[c1 + 1], C[c2 + 1], C[c3 + 1]] = [t0, t1, t2, t3];
 }

@@ -13,11 +13,11 @@ class Host {
 
 // On a page there is no kernel. The view is kept in the address, so that a link shows what its sender saw.
 export class PageHost extends Host {
-  constructor(payload) {
+  constructor(payload, kind = payload.kind) {
     super();
     this.payload = payload;
     this.ask = null;
-    this.mark = `#live-${payload.kind}?`;
+    this.mark = `#live-${kind}?`;
   }
 
   // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
@@ -37,6 +37,13 @@ export class PageHost extends Host {
       } else if (/^[\w-]*$/.test(text)) view[name] = text;
     }
     return view;
+  }
+
+  // Calls `show` with the view of each link to this figure that is followed while the page is open.
+  follow(allowed, show) {
+    window.addEventListener("hashchange", () => {
+      if (location.hash.startsWith(this.mark)) show({ ...this.payload.view, ...this.loadView(allowed) });
+    });
   }
 
   save(view) {
@@ -69,6 +76,8 @@ export class JupyterHost extends Host {
   loadView() {
     return this.model.get("view");
   }
+
+  follow() {} // A notebook has no links to a view.
 
   save(view) {
     this.model.set("view", { ...view });

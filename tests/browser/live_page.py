@@ -1,15 +1,19 @@
-"""A page with the four live figures, outside the book: the figures' own HTML, parts and script."""
+"""A page with the live figures, outside the book: the figures' own HTML, parts and script."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import html
+import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
+from playwright.sync_api import Locator, Page
 from torch import nn
 
 from companion import data, live, models, trace
@@ -67,6 +71,9 @@ def write(folder: Path) -> Path:
         output, metadata = figure._repr_mimebundle_()  # pyright: ignore[reportAttributeAccessIssue]
         hosts.write_parts(metadata[hosts.PARTS], place)
         body.append(f'<section style="min-height: 60rem">{output["text/html"]}</section>')
+    opening, closing = hosts.around_still("glimpse", re.findall(r'data-payload="(fooling-\w+)"', body[0])[0])
+    picture = re.findall("<img.*?>", body[0])[0]
+    body.append(f'<section style="min-height: 60rem">{opening}{picture}{closing}</section>')
     title = html.escape("Live figures")
     page = folder / "index.html"
     page.write_text(
@@ -80,3 +87,48 @@ def write(folder: Path) -> Path:
         encoding="utf-8",
     )
     return page
+
+
+class Reader:
+    """The page with its figures, and what went wrong on it."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address, self.trouble = page, address, []
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("console", lambda m: self.trouble.append(m.text) if m.type == "error" else None)
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address.rsplit("/", 1)[0], "data:", "blob:"))
+                else self.trouble.append(request.url)
+            ),
+        )
+
+    def open(self, mark: str = "") -> Reader:
+        self.page.goto("about:blank")
+        self.page.goto(self.address + mark)
+        return self
+
+    def figure(self, kind: str) -> Locator:
+        place = self.page.locator(f'.live-figure[data-kind="{kind}"]')
+        place.scroll_into_view_if_needed()
+        place.locator(".live").wait_for()
+        return place
+
+    def ask(self, kind: str, script: str) -> Any:  # noqa: ANN401
+        """Return what JavaScript says about a figure `f`; typed arrays come as lists."""
+        place = self.figure(kind)
+        place.locator("*").first.wait_for(state="attached")
+        text = place.evaluate(
+            "async (place, script) => {"
+            " const f = place.companion; while (!f.results()) await new Promise((r) => setTimeout(r, 20));"
+            " const value = await eval(`(async () => (${script}))()`);"
+            " return JSON.stringify(value, (_, v) => (ArrayBuffer.isView(v) ? Array.from(v) : v)); }",
+            script,
+        )
+        return json.loads(text) if text is not None else None
+
+    def set(self, kind: str, **view: object) -> Any:  # noqa: ANN401
+        """Change the view and return the results."""
+        return self.ask(kind, f"(await f.set({json.dumps(view)}), f.results())")

@@ -85,6 +85,7 @@ def test_the_figure_works_in_jupyterlab_and_compares_itself_with_pytorch(browser
     for place in figures.all():  # Computed by the page's engine, and by the kernel.
         place.locator(".live-summary", has_text="Class").wait_for()
         assert place.get_by_label("smiling face").is_checked()  # Of each figure: they share no names.
+        place.locator("summary", has_text="Advanced").click()
         place.get_by_role("button", name="Compare with PyTorch").click()
         table = place.get_by_role("region", name="Largest difference from PyTorch")
         table.wait_for()
