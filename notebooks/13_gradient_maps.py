@@ -35,9 +35,10 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch.nn.functional import cosine_similarity
 
-from companion import data, metrics, runs
+from companion import data, live, metrics, runs
 from companion._support import flat_sum
 from companion.book import figures, one_network, plots, tables
+from companion.book.class_names import CIFAR100
 from companion.book.opening import begin, tell
 from companion.book.photographs import CLASSES, photographs
 from companion.book.sentences import ranking, runs_in_words
@@ -109,6 +110,26 @@ for column, (name, (gradients, p)) in enumerate(looked.items(), start=1):
         ax.set_xlabel(f"p = {value:.2g}", fontsize=9)
 figure.suptitle("Free photographs, through four small networks")
 plt.show()
+
+# %% [markdown]
+# (your-own-picture)=
+# ## Your own picture
+#
+# Now bring a picture of your own. The four networks run in your browser: what you choose stays on this page, and nothing is uploaded. They
+# know a hundred classes, and a picture of anything else is taken for one of these. Ask for the map of the first class and of
+# an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
+# [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
+# the centred logit, $f_y - \frac1C \sum_j f_j$, from which every such $g$ falls out. Last, climb the logit until the class
+# appears, and see how little of the picture has changed.
+
+# %% tags=["hide-input"]
+live.photograph(
+    {
+        MODEL_LABELS[name]: run.model()
+        for name, run in small_runs.items()
+    },
+    *photographs(), CIFAR100,
+)
 
 # %% [markdown]
 # ## Four networks, the same digits

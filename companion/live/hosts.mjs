@@ -2,6 +2,7 @@
 // `view` (what the reader has chosen), and, in Jupyter, can `ask` the kernel.
 
 import { decode } from "./arrays.mjs";
+import { load } from "./loading.mjs";
 
 // Saves once the reader has paused.
 class Host {
@@ -18,6 +19,12 @@ export class PageHost extends Host {
     this.payload = payload;
     this.ask = null;
     this.mark = `#live-${kind}?`;
+  }
+
+  // The description of a network, which may lie in a script of its own.
+  async network(name) {
+    const part = this.payload.networks[name];
+    return typeof part === "string" ? load(part) : part;
   }
 
   // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
@@ -71,6 +78,10 @@ export class JupyterHost extends Host {
       if (answer.error) reject?.(new Error(answer.error));
       else resolve?.(answer);
     });
+  }
+
+  async network(name) {
+    return this.payload.networks[name];
   }
 
   loadView() {

@@ -165,13 +165,18 @@ class Widget(anywidget.AnyWidget):
         return {name: pack_array(values) for name, values in answer.items()}
 
 
+def as_script_text(part: object) -> str:
+    """Return a part as it stands in a script."""
+    return json.dumps(part, separators=(",", ":"))
+
+
 def write_parts(parts: Mapping[str, Any], folder: Path) -> None:
     """Write each part of a page's figure as a script that hands it over; one that is there is the same."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         path = folder / f"{name}.js"
         if not path.exists():
-            text = f"{bundle.NAME}.receive({json.dumps(name)}, {json.dumps(part, separators=(',', ':'))});\n"
+            text = f"{bundle.NAME}.receive({json.dumps(name)}, {as_script_text(part)});\n"
             partial = path.with_suffix(".partial")
             partial.write_text(text, encoding="utf-8")
             partial.replace(path)

@@ -16,7 +16,7 @@ export function keep(name, part) {
 // The folder of this script, where the parts lie too.
 const folder = document.currentScript?.src.replace(/[^/]*$/, "");
 
-function load(name) {
+export function load(name) {
   if (!loading.has(name)) loading.set(name, loadScript(name));
   return loading.get(name);
 }
@@ -32,8 +32,10 @@ async function loadScript(name) {
   throw new NotLoaded(`${name}.js could not be loaded`);
 }
 
+// A payload with its networks or, where these are for later, with the names of their scripts.
 export async function loadPayload(name) {
   const payload = { ...(await load(name)) };
+  if (payload.later) return payload;
   const networks = Object.entries(payload.networks);
   payload.networks = Object.fromEntries(
     await Promise.all(

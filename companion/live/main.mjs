@@ -6,11 +6,12 @@ import { fooling } from "./fooling.mjs";
 import { glimpse } from "./glimpse.mjs";
 import { JupyterHost, PageHost } from "./hosts.mjs";
 import { keep, loadPayload, NotLoaded } from "./loading.mjs";
+import { photograph } from "./photograph.mjs";
 import { ripple } from "./ripple.mjs";
 import { sampling } from "./sampling.mjs";
 import { traces } from "./traces.mjs";
 
-const FIGURES = { fooling, glimpse, ripple, traces, sampling };
+const FIGURES = { fooling, glimpse, photograph, ripple, traces, sampling };
 
 // Draws a figure in `place`. What it returns is kept there as `companion`, for tests.
 function renderFigure(host, place, kind) {

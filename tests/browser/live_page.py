@@ -8,6 +8,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -62,18 +63,23 @@ def write(folder: Path) -> Path:
             live.traces(model, x[:1], y[:1], names, exact=exact),
             live.sampling(both, (1, 28, 28), names, target=3),
         ]
+    shown = figures[0]._repr_mimebundle_()[0]["text/html"]  # pyright: ignore[reportAttributeAccessIssue]
+    opening, closing = hosts.around_still("glimpse", re.findall(r'data-payload="(fooling-\w+)"', shown)[0])
+    return write_page(folder, figures, [f"{opening}{re.findall('<img.*?>', shown)[0]}{closing}"])
+
+
+def write_page(folder: Path, figures: Sequence[hosts.Figure], further: Sequence[str] = ()) -> Path:
+    """Write a page of figures for the book, and of further HTML; return its file."""
     place = folder / "_static" / "live"
     place.mkdir(parents=True)
     (place / "live.js").write_text(bundle.page_script(), encoding="utf-8")
     (place / "live.css").write_text(bundle.style(), encoding="utf-8")
-    body = []
+    shown = []
     for figure in figures:
         output, metadata = figure._repr_mimebundle_()  # pyright: ignore[reportAttributeAccessIssue]
         hosts.write_parts(metadata[hosts.PARTS], place)
-        body.append(f'<section style="min-height: 60rem">{output["text/html"]}</section>')
-    opening, closing = hosts.around_still("glimpse", re.findall(r'data-payload="(fooling-\w+)"', body[0])[0])
-    picture = re.findall("<img.*?>", body[0])[0]
-    body.append(f'<section style="min-height: 60rem">{opening}{picture}{closing}</section>')
+        shown.append(output["text/html"])
+    body = [f'<section style="min-height: 60rem">{one}</section>' for one in (*shown, *further)]
     title = html.escape("Live figures")
     page = folder / "index.html"
     page.write_text(
