@@ -70,8 +70,8 @@ const OPERATIONS = {
       step.columns.fill(0);
       const { columns, stride } = step;
       const { value } = step.inputs[0];
-      forEachWindowRow(step, (column, pixel, count) => {
-        for (let k = 0; k < count; k++) columns[column + k] = value[pixel + k * stride];
+      forEachWindowRow(step, (column, pixel, length) => {
+        for (let j = 0; j < length; j++) columns[column + j] = value[pixel + j * stride];
       });
       for (let channel = 0; channel < step.outputs; channel++) {
         const start = channel * step.pixels;
@@ -84,8 +84,8 @@ const OPERATIONS = {
       addProduct(step.transposed, step.cotangent, step.columns, step.window, step.outputs, step.pixels);
       const { columns, stride } = step;
       const { cotangent } = step.inputs[0];
-      forEachWindowRow(step, (column, pixel, count) => {
-        for (let k = 0; k < count; k++) cotangent[pixel + k * stride] += columns[column + k];
+      forEachWindowRow(step, (column, pixel, length) => {
+        for (let j = 0; j < length; j++) cotangent[pixel + j * stride] += columns[column + j];
       });
     },
   },
@@ -200,8 +200,8 @@ const OPERATIONS = {
   },
 };
 
-// What the windows see of the image, a row of windows at a time: calls visit(place in `columns`, place in the input, how
-// many there are). In the input they lie `stride` apart.
+// Calls visit(place in `columns`, place in the input, length) for every row of entries that lie in the image: `length`
+// places that follow each other in `columns`, and lie a stride apart in the input.
 function forEachWindowRow(step, visit) {
   const [channels, height, width] = step.inputs[0].shape;
   const [, outHeight, outWidth] = step.shape;
@@ -232,42 +232,64 @@ function transpose(matrix, rows, columns) {
   return result;
 }
 
-// C += A B for A (m, k), B (k, n), C (m, n).
+// C += A B for A (m, k), B (k, n), C (m, n). Sixteen sums at a time, of four rows of A with four columns of B, so that
+// each number that was fetched serves four of them.
 function addProduct(A, B, C, m, k, n) {
-  const [rows, columns] = [m - (m % 4), n - (n % 2)];
+  const rows = m - (m % 4);
+  const columns = n - (n % 4);
   for (let i = 0; i < rows; i += 4) {
-    for (let j = 0; j < columns; j += 2) addBlock(A, B, C, i, j, k, n);
+    for (let j = 0; j < columns; j += 4) addTile(A, B, C, i, j, k, n);
   }
   for (let i = 0; i < m; i++) {
-    for (let j = i < rows ? columns : 0; j < n; j++) addEntry(A, B, C, i, j, k, n);
+    for (let j = i < rows ? columns : 0; j < n; j++) {
+      let sum = 0;
+      for (let r = 0; r < k; r++) sum += A[i * k + r] * B[r * n + j];
+      C[i * n + j] += sum;
+    }
   }
 }
 
-function addEntry(A, B, C, i, j, k, n) {
-  let sum = C[i * n + j];
-  for (let r = 0; r < k; r++) sum += A[i * k + r] * B[r * n + j];
-  C[i * n + j] = sum;
+// Rows i to i + 3 and columns j to j + 3 of C. The sums are p, q, r and s, row by row.
+function addTile(A, B, C, i, j, k, n) {
+  let [p0, p1, p2, p3] = [0, 0, 0, 0];
+  let [q0, q1, q2, q3] = [0, 0, 0, 0];
+  let [r0, r1, r2, r3] = [0, 0, 0, 0];
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let a = i * k, b = j; a < (i + 1) * k; a++, b += n) {
+    const b0 = B[b];
+    const b1 = B[b + 1];
+    const b2 = B[b + 2];
+    const b3 = B[b + 3];
+    let factor = A[a];
+    p0 += factor * b0;
+    p1 += factor * b1;
+    p2 += factor * b2;
+    p3 += factor * b3;
+    factor = A[a + k];
+    q0 += factor * b0;
+    q1 += factor * b1;
+    q2 += factor * b2;
+    q3 += factor * b3;
+    factor = A[a + 2 * k];
+    r0 += factor * b0;
+    r1 += factor * b1;
+    r2 += factor * b2;
+    r3 += factor * b3;
+    factor = A[a + 3 * k];
+    s0 += factor * b0;
+    s1 += factor * b1;
+    s2 += factor * b2;
+    s3 += factor * b3;
+  }
+  addFour(C, i * n + j, p0, p1, p2, p3);
+  addFour(C, (i + 1) * n + j, q0, q1, q2, q3);
+  addFour(C, (i + 2) * n + j, r0, r1, r2, r3);
+  addFour(C, (i + 3) * n + j, s0, s1, s2, s3);
 }
 
-// Four rows and two columns of C at a time, so that their sums stay in the processor's registers, and a number that was
-// fetched from A or B serves more than one.
-function addBlock(A, B, C, i, j, k, n) {
-  const [a0, a1, a2, a3] = [i * k, (i + 1) * k, (i + 2) * k, (i + 3) * k];
-  const [c0, c1, c2, c3] = [i * n + j, (i + 1) * n + j, (i + 2) * n + j, (i + 3) * n + j];
-  let [s0, s1, s2, s3] = [C[c0], C[c1], C[c2], C[c3]];
-  let [t0, t1, t2, t3] = [C[c0 + 1], C[c1 + 1], C[c2 + 1], C[c3 + 1]];
-  for (let r = 0, b = j; r < k; r++, b += n) {
-    const x = B[b];
-    const y = B[b + 1];
-    s0 += A[a0 + r] * x;
-    t0 += A[a0 + r] * y;
-    s1 += A[a1 + r] * x;
-    t1 += A[a1 + r] * y;
-    s2 += A[a2 + r] * x;
-    t2 += A[a2 + r] * y;
-    s3 += A[a3 + r] * x;
-    t3 += A[a3 + r] * y;
-  }
-  [C[c0], C[c1], C[c2], C[c3]] = [s0, s1, s2, s3];
-  [C[c0 + 1], C[c1 + 1], C[c2 + 1], C[c3 + 1]] = [t0, t1, t2, t3];
+function addFour(C, place, c0, c1, c2, c3) {
+  C[place] += c0;
+  C[place + 1] += c1;
+  C[place + 2] += c2;
+  C[place + 3] += c3;
 }
