@@ -120,7 +120,7 @@ plt.show()
 # an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
 # [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
 # the centred logit, $f_y - \frac1C \sum_j f_j$, from which every such $g$ falls out. Last, climb the logit until the class
-# appears, and see how little of the picture has changed.
+# appears, and see how much of the picture had to change.
 
 # %% tags=["hide-input"]
 live.photograph(
