@@ -26,7 +26,8 @@ from companion.book.photographs import photographs
 from companion.gradients import logit_gradient
 from companion.live import hosts
 from tests.browser import live_page
-from tests.browser.test_live import Reader, close
+from tests.browser.live_page import Reader
+from tests.browser.test_live import close
 
 KIND = "photograph"
 ROCKET = CIFAR100.index("rocket")
