@@ -125,15 +125,16 @@ export function photograph(host, root) {
   async function takePicture(values) {
     own = values;
     ownOption.hidden = false;
-    await figure.set({ image: "own" });
-    await explainTopClass();
+    await lookAtOwn();
   }
 
   // Of the reader's picture nobody has said what it shows: the network in view does.
-  async function explainTopClass() {
-    const answer = figure.results().after[figure.view.network];
-    if (figure.view.image !== "own" || !answer) return;
-    await figure.set({ y: answer.logits.indexOf(Math.max(...answer.logits)) });
+  async function lookAtOwn() {
+    const network = networks[figure.view.network];
+    if (!network) return figure.set({ image: "own" });
+    figure.stop();
+    const logits = await figure.alone(() => network.forward(own));
+    return figure.set({ image: "own", y: logits.indexOf(Math.max(...logits)) });
   }
 
   const count = names.length;
@@ -160,7 +161,7 @@ export function photograph(host, root) {
         await figure.run((view) => lookWithAll(view, figure.results()));
       }
       loading.hidden = true;
-      await explainTopClass();
+      if (figure.view.image === "own") await lookAtOwn();
     } catch (error) {
       loadNote.textContent = `This failed: ${error.message}.`;
     }

@@ -13,9 +13,8 @@ export function pictureTaker({ root, channels, size, onPicture }) {
 
   async function take(blob) {
     try {
-      const values = await squareOf(blob, channels, size);
+      onPicture(await squareOf(blob, channels, size));
       said.textContent = `Cut to the central square, and scaled to ${size} × ${size}.`;
-      await onPicture(values);
     } catch {
       said.textContent = "This could not be read as a picture. A JPEG or a PNG can.";
     }
