@@ -22,7 +22,7 @@ from benchmarks.faults import calls, files, kills
 from benchmarks.faults.trials import Trials
 from companion.experiments import provenance
 
-RUN_KILLS, BOOK_KILLS = 14, 14
+RUN_KILLS, BOOK_KILLS = 15, 14
 DAMAGES, FULL_DISKS = 8, 6
 CALLS, COMMAND_LINES = 10_000, 2_000
 

@@ -103,7 +103,8 @@ def runs(trials: Trials, folder: Path, kills: int, draw: random.Random) -> None:
         while hit < kills:
             number = draw.choice(SIGNALS)
             alive, written = _kill(_start(killed, *words), draw.uniform(0.3, 1.0) * seconds, number)
-            if not alive:  # it had ended: begin again
+            if not alive:  # it had ended: begin again, and strike earlier
+                seconds *= 0.8
                 shutil.rmtree(killed)
                 if part == "training":
                     killed.mkdir()
@@ -151,6 +152,7 @@ def book(trials: Trials, folder: Path, kills: int, draw: random.Random) -> None:
         process = builds.start(project)
         alive, written = _kill(process, draw.uniform(0.2, 1.0) * seconds, number)
         if not alive:
+            seconds *= 0.8
             for name in ("_build", "_executed", "_runs"):
                 shutil.rmtree(project / name, ignore_errors=True)
             (project / "pytask.lock").unlink(missing_ok=True)

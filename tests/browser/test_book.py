@@ -308,7 +308,9 @@ def test_every_live_figure_comes_alive(visit: Visit, page_names: list[str]) -> N
         page = visit.open(name)
         for place in page.locator(".live-figure").all():
             place.scroll_into_view_if_needed()
-            said = place.locator(".live-summary, .live-found", has_text=re.compile(r"Class|Step|Taylor|map|networks"))
+            said = place.locator(
+                ".live-summary, .live-found", has_text=re.compile(r"Class|Step|Taylor|map|networks")
+            )
             said.wait_for()
             found.append((name, place.get_attribute("data-kind")))
     chapters = [name for name in page_names if name.startswith("_executed/01_softmax")]
