@@ -160,8 +160,8 @@ class Total(nn.Module):
         return logit.sum()
 
 
-def traces() -> dict[str, object]:
-    """Compare Hutchinson's traces of a batch with a loop over curvlinops's operators, probe for probe."""
+def traces() -> Iterable[dict[str, object]]:
+    """Compare a batch's traces with a loop over curvlinops's operators: probe for probe, and to one error."""
     curvlinops = import_module("curvlinops")
     model, x, y = digits()
     x, y, probes = x[:32], y[:32], 8
@@ -183,12 +183,32 @@ def traces() -> dict[str, object]:
             found.append(curvlinops.hutchinson_trace(operator, num_matvecs=probes, distribution=distribution))
         return torch.stack(found)
 
-    # With as many probes of one law both have one standard error; their difference is told in it.
-    a, b = ours(), torch.stack([theirs() for _ in range(2)])
-    error = math.sqrt(float(a.var(dim=0).div(probes).mean()) * 1.5)
-    difference = float((a.mean(dim=0) - b.mean(dim=0)).mean()) / (error / math.sqrt(len(x)))
-    what = f"traces of {len(x)} digits, {probes} probes each (difference in standard errors)"
-    return row(what, ours, theirs, f"curvlinops {version('curvlinops-for-pytorch')}", difference, 5)
+    def draws(count: int) -> Tensor:
+        with torch.no_grad():
+            return trace.taylor(f, x, sigma=0.01, num_probes=count, variant="central")
+
+    def scatter(samples: Tensor) -> float:
+        return float(samples.var(dim=0).mean())
+
+    # The largest difference is told in standard errors of the mean over images.
+    hutchinson, taylor = trace_samples(ours), trace_samples(lambda: draws(8))
+    reference, name = (
+        torch.stack([theirs() for _ in range(3)]),
+        f"curvlinops {version('curvlinops-for-pytorch')}",
+    )
+    count = math.ceil(probes * scatter(taylor) / scatter(hutchinson))
+    for what, work, samples in (
+        (f"Hutchinson, {probes} probes", ours, hutchinson),
+        (f"Taylor, {count} central draws, for the same standard error", lambda: draws(count), taylor),
+    ):
+        error = math.sqrt((scatter(samples) / len(samples) + scatter(reference) / len(reference)) / len(x))
+        difference = abs(float((samples.mean(dim=0) - reference.mean(dim=0)).mean())) / error
+        yield row(f"traces of {len(x)} digits: {what}", work, theirs, name, difference, 5)
+
+
+def trace_samples(work: Callable[[], Tensor], times: int = 4) -> Tensor:
+    """Return the samples of several calls."""
+    return torch.cat([work() for _ in range(times)])
 
 
 def jobs(side: int, classes: int, batch: int) -> dict[str, Work]:
@@ -254,7 +274,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
     where = {"commit": provenance.commit(), "machine": machine}
-    rows = [saliency(), *pixels(), traces()]
+    rows = [saliency(), *pixels(), *traces()]
     pd.DataFrame(rows).assign(**where).to_csv(TRIALS / "peers.csv", index=False, float_format="%.4g")
     pd.DataFrame(scaling()).assign(**where).to_csv(TRIALS / "scaling.csv", index=False, float_format="%.4g")
 

@@ -132,15 +132,17 @@ tell(
     bare=f"{ratio.filter(like='alone').iloc[0] - 1:+.1%}",
     captum=f"{ratio.filter(like='captum').iloc[0]:.2f}",
     quantus=f"{ratio.filter(like='quantus').iloc[0]:.2f}",
-    curvlinops=f"{1 / ratio.filter(like='curvlinops').iloc[0]:.1f}",
+    curvlinops=" and ".join(
+        f"{1 / value:.1f}" for value in ratio.filter(like="curvlinops")
+    ),
     peers_where=trials.where(peers),
 )
 
 # %% [markdown]
 # - Logit-gradients take {glue:text}`captum` of Captum's time.
 # - A perturbation curve takes {glue:text}`quantus` of Quantus's time (`PixelFlipping`, the same curve), and differs from its bare forward passes by {glue:text}`bare`.
-# - Per-sample Hessian traces are {glue:text}`curvlinops` times as fast as a loop over curvlinops's operators with as many probes, which is how one gets a trace
-#   *for each image* from a library made for weights.
+# - Hessian traces for each image are {glue:text}`curvlinops` times as fast as a loop over curvlinops's operators, by Hutchinson's estimator with as many probes and by Taylor's to the same standard error.
+#   A loop is how one gets a trace *for each image* from a library made for weights. (There the difference is told in standard errors.)
 #
 # ({glue:text}`peers_where`.) The training step beside the released code's loop is in {doc}`../book/reproduce`.
 #
@@ -174,5 +176,5 @@ tell(
 # :::{admonition} What you just saw
 # - **Faults.** {glue:text}`fault_lost` of {glue:text}`fault_tried` trials were lost.
 # - **Mutants.** The tests notice {glue:text}`mutant_share` of {glue:text}`mutant_tried` small changes ({glue:text}`mutant_interval`).
-# - **Speed.** A perturbation curve differs from its forward passes by {glue:text}`bare`; traces for each image are {glue:text}`curvlinops` times as fast as a loop.
+# - **Speed.** A perturbation curve differs from its forward passes by {glue:text}`bare`; traces for each image are {glue:text}`curvlinops` times as fast as a loop over another library's operators.
 # :::
