@@ -14,8 +14,8 @@ from pipeline.chapter import Chapter
 request = project.request()
 ours = project.made_for_notebooks(project.plan())
 folders = {path.parent for path in ours}
-READERS = {paths.ROOT / "companion" / name for name in ("experiments/shelf.py", "book/trials.py")}
-"""The modules that a chapter reaches if it can read committed results."""
+RECORDS = paths.ROOT / "companion" / "experiments" / "shelf.py"
+"""The module that a chapter reaches if it can read the records of trained networks."""
 
 
 def earlier_results() -> str:
@@ -43,7 +43,7 @@ def define(source: Path) -> None:
     files = chapter.files(paths.ROOT)
     decides = chapter.key(request.parameters, files, paths.ROOT)
     reads: object = PythonNode(value="nothing", hash=True)
-    if READERS & set(files):
+    if RECORDS in files:
         decides, reads = decides + results, list(ours)
     kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
