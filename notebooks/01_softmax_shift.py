@@ -577,3 +577,44 @@ tell(
 # - The cure costs the density: what is immune to $g$ knows the probabilities alone.
 # - You should not have accepted the wager.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* {prf:ref}`prf-shift-invariance` says that a shift leaves the probabilities alone. Show the converse: if two
+# classifiers have the same probabilities at every input, then they differ by a shift, and by nothing else.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# By {eq}`eq-shift-loss`, $\log p_i = f_i - \log \sum_j \exp f_j$. If $\tilde p_i = p_i$ for every class, then
+#
+# $$
+# \tilde f_i - f_i = \log \sum_{j=1}^C \exp \tilde f_j - \log \sum_{j=1}^C \exp f_j .
+# $$
+#
+# There is no $i$ on the right. So the difference is one function of the input, the same for every class, and that function is $g$. What the
+# answers leave open in the logits is a shift and nothing more.
+# :::
+#
+# **2.** *At the live figure.* Choose "a picture" and set the precision to float32. How large must $g$ be before a probability of 0.8 can be wrong
+# by a hundredth? Work it out, and then turn the strength up until the first row of the table says so. (Numbers of single precision
+# have 24 binary digits.)
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Between $2^{19}$ and $2^{20}$ neighbouring numbers of single precision lie $2^{19-23} = \frac1{16}$ apart. Each logit is
+# rounded by up to half of that, so the difference of two logits is off by up to $\frac1{16}$. A probability moves by $p(1-p)$ times
+# as much, which is $0.16 / 16 = 0.01$. So it takes a $g$ of about $2^{19}$, half a million. Rounding may be kinder, and at some strengths it
+# is: this is how large the error *can* be.
+# :::
+#
+# **3.** *What would happen if* every class had a picture of its own, $\tilde f_i = f_i + s \langle \mathbf{x}, T_i \rangle$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Each logit's map would show its own picture, and the trick would be noticed. The log-odds of two classes now move by $s \langle \mathbf{x}, T_i - T_k
+# \rangle$, so probabilities and predictions change. By {eq}`eq-shift-loss-gradient` the loss-gradient changes by $s\,(-T_i + \sum_j \tilde p_j T_j)$, beside what
+# the new probabilities do to its other terms. Only what all classes have in common is free.
+# :::

@@ -672,3 +672,42 @@ tell(told, noise_kind=kind)
 # - There is a distinction worth keeping. Logit-gradients can be anything while the classifier stays
 #   *exactly* the same. For loss-gradients one has to change the classifier, if only by a little.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Derive {eq}`eq-ripple-one-logit`, and conclude that no loss moves by more than $\epsilon$.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Only the logit of class $k$ has changed, so
+#
+# $$
+# \log \sum_j \exp \tilde f_j = \log \Big( \sum_j \exp f_j + (e^g - 1) \exp f_k \Big)
+# = \log \sum_j \exp f_j + \log\big(1 + p_k (e^g - 1)\big) .
+# $$
+#
+# The loss is this minus $\tilde f_i = f_i + \delta_{ik}\, g$, which gives {eq}`eq-ripple-one-logit`. As $p_k$ runs from 0 to 1, the last
+# logarithm runs from 0 to $g$ and never turns back. For $i \neq k$ the loss therefore moves by something between 0 and $g$; for $i = k$ by
+# something between $-g$ and 0. Either is at most $|g| \le \epsilon$.
+# :::
+#
+# **2.** *At the live figure.* Add the ripple to "the loss, as printed", look at "a peak near it", and set the height to 0.1. What will the table give
+# for the sum of $\exp(-\text{loss})$? Decide before you look. Then add the ripple to one logit instead.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# At a peak $g = \epsilon$, and by {eq}`eq-ripple-sum` the sum is $e^{-0.1} = 0.904837$, whatever the image and the class. With the ripple on
+# one logit it is 1, because a softmax makes the probabilities.
+# :::
+#
+# **3.** *What would happen if* one halved the height $\epsilon$ and doubled the frequency $m$, again and again?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The bound on the loss, $\epsilon$, halves each time. The bound on the gradient, $m \epsilon D$, stays. In the limit there is no wave left to be
+# seen in the loss, and the gradient is as wrong as it was. Somebody pays: the second derivative along the wave is of the size
+# $m^2 \epsilon$, and doubles each time. A bound on the curvature would rule such ripples out.
+# :::

@@ -659,3 +659,43 @@ tell(
 # - **The format counts by $\sigma$.** What is lost in the subtraction grows as $1/\sigma^2$. On one GPU, {glue:text}`gpu_short`
 # - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Eq. 4 asks for a double backward pass all the same, for its norm, unless the norm is taken from the pair. Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Take $f(x) = x^4$ on the line. Compute the mean of one forward sample exactly, and compare its bias with {eq}`eq-trace-bias`.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# With $v = \sigma u$ the odd powers of $v$ average out, $\mathbb{E}\,v^2 = \sigma^2$ and $\mathbb{E}\,v^4 = 3\sigma^4$. So $\mathbb{E}\,\big((x+v)^4 - x^4\big) =
+# 6 x^2 \sigma^2 + 3 \sigma^4$, and times $2/\sigma^2$ this is $12 x^2 + 6 \sigma^2$. The first term is the second derivative. The bias is
+# $6\sigma^2$, and $\frac{\sigma^2}{4} \Delta^2 f$ with $\Delta^2 f = 24$ says the same. There are no further terms, because $f$ has no sixth derivative.
+# :::
+#
+# **2.** *At the live figure.* Take the forward estimator at $\sigma = 0.01$ and look at the width of the histogram. How wide will it be at $\sigma = 0.1$? And
+# the central estimator's? Decide before you move the slider.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Nearly all of the forward estimator's scatter is the gradient's term, whose standard deviation is $2 \|\nabla f\| / \sigma$. A step ten times as long makes it
+# ten times as narrow. The central estimator has no such term, and by {prf:ref}`prf-trace-variance` its width does not depend on $\sigma$ at all, as long as
+# the function is nearly quadratic. Over a step of 0.1 the network is that no longer. For a patch in the middle of the
+# first test digit we found a standard deviation of about 270 for the forward estimator, and then 27; for the central one about 10, and then 6.
+# :::
+#
+# **3.** *What would happen if* one drew forward samples in pairs, the second with $-\mathbf{v}$ where the first had $\mathbf{v}$, and averaged the two?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The mean of the two is
+#
+# $$
+# \tfrac12 \cdot \tfrac{2}{\sigma^2} \Big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) + f(\mathbf{x}-\mathbf{v}) - f(\mathbf{x}) \Big)
+# = \tfrac{1}{\sigma^2} \Big( f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2 f(\mathbf{x}) \Big) ,
+# $$
+#
+# one central sample. Two independent forward samples cost the same two passes and have half the variance of one. This pair has none of the gradient's
+# noise at all.
+# :::

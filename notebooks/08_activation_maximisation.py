@@ -677,3 +677,41 @@ pd.DataFrame(rows).T
 # - On CIFAR-100's first ten classes: {glue:text}`cifar_rise`.
 # - A face that no answer depends on appears in every picture.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Let $f = -\frac a2 x^2$ on the line. After many steps of {eq}`eq-climb-langevin`, what is the variance of $x$? Compare it with the density's own, $1/a$.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# One step is $x \leftarrow (1 - \frac{\alpha a}{2})\,x + \sqrt{\alpha T}\,n$. A variance $v$ that stays as it is satisfies $v = (1 - \frac{\alpha a}{2})^2 v + \alpha T$, hence
+#
+# $$
+# v = \frac{T}{a} \cdot \frac{1}{1 - \alpha a / 4} .
+# $$
+#
+# At $T = 1$ it is a little too large, by the error of the order of the step; that is the term with the squared precision in `predicted`. The
+# temperature multiplies the variance, and at $T = 0$ nothing is left but the mode.
+# :::
+#
+# **2.** *At the live figure.* Climb with activation maximisation until the probability of the class is above 0.99, and note the logit. Take fifty steps more. How much can
+# $\log p_i$ have risen in them, and where did the rest of the rise go?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# It can have risen by at most $-\log 0.99 \approx 0.01$. What the logit gained beyond that went, by {eq}`eq-climb-parts`, into the other
+# classes' part or into the mean logit. The curve of the probability lies flat on its ceiling while that of the logit goes on climbing: the picture
+# still changes, and no longer for the sake of the decision.
+# :::
+#
+# **3.** *What would happen if* all logits were doubled, and Langevin dynamics ran at $T = 1$? What becomes of the shares of the two humps in the plane?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# No answer changes, but the density is squared, and normalised again. For Langevin dynamics it is the same as halving $T$ and doubling $\alpha$: the samples crowd nearer to
+# the summits. The square of a Gaussian of weight $w$ and width $s$ in the plane has the mass $w^2 / (4 \pi s^2)$. For our two humps $w/s$ is in the proportion of $0.8/0.8$ to
+# $0.2/0.4$, two to one, and the masses are as four to one. By a coincidence of our numbers the shares stay near 80 and 20 %; with other widths they would not.
+# :::

@@ -638,3 +638,34 @@ tell(
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* The paper scores a network with a thousand samples. How wide is the 95 % interval of a score near one half? How many samples does it take to bring it
+# down to one point on either side?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# A share $p$ among $n$ samples has the standard error $\sqrt{p(1-p)/n}$, here $\sqrt{0.25/1000} = 0.0158$, and $1.96$ of these are 3.1 points to either side. One point takes
+# $n = 0.25 \cdot (1.96 / 0.01)^2 = 9604$ samples, ten times as many. This is the chance of the samples alone. Another training of the same network comes on top.
+# :::
+#
+# **2.** *At the live figure.* Climb with $\alpha = 0.1$ and note how many steps each network needs until the probability is above 0.99. Then set $\alpha = 0.01$. What do you expect?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# A tenth of the step needs about ten times as many of them, as long as the gradient does not change much on the way. From twenty noisy starts, for class 5 and with $\alpha = 0.1$, we counted about 74 steps
+# for the baseline and about 61 for the network trained with a gradient norm, in the median. With $\alpha = 0.01$ neither had arrived after 120. A fixed number of steps of a fixed size is thus a part of the
+# recipe, and a sample may be bad because it is unfinished.
+# :::
+#
+# **3.** *What would happen if* each network were the judge of its own samples? And if it drew one good picture a class a hundred times?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# In the first case scores would be near 100 % for all: the climb goes on until the network says yes. In the second the score would not notice. It asks of each picture whether it is recognised, never whether
+# it has been seen before. A measure of variety would have to be set beside it.
+# :::

@@ -582,3 +582,32 @@ tell(
 #   map that resembles the data as the score of a hidden density. That density is fixed only together with the mean logit; the
 #   maps agree with the reading as far as the numbers above go.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* In {eq}`eq-maps-self`, suppose that the image and its map are orthogonal. How large must $s$ be for the new map to have a cosine of 0.99 with the image?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The cosine is $s\|\mathbf{x}\| / \sqrt{\|\nabla f_y\|^2 + s^2 \|\mathbf{x}\|^2}$. Setting it to 0.99 gives $s \|\mathbf{x}\| = \frac{0.99}{\sqrt{1 - 0.99^2}} \|\nabla f_y\| \approx 7 \|\nabla f_y\|$. Seven times its own length,
+# and the network's map has turned into the image.
+# :::
+#
+# **2.** *With one line.* Turn the sign of the strength round: `strength = -5 * float(...)`. Now $g$ says that *dark* images are likely. What do the two measures say of the new maps?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Next to nothing. Smoothness is a correlation, which is the same for a map and for its negative, and edge correlation looks at the absolute value. On the hundred digits we found 0.787 and 0.570 with the one sign, and 0.787 and 0.571 with the
+# other. Two densities that say the opposite of each other are equally well aligned.
+# :::
+#
+# **3.** *What would happen if* all logits of a network were multiplied by ten? What becomes of its maps, of the two measures, and of the three parts of {eq}`eq-maps-terms`?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Each map is ten times as long and otherwise the same, and both measures are blind to length. The probabilities do change: the network becomes surer of what it answers. So the parts shift. The one that decides is $10 \sum_j \tilde p_j (\nabla f_y - \nabla
+# f_j)$, with the new probabilities $\tilde p_j$ of the other classes, and where the answer is right it becomes a smaller part of the map. The centred logit and the mean logit are both multiplied by ten, so the share of the free part stays as it is.
+# :::
