@@ -675,7 +675,7 @@ tell(told, noise_kind=kind)
 #
 # ## Exercises
 #
-# **1.** *With pencil and paper.* Derive {eq}`eq-ripple-one-logit`, and conclude that no loss moves by more than $\epsilon$.
+# **1.** *With pencil and paper.* Derive {eq}`eq-ripple-one-logit`, and conclude that $\epsilon$ bounds the change of every loss.
 #
 # :::{admonition} Solution
 # :class: dropdown
@@ -683,8 +683,11 @@ tell(told, noise_kind=kind)
 # Only the logit of class $k$ has changed, so
 #
 # $$
-# \log \sum_j \exp \tilde f_j = \log \Big( \sum_j \exp f_j + (e^g - 1) \exp f_k \Big)
-# = \log \sum_j \exp f_j + \log\big(1 + p_k (e^g - 1)\big) .
+# \begin{aligned}
+# \log \sum_j \exp \tilde f_j
+# &= \log \Big( \sum_j \exp f_j + (e^g - 1) \exp f_k \Big) \\
+# &= \log \sum_j \exp f_j + \log\big(1 + p_k (e^g - 1)\big) .
+# \end{aligned}
 # $$
 #
 # The loss is this minus $\tilde f_i = f_i + \delta_{ik}\, g$, which gives {eq}`eq-ripple-one-logit`. As $p_k$ runs from 0 to 1, the last
