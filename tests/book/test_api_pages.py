@@ -1,9 +1,12 @@
-"""The API pages say which chapters use a function, and what they document has examples."""
+"""The API pages say which chapters use a function; the functions that readers call have examples."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
+import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -71,3 +74,14 @@ def test_the_line_names_and_links_the_chapters(used_in: ModuleType) -> None:
         "Used in: :doc:`chapter 5 </_executed/05_trace_estimators>`, "
         ":doc:`chapter 18 </_executed/18_yardstick>`"
     )
+
+
+@pytest.mark.parametrize("area", ["gradients", "sampling", "mixture", "fooling", "metrics"])
+def test_every_function_of_these_areas_on_the_api_pages_has_an_example(area: str) -> None:
+    text = (builds.ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    documented = re.findall(rf"automodule:: (companion\.{area}\S*)\n   :members:", text)
+    assert documented
+    for name in documented:
+        functions = inspect.getmembers(importlib.import_module(name), inspect.isfunction)
+        public = [f for key, f in functions if not key.startswith("_") and f.__module__ == name]
+        assert [f.__name__ for f in public if ">>>" not in (inspect.getdoc(f) or "")] == []
