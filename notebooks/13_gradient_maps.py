@@ -61,6 +61,31 @@ smaller = strongest("cifar100", "pixel_perturbation", CIFAR[:1])
 tell(lead_networks=lead.described(), lead_notes=lead.notes())
 
 # %% [markdown]
+# (your-own-picture)=
+# ## Your own picture
+#
+# Begin with a picture of your own. Four small networks, trained on CIFAR-100 in four ways ([](07_training.ipynb)), run in your browser:
+# what you choose stays on this page, and nothing is uploaded. They know a hundred classes, and a picture of anything else is taken
+# for one of these. Ask for the map of the first class and of an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
+# [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
+# the centred logit, $f_y - \frac1C \sum_j f_j$, from which every such $g$ falls out. Last, climb the logit until the class
+# appears, and see how much of the picture had to change.
+
+# %% tags=["hide-input"]
+small_runs = {
+    name: found[0]
+    for name in runs.METHODS
+    if (found := runs.find_all(*CIFAR, name))
+}
+live.photograph(
+    {
+        MODEL_LABELS[name]: run.model()
+        for name, run in small_runs.items()
+    },
+    *photographs(), CIFAR100,
+)
+
+# %% [markdown]
 # ## On the paper's data
 #
 # The maps are $\nabla_{\mathbf{x}} f_y(\mathbf{x})$, the gradient of the true class's logit, with its sign. Orange pixels raise the
@@ -80,16 +105,11 @@ plt.show()
 # To have photographs beside the maps, we take four that anyone may show: a raccoon, a rocket, a cup and a woman, which
 # are classes of CIFAR-100, cut to its 32 pixels. (They are example pictures of SciPy and of scikit-image, in the public domain or under
 # CC0; `book/images/photographs.txt` has their sources.) The paper's network is too large for its weights to be kept in this book,
-# so here the small networks of [](07_training.ipynb) look at them, and this you can execute. They have never seen these
+# so here the four small networks look at them, and this you can execute. They have never seen these
 # pictures.
 
 # %%
 photos, things = (part.to(device) for part in photographs())
-small_runs = {
-    name: found[0]
-    for name in runs.METHODS
-    if (found := runs.find_all(*CIFAR, name))
-}
 looked = {}
 for name, run in small_runs.items():
     network = run.model().to(device)
@@ -110,26 +130,6 @@ for column, (name, (gradients, p)) in enumerate(looked.items(), start=1):
         ax.set_xlabel(f"p = {value:.2g}", fontsize=9)
 figure.suptitle("Free photographs, through four small networks")
 plt.show()
-
-# %% [markdown]
-# (your-own-picture)=
-# ## Your own picture
-#
-# Now bring a picture of your own. The four networks run in your browser: what you choose stays on this page, and nothing is uploaded. They
-# know a hundred classes, and a picture of anything else is taken for one of these. Ask for the map of the first class and of
-# an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
-# [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
-# the centred logit, $f_y - \frac1C \sum_j f_j$, from which every such $g$ falls out. Last, climb the logit until the class
-# appears, and see how much of the picture had to change.
-
-# %% tags=["hide-input"]
-live.photograph(
-    {
-        MODEL_LABELS[name]: run.model()
-        for name, run in small_runs.items()
-    },
-    *photographs(), CIFAR100,
-)
 
 # %% [markdown]
 # ## Four networks, the same digits
