@@ -2,6 +2,7 @@
 PYTHON ?= python3
 export TIER SEED FRESH
 
-.PHONY: help setup book test lint serve bench clean
-help setup book test lint serve bench clean:
+TARGETS := help setup book pdf dist launch test lint serve bench faults mutants clean
+.PHONY: $(TARGETS)
+$(TARGETS):
 	@$(PYTHON) -m companion $@

@@ -12,8 +12,11 @@ def main() -> int:
     words = sys.argv[1:]
     if words and words[0] in clone.COMMANDS:
         clone.main(words)
-    from companion import cli  # Here, since it needs the packages that `clone` installs.
-
+    try:
+        from companion import cli  # Here, since it needs the packages that `clone` installs.
+    except KeyboardInterrupt:  # PyTorch takes a while to import.
+        print("\nstopped", file=sys.stderr)
+        return 130
     return cli.main(words)
 
 

@@ -208,6 +208,11 @@ _MEANINGS = {
     "checkpointing is not compatible": CHECKPOINTING,
     "torch.utils.checkpoint": CHECKPOINTING,
     "saved tensor hooks": CHECKPOINTING,
+    "does not require grad": (
+        "no gradient leads from the logits back to the images: the model's forward runs under "
+        "torch.no_grad(), detaches what it computes, or returns numbers that do not depend on the images. "
+        "Take that out, or ask for the gradient of the part before it."
+    ),
     "differentiate twice": _ONCE,
     "once_differentiable": _ONCE,
     "setup_context": (

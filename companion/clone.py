@@ -23,14 +23,22 @@ MADE = VENV / "made"
 SOURCES = ("requirements.lock", "pyproject.toml")
 INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OLDEST = (3, 11)
+TOOLS = ROOT / ".tools"
+NEED_TOOLS = ("bench", "mutants")
+"""The commands that need `benchmarks/tools.lock`: peers to compare with, and the maker of mutants."""
 COMMANDS = {
     "help": "what can be made",
     "setup": "make .venv, with everything in it",
     "book": "train, evaluate, execute the chapters, build the book (TIER=small SEED=0 FRESH=1)",
+    "pdf": "print the book: a PDF beside its pages, made by Chromium",
+    "dist": "pack the book and its PDF as one archive that opens from the disk",
+    "launch": "write the notebooks that open on Colab, if _config.yml names the repository",
     "test": "run the tests",
     "lint": "ruff, pyright, and what may import what",
     "serve": "serve the book on 127.0.0.1",
     "bench": "run the benchmarks; results are written beside them",
+    "faults": "kill, damage and misuse what there is; the table goes to results/trials/",
+    "mutants": "change the library in small ways, and see which changes no test notices; likewise",
     "clean": "remove what was built; trained runs and committed results stay",
 }
 
@@ -62,6 +70,8 @@ def main(words: list[str]) -> NoReturn:
         {"help": tell, "clean": clean}[command]()
         sys.exit()
     make_environment()
+    if command in NEED_TOOLS:
+        add_tools()
     if not programs:
         sys.exit()
     *first, last = programs
@@ -78,6 +88,9 @@ def _programs(command: str) -> list[list[str]]:
         "setup": [],
         "clean": [],
         "book": [["-m", "pipeline"]],
+        "pdf": [["-m", "pipeline"], ["-m", "pipeline.pdf"]],
+        "dist": [["-m", "pipeline"], ["-m", "pipeline.dist"]],
+        "launch": [["-m", "pipeline.launch"]],
         "test": [["-m", "pytest", "--numprocesses", "logical", "--maxprocesses", "4"]],
         "lint": [
             ["-m", "ruff", "check", "."],
@@ -89,6 +102,8 @@ def _programs(command: str) -> list[list[str]]:
             ["-m", "http.server", "--bind", "127.0.0.1", "--directory", str(ROOT / "_build/html"), "8000"]
         ],
         "bench": [[str(file)] for file in sorted((ROOT / "benchmarks").glob("bench_*.py"))],
+        "faults": [["-m", "benchmarks.faults"]],
+        "mutants": [["-m", "benchmarks.mutants"]],
     }[command]
 
 
@@ -115,6 +130,18 @@ def make_environment() -> None:
         if status := subprocess.run(step, check=False).returncode:
             sys.exit(status)
     MADE.touch()
+
+
+def add_tools() -> None:
+    """Install what `NEED_TOOLS` need into a folder of its own, and let Python look there, too."""
+    lock, made = ROOT / "benchmarks/tools.lock", TOOLS / "made"
+    if not made.exists() or made.stat().st_mtime < lock.stat().st_mtime:
+        shutil.rmtree(TOOLS, ignore_errors=True)
+        options = ["--no-deps", "--require-hashes", "--target", str(TOOLS), "--requirement", str(lock)]
+        if status := subprocess.run([PYTHON, *INSTALL, *options], check=False).returncode:
+            sys.exit(status)
+        made.touch()
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(TOOLS)]))
 
 
 def _is_sound() -> bool:

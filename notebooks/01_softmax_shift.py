@@ -22,12 +22,12 @@
 # {cite:p}`srinivas2021rethinking`. We go through that line, and then carry it out on a network that was
 # trained in the ordinary way.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
 
-# %%
+# %% tags=["hide-input"]
 from functools import partial
 
 import pandas as pd
@@ -66,6 +66,27 @@ tell(accuracy=100 * float(right.double().mean()), test_images=len(x))
 # The network is the book's baseline, which gets {glue:text}`accuracy:.1f` % of {glue:text}`test_images` test
 # images right. Nothing about it is special. Any classifier that ends in a softmax would do.
 #
+# Here it is, to play with. Your browser computes this very network, in double precision, whenever you move
+# something; there is no server behind the page. Choose an image and a picture $T$, or draw them, and turn up the
+# strength with which $T$ is added to every score. What is called unchanged was computed with the addition like
+# everything else, so that the numbers show what rounding leaves of it. In float32 (the last of the links) rounding
+# gets the better of the softmax.
+
+# %% tags=["hide-input"]
+hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
+first_of = [
+    int((y == label).nonzero()[0])
+    for label in range(min(10, images.num_classes))
+]
+picked = [hesitant, *first_of]
+live.fooling(
+    model, x[picked], y[picked], images.class_names,
+    run=runs.find(tier, dataset, "baseline", seed), indices=picked,
+)
+
+# %% [markdown]
+# How can that be?
+#
 # ## The observation
 #
 # A classifier turns an input $\mathbf{x} \in \mathbb{R}^D$ into $C$ *logits* $f_1(\mathbf{x}), \dots,
@@ -76,7 +97,7 @@ tell(accuracy=100 * float(right.double().mean()), test_images=len(x))
 # $$ (eq-shift-softmax)
 #
 # The loss for class $i$ is $\ell_i = -\log p_i$. Two gradients with respect to the input are in use as
-# saliency maps: the *logit-gradient* $\nabla_{\mathbf{x}} f_i$ and the *loss-gradient* $\nabla_{\mathbf{x}}
+# saliency maps: the {term}`logit-gradient` $\nabla_{\mathbf{x}} f_i$ and the {term}`loss-gradient` $\nabla_{\mathbf{x}}
 # \ell_i$.
 #
 # ````{prf:proposition} Shift invariance
@@ -144,7 +165,6 @@ fooled = {
     ).eval()
     for name, picture in targets.items()
 }
-hesitant = int((probabilities.amax(dim=1) - 0.8).abs().argmin())
 one, label = x[hesitant : hesitant + 1], int(probabilities[hesitant].argmax())
 
 # %% [markdown]
@@ -192,24 +212,6 @@ tell(
 # Of the {glue:text}`test_images` test images, the number that the second network classifies differently
 # from the first is {glue:text}`predictions_changed`.
 #
-# Now do it yourself. Below, your browser computes this very network, in double precision, whenever you move
-# something; there is no server behind the page. Choose an image or draw one, choose the class to be explained and
-# the function $g$, and draw your own $T$. What is called "unchanged" is computed through $f + g$ like everything
-# else, so that the table shows what rounding leaves of it. Set the precision to float32 and turn the strength up,
-# and you will see rounding get the better of the softmax.
-
-# %% tags=["hide-input"]
-first_of = [
-    int((y == label).nonzero()[0])
-    for label in range(min(10, images.num_classes))
-]
-picked = [hesitant, *first_of]
-live.fooling(
-    model, x[picked], y[picked], images.class_names,
-    run=runs.find(tier, dataset, "baseline", seed), indices=picked,
-)
-
-# %% [markdown]
 # ## How exactly are the answers unchanged?
 #
 # {prf:ref}`prf-shift-invariance` is exact. A computer is not: it adds $g$ to $f$, rounds, and subtracts
@@ -482,7 +484,7 @@ tell(
 # f_i - \frac1C \sum_{j=1}^C f_j = \frac1C \sum_{j=1}^C \log \frac{p_i}{p_j} .
 # $$ (eq-shift-centred)
 #
-# This *centred logit* is the mean log-odds of class $i$ against every class. It takes one line of code, `audit.centred(model)`, and the line may be applied to a
+# This {term}`centred logit` is the mean log-odds of class $i$ against every class. It takes one line of code, `audit.centred(model)`, and the line may be applied to a
 # classifier that somebody else has tampered with.
 
 # %%
@@ -574,4 +576,45 @@ tell(
 #   Differences of logits, log-probabilities and centred logits were not; the gradient of the centred logit moved by at most {glue:text}`cured_worst`.
 # - The cure costs the density: what is immune to $g$ knows the probabilities alone.
 # - You should not have accepted the wager.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* {prf:ref}`prf-shift-invariance` says that a shift leaves the probabilities alone. Show the converse: if two
+# classifiers have the same probabilities at every input, then they differ by a shift, and by nothing else.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# By {eq}`eq-shift-loss`, $\log p_i = f_i - \log \sum_j \exp f_j$. If $\tilde p_i = p_i$ for every class, then
+#
+# $$
+# \tilde f_i - f_i = \log \sum_{j=1}^C \exp \tilde f_j - \log \sum_{j=1}^C \exp f_j .
+# $$
+#
+# There is no $i$ on the right. So the difference is one function of the input, the same for every class, and that function is $g$. What the
+# answers leave open in the logits is a shift and nothing more.
+# :::
+#
+# **2.** *At the live figure.* Choose "a picture" and set the precision to float32. How large must $g$ be before a probability of 0.8 can be wrong
+# by a hundredth? Work it out, and then turn the strength up until the first row of the table says so. (Numbers of single precision
+# have 24 binary digits.)
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Between $2^{19}$ and $2^{20}$ neighbouring numbers of single precision lie $2^{19-23} = \frac1{16}$ apart. Each logit is
+# rounded by up to half of that, so the difference of two logits is off by up to $\frac1{16}$. A probability moves by $p(1-p)$ times
+# as much, which is $0.16 / 16 = 0.01$. So it takes a $g$ of about $2^{19}$, half a million. Rounding may be kinder, and at some strengths it
+# is: this is how large the error *can* be.
+# :::
+#
+# **3.** *What would happen if* every class had a picture of its own, $\tilde f_i = f_i + s \langle \mathbf{x}, T_i \rangle$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Each logit's map would show its own picture, and the trick would be noticed. The log-odds of two classes now move by $s \langle \mathbf{x}, T_i - T_k
+# \rangle$, so probabilities and predictions change. By {eq}`eq-shift-loss-gradient` the loss-gradient changes by $s\,(-T_i + \sum_j \tilde p_j T_j)$, beside what
+# the new probabilities do to its other terms. Only what all classes have in common is free.
 # :::

@@ -23,12 +23,12 @@
 # differ by as much as you like {cite:p}`srinivas2021rethinking`. Its argument has a slip in it, which can
 # be mended. Then it makes a remark about confident samples, which we measure.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
 
-# %%
+# %% tags=["hide-input"]
 import math
 from collections.abc import Callable
 
@@ -60,6 +60,17 @@ y = images.y_test[:count].to(device)
 with torch.no_grad():
     probability = model(x).softmax(dim=1).gather(1, y[:, None])[:, 0]
 by_confidence, D = probability.argsort(), x[0].numel()
+
+# %% [markdown]
+# Here are two such ripples to play with, on images from uncertain to confident: on the loss, as the appendix has it,
+# and on one logit, which makes it a classifier. The first is as high as $\epsilon$ says, and as steep as $m \epsilon$.
+# The bounds are printed beside what is measured. Watch the sum of $\exp(-\tilde\ell_i)$ in the second link: it gives
+# the game away.
+
+# %% tags=["hide-input"]
+ranks = [int(q * (count - 1)) for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)]
+offered = by_confidence[ranks]
+live.ripple(model, x[offered], y[offered], images.class_names)
 
 # %% [markdown]
 # Everything in this chapter is computed in double precision, because it is about small numbers.
@@ -401,16 +412,6 @@ plt.show()
 # negative for the true class. It also grows fainter, by orders of magnitude, as the images grow more certain
 # (see the numbers below the maps). But so does the map that it covers.
 #
-# Here are both ripples to play with, on images from uncertain to confident. The bounds are printed beside what is
-# measured. Take the ripple on the loss, a confident image and a "peak", and turn the height up and down: the sum of
-# $\exp(-\tilde\ell_i)$ gives the game away.
-
-# %% tags=["hide-input"]
-ranks = [int(q * (count - 1)) for q in (0.0, 0.03, 0.1, 0.3, 0.6, 0.9)]
-offered = by_confidence[ranks]
-live.ripple(model, x[offered], y[offered], images.class_names)
-
-# %% [markdown]
 # ## Confident samples
 #
 # The appendix ends with a second remark. On confident samples loss and loss-gradient are close to zero, so
@@ -670,4 +671,46 @@ tell(told, noise_kind=kind)
 #   {glue:text}`loss_unsure` on the others.
 # - There is a distinction worth keeping. Logit-gradients can be anything while the classifier stays
 #   *exactly* the same. For loss-gradients one has to change the classifier, if only by a little.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Derive {eq}`eq-ripple-one-logit`, and conclude that $\epsilon$ bounds the change of every loss.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Only the logit of class $k$ has changed, so
+#
+# $$
+# \begin{aligned}
+# \log \sum_j \exp \tilde f_j
+# &= \log \Big( \sum_j \exp f_j + (e^g - 1) \exp f_k \Big) \\
+# &= \log \sum_j \exp f_j + \log\big(1 + p_k (e^g - 1)\big) .
+# \end{aligned}
+# $$
+#
+# The loss is this minus $\tilde f_i = f_i + \delta_{ik}\, g$, which gives {eq}`eq-ripple-one-logit`. As $p_k$ runs from 0 to 1, the last
+# logarithm runs from 0 to $g$ and never turns back. For $i \neq k$ the loss therefore moves by something between 0 and $g$; for $i = k$ by
+# something between $-g$ and 0. Either is at most $|g| \le \epsilon$.
+# :::
+#
+# **2.** *At the live figure.* Add the ripple to "the loss, as printed", look at "a peak near it", and set the height to 0.1. What will the table give
+# for the sum of $\exp(-\text{loss})$? Decide before you look. Then add the ripple to one logit instead.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# At a peak $g = \epsilon$, and by {eq}`eq-ripple-sum` the sum is $e^{-0.1} = 0.904837$, whatever the image and the class. With the ripple on
+# one logit it is 1, because a softmax makes the probabilities.
+# :::
+#
+# **3.** *What would happen if* one halved the height $\epsilon$ and doubled the frequency $m$, again and again?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The bound on the loss, $\epsilon$, halves each time. The bound on the gradient, $m \epsilon D$, stays. In the limit there is no wave left to be
+# seen in the loss, and the gradient is as wrong as it was. Somebody pays: the second derivative along the wave is of the size
+# $m^2 \epsilon$, and doubles each time. A bound on the curvature would rule such ripples out.
 # :::

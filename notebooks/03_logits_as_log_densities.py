@@ -77,7 +77,7 @@ generator = torch.Generator().manual_seed(seed)
 # \nabla_{\mathbf{x}} \log p_\theta(\mathbf{x} \mid y = i) = \nabla_{\mathbf{x}} f_i(\mathbf{x}) .
 # $$ (eq-logits-score)
 #
-# The gradient of a log-density is called its *score*. A logit-gradient is the score of the class-conditional density, and no $Z$ appears in it.
+# The gradient of a log-density is called its {term}`score`. A {term}`logit-gradient` is the score of the class-conditional density, and no $Z$ appears in it.
 #
 # Two things are easily read into this that it does not say.
 #
@@ -570,4 +570,45 @@ tell(
 # - **A sure network maps the other classes.** The part that decides vanishes. The next is a function of tiny probabilities, which training hardly sees.
 # - **Classification does not teach a density.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density; and perfect probabilities with centred logits have a wrong score, too. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [](07_training.ipynb) on.
 # - **Score-matching does teach it.** How a loss can match a score that nobody can see is the next chapter.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Take two classes. Write the first two parts of {eq}`eq-logits-three` for $i = 1$ in terms of $\nabla f_1 - \nabla f_2$.
+# When does the second part vanish? How large is the first, beside the centred map, at $p_1 = 0.99$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# With $p_1 + p_2 = 1$ we have $\nabla \log p_1 = p_2\,(\nabla f_1 - \nabla f_2)$ and $\nabla \log p_2 = -p_1\,(\nabla f_1 - \nabla f_2)$. So the first
+# part is $p_2\,(\nabla f_1 - \nabla f_2)$, and the second is
+#
+# $$
+# -\tfrac12 \big(\nabla \log p_1 + \nabla \log p_2\big) = \tfrac12\,(p_1 - p_2)\,(\nabla f_1 - \nabla f_2) .
+# $$
+#
+# They add up to $\frac12 (\nabla f_1 - \nabla f_2)$, the gradient of the centred logit. The second part vanishes where the network hesitates, at
+# $p_1 = \frac12$. The first is $2 p_2$ times the centred map: at $p_1 = 0.99$ a fiftieth of it.
+# :::
+#
+# **2.** *With one line.* In the first cell that makes the mixture, give the classes equal weight: `weights=torch.tensor([1.0, 0.5, 1.5])`. Which entries of the
+# table of $Z_i$ change, and why? Then execute it.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The ideal logits are $f_i = \log p(\mathbf{x} \mid i) + \log \pi_i$, so $Z_i = \pi_i$, the class's share of the points. It was $\frac34$ and $\frac14$, and is
+# now one half for both classes (the weights are divided by their sum). Hence $Z/C = \frac12$ is right for both, and both columns of integrals
+# say 1. The last column said so before.
+# :::
+#
+# **3.** *What would happen if* only the shares of the classes were changed, as above, but each Gaussian of class 0 kept its part of its class? Which of these
+# would notice: the score, the log-odds, the place where the two classes are equally likely?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The density of each class is the same as before, so each logit moves by a constant: $f_0$ by $\log \frac{1/2}{3/4} = \log \frac23$ and $f_1$ by
+# $\log \frac{1/2}{1/4} = \log 2$. No score notices. The log-odds $f_0 - f_1$ fall by $\log 3$ everywhere, and the boundary moves away from class
+# 1. A gradient map knows nothing of how frequent a class is; the classifier does.
 # :::

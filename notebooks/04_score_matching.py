@@ -448,3 +448,42 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 # - **Both need conditions that pictures do not meet.** With pixels in $[0, 1]$ there is a surface term, and eq. 2 prefers a bump. Where the support has gaps, the score does not tell how much mass lies on each side.
 # - **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [](05_trace_estimators.ipynb) is about estimating it.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* The data are a standard normal on the line, and the model is a normal with mean 0 and variance $1/a$. Compute eq. 2 without its constant as a
+# function of $a$, then eq. 1, and compare.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The model's score is $-ax$ and its derivative $-a$. With $\mathbb{E}\,x^2 = 1$, eq. 2 without its constant is $-a + \frac12 a^2$. Eq. 1 is
+# $\frac12 \mathbb{E}\,(x - ax)^2 = \frac12 (1 - a)^2 = \frac12 - a + \frac12 a^2$. They differ by $\frac12$, which is $\frac12 \mathbb{E}\,\|s\|^2$, as
+# {eq}`eq-matching-implicit` says. Both are least at $a = 1$.
+# :::
+#
+# **2.** *With one line.* Put this below the line that trains with the cross-entropy, and execute the chapter from there on:
+#
+# ```python
+# trained["both"] = minimise(
+#     lambda n, x, y: cross_entropy(n, x, y) + equation_2(n, x, y)
+# )
+# ```
+#
+# What do you expect of its distance to the true score, and what of its accuracy?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The cross-entropy settles the difference between the logits and leaves their common level free, eq. 2 settles each logit's shape and leaves its constant free; the two do not contradict each other. So both should be well served, and are. On fresh points we found a distance (eq. 1) of about 0.03, where eq. 2 alone had 0.02 and the cross-entropy alone 6.9, and an accuracy of about 97.5 %, as high as that of the cross-entropy alone.
+# :::
+#
+# **3.** *What would happen if* somebody forgot the factor $\frac12$ and minimised $\mathbb{E}\,\big(\operatorname{trace} + \|s_\theta\|^2\big)$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The proof's steps 2 to 4 say $\mathbb{E} \operatorname{trace} = -\,\mathbb{E}\,(s_\theta \cdot s)$. So the objective is $\mathbb{E}\,\big(\|s_\theta\|^2 - s_\theta \cdot s\big)
+# = \mathbb{E}\,\|s_\theta - \frac12 s\|^2 - \frac14 \mathbb{E}\,\|s\|^2$. It is least at half the score, which belongs to the square root of
+# the density: the same hills, only flatter. For the normal of the first exercise it gives $a = \frac12$, twice the variance.
+# :::

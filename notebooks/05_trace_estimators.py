@@ -17,7 +17,7 @@
 #
 # First the two estimators on paper, and on a polynomial where every answer is known. Then on a trained network, where we pay once for the exact trace of a few digits so as to have something to compare with.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -46,6 +46,8 @@ begin(globals(), figures="svg")
 
 # %% tags=["remove-cell"]
 dataset = presets.DATASETS[tier][0]
+model = runs.find(tier, dataset, "baseline", seed).model().to(device)
+images = data.load(dataset)
 VARIANTS = ("forward", "control", "central")
 LOOKS = {
     "forward": ("#D55E00", "o", "Taylor, forward (the paper's)"),
@@ -58,6 +60,17 @@ STYLES = {
     name: {"color": colour, "marker": marker, "label": label}
     for name, (colour, marker, label) in LOOKS.items()
 }
+
+# %% [markdown]
+# Here you can draw estimates yourself, for the book's baseline and a test digit. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. Begin with the paper's estimator, called forward, then take the central one, and see the axis of the histogram shrink.
+
+# %% tags=["hide-input"]
+offered = {"tiny": 1}.get(tier, 4)
+x_live = data.to_float(images.x_test[:offered]).to(device)
+y_live = images.y_test[:offered].to(device)
+with torch.no_grad(), trace.full_precision():
+    known = trace.exact(trace.logit(model, y_live), x_live, chunk_size=64)
+live.traces(model, x_live, y_live, images.class_names, exact=known)
 
 # %% [markdown]
 # ## Two ways to avoid 784 second derivatives
@@ -78,7 +91,7 @@ STYLES = {
 # = \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) \big) .
 # $$ (eq-trace-taylor)
 #
-# This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the *Taylor trace estimator*: one more forward pass a sample.
+# This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the {term}`Taylor trace estimator <Taylor estimate>`: one more forward pass a sample.
 #
 # Nought on average is not nought. So we carry two relatives along, which the paper does not have:
 #
@@ -284,9 +297,6 @@ tell(
 # The network is the book's baseline. For a few test digits we compute the exact trace: one Hessian-vector product for each pixel.
 
 # %%
-run = runs.find(tier, dataset, "baseline", seed)
-model = run.model().to(device)
-images = data.load(dataset)
 count = {"tiny": 1, "quick": 2}.get(tier, 2)
 x = data.to_float(images.x_test[:count]).to(device)
 y = images.y_test[:count].to(device)
@@ -464,20 +474,6 @@ tell(precision_figures.in_words(measured_gpu))
 #
 # That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage.
 #
-# Here you can draw estimates yourself. For a patch of 8 × 8 pixels everything is computed on the page, the exact trace too: 64 second derivatives, each from a difference of two gradients. Click on the picture to move the patch. For all pixels at once the exact trace comes from the cell below. Try the forward estimator first, then the central one, and see the axis of the histogram shrink.
-
-# %% tags=["hide-input"]
-offered = {"tiny": 1}.get(tier, 4)
-x_live = data.to_float(images.x_test[:offered]).to(device)
-y_live = images.y_test[:offered].to(device)
-known = [exact]
-if offered > count:
-    with torch.no_grad(), trace.full_precision():
-        f = trace.logit(model, y_live[count:])
-        known.append(trace.exact(f, x_live[count:], chunk_size=64))
-live.traces(model, x_live, y_live, images.class_names, exact=torch.cat(known))
-
-# %% [markdown]
 # ## What it costs
 #
 # One sample a picture, {glue:text}`batch` pictures at a time, on the machine that made this page, one thread. "Alone" is the estimate with no graph kept. "In training" adds its square and the backward pass to the weights. Medians of {glue:text}`repeats` runs; the interval covers the median with 96 % confidence.
@@ -662,4 +658,44 @@ tell(
 # - **The trade-off is there, and has a third side.** Below some $\sigma$ the digits run out, and that point depends on the number format. The bias, too, is something else than the appendix suggests: it contains fourth derivatives and no gradient, so a small gradient norm helps against the variance alone.
 # - **The format counts by $\sigma$.** What is lost in the subtraction grows as $1/\sigma^2$. On one GPU, {glue:text}`gpu_short`
 # - **A sample without a backward pass is cheap, and on this network it is mostly the gradient's noise.** Eq. 4 asks for a double backward pass all the same, for its norm, unless the norm is taken from the pair. Here the mean squared gradient norm is {glue:text}`mean_slope:.1f`. The noise can be removed, by the term that eq. 3 drops or by a second forward pass with $-\mathbf{v}$. This book trains its score-matched networks with the {glue:text}`trained_variant` variant.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Take $f(x) = x^4$ on the line. Compute the mean of one forward sample exactly, and compare its bias with {eq}`eq-trace-bias`.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# With $v = \sigma u$ the odd powers of $v$ average out, $\mathbb{E}\,v^2 = \sigma^2$ and $\mathbb{E}\,v^4 = 3\sigma^4$. So $\mathbb{E}\,\big((x+v)^4 - x^4\big) =
+# 6 x^2 \sigma^2 + 3 \sigma^4$, and times $2/\sigma^2$ this is $12 x^2 + 6 \sigma^2$. The first term is the second derivative. The bias is
+# $6\sigma^2$, and $\frac{\sigma^2}{4} \Delta^2 f$ with $\Delta^2 f = 24$ says the same. There are no further terms, because $f$ has no sixth derivative.
+# :::
+#
+# **2.** *At the live figure.* Take the forward estimator at $\sigma = 0.01$ and look at the width of the histogram. How wide will it be at $\sigma = 0.1$? And
+# the central estimator's? Decide before you move the slider.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Nearly all of the forward estimator's scatter is the gradient's term, whose standard deviation is $2 \|\nabla f\| / \sigma$. A step ten times as long makes it
+# ten times as narrow. The central estimator has no such term, and by {prf:ref}`prf-trace-variance` its width does not depend on $\sigma$ at all, as long as
+# the function is nearly quadratic. Over a step of 0.1 the network is that no longer. For a patch in the middle of the
+# first test digit we found a standard deviation of about 270 for the forward estimator, and then 27; for the central one about 10, and then 6.
+# :::
+#
+# **3.** *What would happen if* one drew forward samples in pairs, the second with $-\mathbf{v}$ where the first had $\mathbf{v}$, and averaged the two?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The mean of the two is
+#
+# $$
+# \tfrac12 \cdot \tfrac{2}{\sigma^2} \Big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) + f(\mathbf{x}-\mathbf{v}) - f(\mathbf{x}) \Big)
+# = \tfrac{1}{\sigma^2} \Big( f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2 f(\mathbf{x}) \Big) ,
+# $$
+#
+# one central sample. Two independent forward samples cost the same two passes and have half the variance of one. This pair has none of the gradient's
+# noise at all.
 # :::

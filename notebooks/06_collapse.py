@@ -739,3 +739,34 @@ tell(
 # - **The stability term asks for a trace of $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [](14_sweep.ipynb) tries twenty pairs of constants, and [](07_training.ipynb) the paper's own data.
 # - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* The points of {eq}`eq-collapse-objective` are drawn from $\mathcal{N}(\mathbf{0}, s^2 \mathbf{I})$ in $D$ dimensions, and
+# $f = -\frac a2 \|\mathbf{x}\|^2$. For which $a$ is $J$ lowest, and how low is it? What if all points lie in the origin?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The trace is $-aD$, and the mean squared norm $a^2 D s^2$. So $J = D\,\big({-a} + \frac12 a^2 s^2\big)$, lowest at $a = 1/s^2$, where it is $-D/(2s^2)$:
+# the floor that noise of width $s$ gives. With $s = 0$ the second term is gone, and $J = -aD$ has no floor.
+# :::
+#
+# **2.** *With one line.* For the three networks on the line the coefficient `c_line` is 0.05. Make it 0.5. Where will the stable network's trace come to lie at its points, and
+# where the one's that is trained with noise?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The target is $-1/(2c)$: it was $-10$ and is now $-1$. After the chapter's 600 steps we found $-0.98$ on average at the points. The network with noise has $c = 0$ in its objective and does not notice; it ends where it ended before. The points and their spread are the same in either case, and only the constant has moved the trace.
+# :::
+#
+# **3.** *What would happen if* the stability term were $c\,|h|$ in place of $c\,h^2$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# For negative $h$ the sum $h + c\,|h|$ is $(1 - c)\,h$. With $c < 1$ it falls without end as $h$ does: the collapse is slowed down and not stopped. With
+# $c > 1$ it is lowest at $h = 0$, and the penalty asks for no curvature. There is no value of $c$ that asks for a trace such as $-10$. A
+# square wins over any straight line in the end, which is why it holds.
+# :::

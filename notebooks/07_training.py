@@ -889,3 +889,47 @@ tell(
 # - **The clamp** at $\tau$ is to hold anti-score-matching's trace. On digits the paper's {glue:text}`held_anti_score_matching`; folded at $\tau$, and with the central estimate, it {glue:text}`held_clamp-two-sided`.
 # - **Appendix B's remark**, that a low gradient norm makes the estimate quiet, is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Derive both lines of {eq}`eq-training-clamp`.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Write $h = t + sz$ and $a = (\tau - t)/s$. As a function of $h$, $\min(h, \tau)$ has the slope 1 below $\tau$ and 0 above, and $h < \tau$ means $z < a$. Hence
+#
+# $$
+# \begin{aligned}
+# \frac{\partial}{\partial t} \operatorname{E} \min(h, \tau) &= \Pr(z < a) = \Phi(a), \\
+# \frac{\partial}{\partial s} \operatorname{E} \min(h, \tau) &= \int_{-\infty}^{a} z\,\varphi(z)\,dz = -\varphi(a),
+# \end{aligned}
+# $$
+#
+# because $\varphi'(z) = -z\,\varphi(z)$. The second is negative: noise lowers the mean of what is clamped, so a network that wants that mean high has a
+# reason to be quiet.
+# :::
+#
+# **2.** *With one parameter.* To which $\mu$ must you set score-matching's stability term for it to ask for a trace of $-100$? You can try it in a terminal, with
+# your number in place of `MU`:
+#
+# ```
+# companion train --method score_matching --set name=mine --set penalty.mu=MU
+# ```
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The target is $-1/(2c)$ with $c = 10^{-4}/\mu$, that is $-5000\,\mu$. So $\mu = 0.02$ asks for $-100$. Whether the trace gets there is another matter. It
+# depends on $\lambda$ and on how long one trains, since the cross-entropy pulls as well, and the mean over the batches may stay some way off.
+# :::
+#
+# **3.** *What would happen if* $\tau$ were $-1000$ in place of $1000$, with the paper's clamp? And with the fold of {eq}`eq-training-two-sided`?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# With the clamp nearly every draw lies above $\tau$. There $-\lambda \min(h, \tau)$ is a constant, its gradient is nought, and the network is trained like
+# the baseline. The fold is different: it pulls each trace down towards $-1000$. Then it does what score-matching's stability term does, with an absolute value
+# in place of a square.
+# :::

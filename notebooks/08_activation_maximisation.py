@@ -21,7 +21,7 @@
 # something that has been known to statisticians for decades. The question of this chapter is: **what does one
 # sample when one climbs a logit?**
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -61,12 +61,26 @@ def fresh(purpose):
     return torch.Generator().manual_seed(1000 * seed + purpose)
 
 
+# %% [markdown]
+# Climb one yourself. Two of the book's networks run in your browser, from the same noise: choose a class and press
+# "Run", or take single steps. With Langevin dynamics, turn the temperature up towards 1 and watch the picture dissolve.
+
+# %% tags=["hide-input"]
+names = ("baseline", "score_matching")
+trained = {name: runs.find(tier, dataset, name, seed) for name in names}
+networks = {name: run.model().to(device) for name, run in trained.items()}
+shape = trained["baseline"].pictures()["samples"].shape[1:]
+live.sampling(
+    {MODEL_LABELS[name]: networks[name] for name in names},
+    shape, data.load(dataset).class_names, target=3,
+)
+
 # %% tags=["remove-cell"]
 lead = strongest("cifar100", "samples")
 tell(lead_networks=lead.described(), lead_notes=lead.notes())
 
 # %% [markdown]
-# Here is what it makes of four networks trained on CIFAR-100: {glue:text}`lead_networks`.
+# Digits are a small world. Here is what the method makes of four networks trained on CIFAR-100: {glue:text}`lead_networks`.
 
 # %% mystnb={"figure": {"name": "fig-climb-lead", "caption": "Pictures of the first ten classes of CIFAR-100, made by climbing the logit of each class from noise, for four networks."}, "image": {"alt": "Four rows of ten small colour pictures, grainy and garish, many of which show what the class is called: round fruit in the column of apples, a furry animal in that of bears, spoked wheels in that of bicycles."}} tags=["hide-input"]
 figures.samples(*lead.shelf)
@@ -358,11 +372,7 @@ tell(
 # clamped to $[0, 1]$).
 
 # %%
-names = ("baseline", "score_matching")
-trained = {name: runs.find(tier, dataset, name, seed) for name in names}
-networks = {name: run.model().to(device) for name, run in trained.items()}
 targets = torch.arange(10, device=device)
-shape = trained["baseline"].pictures()["samples"].shape[1:]
 noise = 0.5 + 0.2 * torch.randn(10, *shape, generator=fresh(6))
 noise = noise.clamp(0, 1).to(device)
 
@@ -403,16 +413,6 @@ slider = widgets.SelectionSlider(options=options, description="steps")
 stack = widgets.Stack([pictures_after(s) for s in stops], selected_index=0)
 widgets.jslink((slider, "index"), (stack, "selected_index"))
 display(widgets.VBox([slider, stack]))
-
-# %% [markdown]
-# And here you hold the brush. Both networks run in your browser; choose a class and press "Run", or take single
-# steps. With Langevin dynamics, turn the temperature up towards 1 and watch the picture dissolve.
-
-# %% tags=["hide-input"]
-live.sampling(
-    {MODEL_LABELS[name]: networks[name] for name in names},
-    shape, data.load(dataset).class_names, target=3,
-)
 
 # %% [markdown]
 # What do the numbers do meanwhile? The logit has three parts, by equation {eq}`eq-logits-three` of
@@ -676,4 +676,42 @@ pd.DataFrame(rows).T
 #   {glue:text}`baseline_free` in the mean logit, the only part that no probability depends on.
 # - On CIFAR-100's first ten classes: {glue:text}`cifar_rise`.
 # - A face that no answer depends on appears in every picture.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Let $f = -\frac a2 x^2$ on the line. After many steps of {eq}`eq-climb-langevin`, what is the variance of $x$? Compare it with the density's own, $1/a$.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# One step is $x \leftarrow (1 - \frac{\alpha a}{2})\,x + \sqrt{\alpha T}\,n$. A variance $v$ that stays as it is satisfies $v = (1 - \frac{\alpha a}{2})^2 v + \alpha T$, hence
+#
+# $$
+# v = \frac{T}{a} \cdot \frac{1}{1 - \alpha a / 4} .
+# $$
+#
+# At $T = 1$ it is a little too large, by the error of the order of the step; that is the term with the squared precision in `predicted`. The
+# temperature multiplies the variance, and at $T = 0$ nothing is left but the mode.
+# :::
+#
+# **2.** *At the live figure.* Climb with activation maximisation until the probability of the class is above 0.99, and note the logit. Take fifty steps more. How much can
+# $\log p_i$ have risen in them, and where did the rest of the rise go?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# It can have risen by at most $-\log 0.99 \approx 0.01$. What the logit gained beyond that went, by {eq}`eq-climb-parts`, into the other
+# classes' part or into the mean logit. The curve of the probability lies flat on its ceiling while that of the logit goes on climbing: the picture
+# still changes, and no longer for the sake of the decision.
+# :::
+#
+# **3.** *What would happen if* all logits were doubled, and Langevin dynamics ran at $T = 1$? What becomes of the shares of the two humps in the plane?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# No answer changes, but the density is squared, and normalised again. For Langevin dynamics it is the same as halving $T$ and doubling $\alpha$: the samples crowd nearer to
+# the summits. The square of a Gaussian of weight $w$ and width $s$ in the plane has the mass $w^2 / (4 \pi s^2)$. For our two humps $w/s$ is in the proportion of $0.8/0.8$ to
+# $0.2/0.4$, two to one, and the masses are as four to one. By a coincidence of our numbers the shares stay near 80 and 20 %; with other widths they would not.
 # :::

@@ -550,3 +550,34 @@ draw_three_scores(cifar_curves)
 # :::
 #
 # The book follows the advice: [chapter 12](12_pixel_perturbation.ipynb) scores by accuracy.
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* All pixels of the corner are black, and the test replaces each by the mean pixel $\bar x$ of the picture. By how much does the result move on the network that likes
+# ink there? A digit has 28 by 28 pixels, the corner is nine pixels wide, and a typical mean is 0.13.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# By $g(\mathbf{x}') - g(\mathbf{x}) = s \cdot 81\,\bar x = 2 \cdot 81 \cdot 0.13 \approx 21$, by {eq}`eq-ratio-corner`. In units of the density ratio that is a factor of $e^{21}$, about a
+# thousand million. No probability has moved.
+# :::
+#
+# **2.** *With one line.* In `three_networks`, make the strengths 20 and $-20$ in place of 2 and $-2$. Before you execute the chapter again: what becomes of the three panels of
+# {numref}`fig-ratio-shift`?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# In the first panel the two altered curves move ten times as far from the curve of the network as trained, since $g$ is proportional to $s$. The second and the third panel stay as
+# they are, but for rounding, which grows with the logits. The replaced pixels are the same too, because the map is that of the untouched network throughout.
+# :::
+#
+# **3.** *What would happen if* the test watched the logit less that of the strongest rival, $f_i - \max_{k \neq i} f_k$?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# It would be deaf to $g$, which is added to both and cancels. This score is $\log p_i - \max_{k \neq i} \log p_k$, a function of the probabilities, and it is above 0 exactly where the class is
+# the answer. Unlike a probability it does not saturate where the network is sure. It no longer measures a density ratio, of course: that is the point.
+# :::

@@ -17,7 +17,7 @@
 # pictures of a 4 are distributed should find it less likely than before. **Do our four models find noisy digits
 # less likely than clean ones?**
 #
-# The paper asks this in its Figure 1, and answers with a curve: the average density ratio, "lower is better"
+# The paper asks this in its Figure 1, and answers with a curve: the average {term}`density ratio`, "lower is better"
 # {cite:p}`srinivas2021rethinking`. Before we draw that curve we ask what it ought to look like. The answer is
 # a surprise, and it changes which curve we should look at.
 
@@ -801,4 +801,42 @@ tell(
 #   the same length, less steady: {glue:text}`scaled_wins`; steadier: {glue:text}`own_wins`. Constant logits
 #   would not move at all.
 # - The digits are judged over {glue:text}`seeds` of each. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* For a standard Gaussian in $D$ dimensions show that the mean ratio is 1 at every noise level, and the mean log-ratio $-\frac12 \sigma^2 D$.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The log-ratio is $-\frac12 \|\mathbf{x} + \boldsymbol\eta\|^2 + \frac12 \|\mathbf{x}\|^2 = -\langle \mathbf{x}, \boldsymbol\eta \rangle - \frac12 \|\boldsymbol\eta\|^2$. The first term has the mean 0 and the
+# second $-\frac12 \sigma^2 D$. For the ratio hold $\boldsymbol\eta$ fixed: $\langle \mathbf{x}, \boldsymbol\eta \rangle$ is normal with variance $\|\boldsymbol\eta\|^2$, so the mean of its exponential is
+# $\exp(\frac12 \|\boldsymbol\eta\|^2)$, which cancels the other factor. What is left is 1, for each $\boldsymbol\eta$ by itself.
+# :::
+#
+# **2.** *With one line.* Put `Half(model)` in the place of the first `model` in the cell that computes the record again, where
+#
+# ```python
+# class Half(nn.Sequential):
+#     def forward(self, x: Tensor) -> Tensor:
+#         return super().forward(x) / 2
+# ```
+#
+# What becomes of the mean log-ratio, and what can you say beforehand of the mean ratio?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The mean log-ratio is halved exactly, and no answer of the classifier has changed. Each image's ratio becomes its own square root, which shrinks the large ones most. So the mean ratio falls much
+# further than to its half: on the first 500 test images and at $\sigma = 0.2$ we had about 20 and then about 1.25. Both numbers are "the average density ratio" of the same decisions.
+# :::
+#
+# **3.** *What would happen if* all logits were constant? Would {prf:ref}`prf-ratios-ideal` find fault with such a model?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# It would not. Every ratio is 1, the mean is 1, and the mean log-ratio is 0, which is not above 0. The proposition says what a true density must do; it does not say that whoever does so is
+# true. (Over all of space such a model has no finite $Z_i$ either, and the ratios do not notice.)
 # :::

@@ -20,7 +20,7 @@
 # So we need a judge who had no part in the making. The question of this chapter: **whose samples does an
 # independent network recognise, and whose are less noisy?** It is the paper's Fig. 2 and Table 1.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"
@@ -58,6 +58,17 @@ models = {name: runs.find(tier, dataset, name, seed) for name in runs.METHODS}
 judge = runs.find(tier, dataset, "judge", JUDGE_SEED)
 sizes = SIZES[tier]
 MEASURES = ("total_variation", "high_frequency_share")
+
+# %% [markdown]
+# Make some samples first, step by step, and be the judge. The baseline and the network that was trained with a penalty
+# on the gradient's norm run in your browser, on digits; both start from the same noise.
+
+# %% tags=["hide-input"]
+offered = ("baseline", "gradient_norm")
+live.sampling(
+    {MODEL_LABELS[name]: models[name].model() for name in offered},
+    images.x_test.shape[1:], images.class_names, target=5,
+)
 
 # %% tags=["remove-cell"]
 lead = strongest("cifar100", "samples")
@@ -101,7 +112,7 @@ plt.show()
 #
 # ## The judge
 #
-# Eyes are easily led. The *GAN-test* {cite:p}`shmelkov2018how` replaces them by a network that is trained on its
+# Eyes are easily led. The {term}`GAN-test` {cite:p}`shmelkov2018how` replaces them by a network that is trained on its
 # own, with another seed. The score is the share of samples in which this judge sees the class that was asked for.
 # Here it saw {glue:text}`lead_samples` samples of each network, equally many of each class. Guessing would score 1 %.
 #
@@ -323,7 +334,7 @@ plt.show()
 # `results/small/judges.csv`.
 
 # %% [markdown]
-# ## On digits, to try yourself
+# ## On digits
 #
 # Last, the networks that come with their weights. Each makes {glue:text}`samples` samples of
 # {glue:text}`sample_steps` steps.
@@ -350,16 +361,6 @@ tell(
 # real digits right, recognises {glue:text}`digits_lowest:.0f` to {glue:text}`digits_highest:.0f` % of such pictures, by the
 # model's mean over {glue:text}`seeds`. To the eye most of them resemble no digit. That is the other half of the
 # lesson: pictures that two networks agree on need not look like anything.
-#
-# You can make more of them, step by step, with the baseline and the network that was trained with a gradient norm
-# side by side. Both start from the same noise.
-
-# %% tags=["hide-input"]
-offered = ("baseline", "gradient_norm")
-live.sampling(
-    {MODEL_LABELS[name]: models[name].model() for name in offered},
-    images.x_test.shape[1:], images.class_names, target=5,
-)
 
 # %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models of digits. Left: small marks are one trained model each, with its Wilson interval over samples; large marks the mean over seeds with its 95 % t-interval, which exceeds 100 % where it runs off the top. Right: less the baseline of the same seed, in points."}, "image": {"alt": "Two panels: marks with intervals for each of four models, and differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
@@ -636,4 +637,35 @@ tell(
 #   {glue:text}`paper_opposite`. In total variation, clearly smoother than the baseline:
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* The paper scores a network with a thousand samples. How wide is the 95 % interval of a score near one half? How many samples does it take to bring it
+# down to one point on either side?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# A share $p$ among $n$ samples has the standard error $\sqrt{p(1-p)/n}$, here $\sqrt{0.25/1000} = 0.0158$, and $1.96$ of these are 3.1 points to either side. One point takes
+# $n = 0.25 \cdot (1.96 / 0.01)^2 = 9604$ samples, ten times as many. This is the chance of the samples alone. Another training of the same network comes on top.
+# :::
+#
+# **2.** *At the live figure.* Climb with $\alpha = 0.1$ and note how many steps each network needs until the probability is above 0.99. Then set $\alpha = 0.01$. What do you expect?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# A tenth of the step needs about ten times as many of them, as long as the gradient does not change much on the way. From twenty noisy starts, for class 5 and with $\alpha = 0.1$, we counted about 74 steps
+# for the baseline and about 61 for the network trained with a gradient norm, in the median. With $\alpha = 0.01$ neither had arrived after 120. A fixed number of steps of a fixed size is thus a part of the
+# recipe, and a sample may be bad because it is unfinished.
+# :::
+#
+# **3.** *What would happen if* each network were the judge of its own samples? And if it drew one good picture a class a hundred times?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# In the first case scores would be near 100 % for all: the climb goes on until the network says yes. In the second the score would not notice. It asks of each picture whether it is recognised, never whether
+# it has been seen before. A measure of variety would have to be set beside it.
 # :::

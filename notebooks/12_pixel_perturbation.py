@@ -144,7 +144,7 @@ plt.show()
 area_table(*lead.shelf, lead_areas["gain over random"])
 
 # %% [markdown]
-# The area under a curve sums it up; differences are in percentage points of it. (The last column is the first less
+# The {term}`area` under a curve sums it up; differences are in percentage points of it. (The last column is the first less
 # the random order; more of it below.)
 #
 # - **Own gradients**, from the largest area to the smallest: {glue:text}`lead_own`. {glue:text}`lead_own_told`
@@ -698,4 +698,35 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 # - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* By input times gradient all black pixels have the relevance 0. Ink is {glue:text}`ink_share` of the pixels of these digits. Up to which fraction removed has this order not touched any
+# ink, whatever the gradient says? What has the test compared up to there?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Up to the share of the background, 100 % less the share of ink. Until then every network, good or bad, loses black pixels only, in order of their rows. So the curves differ by how a network bears
+# a veil of dark grey over its background, and say nothing about its gradient. The map is asked in the last part of the axis alone.
+# :::
+#
+# **2.** *With one line.* In `three_maps`, remove pixels to grey: add `replacement="grey"` to the call. Does contrast, which asks no network, remain as good as the baseline's gradient? Which map without a network belongs to grey as contrast belongs to
+# the mean?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# For the baseline with seed 0, on the hundred digits, both areas were about 55 % with the mean. With grey we found about 22 % by the gradient and 36 % by contrast. Both suffer, since grey is far from the black of the background, and the
+# gradient suffers more. A removed pixel now changes by $|\mathbf{x} - \frac12|$, so that is the map which takes first what changes least; it had about 38 %. The replacement decides which blind map is the rival to beat.
+# :::
+#
+# **3.** *What would happen if* a network answered "3" to every picture? Draw its curve for any map, and its gain over random.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The curve is flat, at the share of threes among the images, which is about a tenth. It is the same for every map and for a random order, so the gain over random is 0. That is right: such a network has no
+# map to speak of. Its curve relative to the clean one is a flat 100 %, though, higher than anybody's. Dividing by the clean accuracy rewards those who have nothing to lose.
 # :::

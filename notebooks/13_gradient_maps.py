@@ -35,9 +35,10 @@ from matplotlib import pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch.nn.functional import cosine_similarity
 
-from companion import data, metrics, runs
+from companion import data, live, metrics, runs
 from companion._support import flat_sum
 from companion.book import figures, one_network, plots, tables
+from companion.book.class_names import CIFAR100
 from companion.book.opening import begin, tell
 from companion.book.photographs import CLASSES, photographs
 from companion.book.sentences import ranking, runs_in_words
@@ -60,6 +61,31 @@ smaller = strongest("cifar100", "pixel_perturbation", CIFAR[:1])
 tell(lead_networks=lead.described(), lead_notes=lead.notes())
 
 # %% [markdown]
+# (your-own-picture)=
+# ## Your own picture
+#
+# Begin with a picture of your own. Four small networks, trained on CIFAR-100 in four ways ([](07_training.ipynb)), run in your browser:
+# what you choose stays on this page, and nothing is uploaded. They know a hundred classes, and a picture of anything else is taken
+# for one of these. Ask for the map of the first class and of an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
+# [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
+# the centred logit, $f_y - \frac1C \sum_j f_j$, from which every such $g$ falls out. Last, climb the logit until the class
+# appears, and see how much of the picture had to change.
+
+# %% tags=["hide-input"]
+small_runs = {
+    name: found[0]
+    for name in runs.METHODS
+    if (found := runs.find_all(*CIFAR, name))
+}
+live.photograph(
+    {
+        MODEL_LABELS[name]: run.model()
+        for name, run in small_runs.items()
+    },
+    *photographs(), CIFAR100,
+)
+
+# %% [markdown]
 # ## On the paper's data
 #
 # The maps are $\nabla_{\mathbf{x}} f_y(\mathbf{x})$, the gradient of the true class's logit, with its sign. Orange pixels raise the
@@ -79,16 +105,11 @@ plt.show()
 # To have photographs beside the maps, we take four that anyone may show: a raccoon, a rocket, a cup and a woman, which
 # are classes of CIFAR-100, cut to its 32 pixels. (They are example pictures of SciPy and of scikit-image, in the public domain or under
 # CC0; `book/images/photographs.txt` has their sources.) The paper's network is too large for its weights to be kept in this book,
-# so here the small networks of [](07_training.ipynb) look at them, and this you can execute. They have never seen these
+# so here the four small networks look at them, and this you can execute. They have never seen these
 # pictures.
 
 # %%
 photos, things = (part.to(device) for part in photographs())
-small_runs = {
-    name: found[0]
-    for name in runs.METHODS
-    if (found := runs.find_all(*CIFAR, name))
-}
 looked = {}
 for name, run in small_runs.items():
     network = run.model().to(device)
@@ -560,4 +581,33 @@ tell(
 #   {glue:text}`free_baseline` of the map's length in the baseline, {glue:text}`free_score_matching` in the score-matched network. The paper reads a
 #   map that resembles the data as the score of a hidden density. That density is fixed only together with the mean logit; the
 #   maps agree with the reading as far as the numbers above go.
+# :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* In {eq}`eq-maps-self`, suppose that the image and its map are orthogonal. How large must $s$ be for the new map to have a cosine of 0.99 with the image?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The cosine is $s\|\mathbf{x}\| / \sqrt{\|\nabla f_y\|^2 + s^2 \|\mathbf{x}\|^2}$. Setting it to 0.99 gives $s \|\mathbf{x}\| = \frac{0.99}{\sqrt{1 - 0.99^2}} \|\nabla f_y\| \approx 7 \|\nabla f_y\|$. Seven times its own length,
+# and the network's map has turned into the image.
+# :::
+#
+# **2.** *With one line.* Turn the sign of the strength round: `strength = -5 * float(...)`. Now $g$ says that *dark* images are likely. What do the two measures say of the new maps?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Next to nothing. Smoothness is a correlation, which is the same for a map and for its negative, and edge correlation looks at the absolute value. On the hundred digits we found 0.787 and 0.570 with the one sign, and 0.787 and 0.571 with the
+# other. Two densities that say the opposite of each other are equally well aligned.
+# :::
+#
+# **3.** *What would happen if* all logits of a network were multiplied by ten? What becomes of its maps, of the two measures, and of the three parts of {eq}`eq-maps-terms`?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Each map is ten times as long and otherwise the same, and both measures are blind to length. The probabilities do change: the network becomes surer of what it answers. So the parts shift. The one that decides is $10 \sum_j \tilde p_j (\nabla f_y - \nabla
+# f_j)$, with the new probabilities $\tilde p_j$ of the other classes, and where the answer is right it becomes a smaller part of the map. The centred logit and the mean logit are both multiplied by ten, so the share of the free part stays as it is.
 # :::

@@ -440,3 +440,32 @@ tell(
 # - **The best cell.** The rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. Within the intervals, the highest GAN-test has company: {glue:text}`sweep_rivals` cells.
 # - **One number for a setting is one draw.** The paper's own pair shows it, and so does the scatter along its rows.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Which cells of the grid share the coefficient $10^{-3}$ of $h^2$ in the loss, $\lambda \cdot 10^{-4} / \mu$? Do they ask for the same trace?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Those with $\lambda = 10\,\mu$: the pairs $(10^{-2}, 10^{-3})$, $(10^{-3}, 10^{-4})$ and $(10^{-4}, 10^{-5})$. By {eq}`eq-sweep-square` the target $-\mu / (2 \cdot 10^{-4})$ depends on $\mu$ alone, so they ask for $-5$, $-0.5$ and $-0.05$.
+# They pull equally hard for a given distance, each towards another place.
+# :::
+#
+# **2.** *With one line.* Let a cell fail if its accuracy is below four fifths of the best: write `* 0.8` for `/ 2` in the cell that defines `fails`. Which cell of the paper's table joins, and does the coefficient still sort them?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The best accuracy in the paper's table is 76.77 %, so the bar rises from 38.4 to 61.4 %. The corner $\lambda = 10^{-2}$, $\mu = 10^{-2}$ joins, with 48.68 %. Its coefficient is $10^{-4}$, and cells with a larger one do
+# well, so the coefficient sorts them no longer. That cell has another reason to fail: at the largest $\lambda$ its target is a trace of $-50$.
+# :::
+#
+# **3.** *What would happen if* all twenty cells had the same constants, and differed in the seed alone? What would the best cell look like?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Like a finding. Of twenty independent draws from a normal distribution the highest lies on average 1.87 standard deviations above the mean. If one training scatters by three points, the best of twenty beats the average by more than five, and a second
+# training with "its" constants would fall back. Hence the rule that chooses on validation digits, and looks at the test digits afterwards.
+# :::

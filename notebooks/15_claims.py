@@ -295,3 +295,33 @@ tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 #   density is known, the exact one wins {glue:text}`why_truth` points over a random order.
 # - With no answer changed, a logit's map can be given any picture. That of a centred logit, or of a difference of two, cannot.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* How many standard deviations (of the difference, from seed to seed) must a mean difference have for Student's 95 % interval to exclude 0, with three seeds, and with seven?
+# The factors are 4.303 for three seeds and 2.447 for seven.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The half-width is the factor times the standard deviation over the root of the number of seeds: $4.303/\sqrt3 = 2.48$ standard deviations with three, and $2.447/\sqrt7 = 0.92$ with seven. A little more than twice the seeds, and a difference can be
+# little more than a third as large. Most of that comes from the factor: with three seeds one hardly knows the scatter.
+# :::
+#
+# **2.** *With one line.* Add two scores to the dictionary of the cure, `f.log_softmax(dim=1)[:, 3]` and `f.softmax(dim=1)[:, 3] * f[:, 3]`, each as a `lambda f:`. Which one is moved by the face?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The first is $\log p_3$, a function of the probabilities. We found a largest change of about $4 \cdot 10^{-15}$, which is rounding. The second has a bare logit in it. It gains $p_3\,g$, and its map moved by about 37 a pixel, even further than the logit's own, because
+# $\nabla p_3$ is multiplied by $g$. One factor that is immune does not make a product immune.
+# :::
+#
+# **3.** *What would happen if* a claim of 24 comparisons were judged by the rule for an order, and in truth there were no difference anywhere? Take the comparisons as independent.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# An interval of 95 % lies wholly below 0 by chance in 2.5 % of cases. That none of 24 does has the probability $0.975^{24} = 0.54$. So in 46 % of cases the claim would be called *opposite* by luck alone, and practically never *reproduced*. The rule is hard on long
+# claims. That is why every comparison is written out: count them before you believe a cross.
+# :::

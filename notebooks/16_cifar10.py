@@ -189,3 +189,31 @@ plt.show()
 # - **GAN-test**: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
 # - These are orders of means, and with one seed of single networks. [](15_claims.ipynb) judges the paper's claim.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Suppose that the order of four models were pure chance on either data set. How likely is it that the two orders are the same? That the same two models are in the upper half?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# There are $4! = 24$ orders, so one in 24. The upper half can be any of six pairs, so one in six. This page compares a good many orders. A few agreements are what chance would give too, and one of them alone says little.
+# :::
+#
+# **2.** *With one line.* The chapter prints no order for the total variation of the samples. Ask for it: `ranking(*HERE, "sample_total_variation")`, and the same with `THERE`. Compute Spearman's correlation of the two by hand.
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# From high to low we got baseline, anti-score-matching, gradient norm, score-matching on CIFAR-10, and anti-score-matching, baseline, score-matching, gradient norm on CIFAR-100. Every model has moved by one place, so that $\sum d^2 = 4$ and the correlation is
+# $1 - \frac{6 \cdot 4}{4 \cdot 15} = 0.6$. The halves agree: the samples of the two models at the front are the rougher ones on both.
+# :::
+#
+# **3.** *What would happen if* one subtracted chance from a score, $(s - \frac1C) / (1 - \frac1C)$, so as to compare ten classes with a hundred?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Within a data set nothing: the formula rises with $s$, so every order stays. Between the two, pure guessing would now score 0 on both, and perfection 1. What lies between still cannot be compared. A judge of ten classes has nine ways to be wrong and
+# one of a hundred has ninety-nine, some of them close to the right one.
+# :::

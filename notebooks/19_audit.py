@@ -484,3 +484,32 @@ tell(
 # - **The cure** is a line of code. The log-probability's map dies away on sure images ({glue:text}`sure_log` of the logit's length); the centred logit's does not ({glue:text}`sure_centred`).
 # - **The regularisers**, over {glue:text}`centred_seeds` of small networks on digits: {glue:text}`effect_clear`. Of their effects, {glue:text}`effect_smaller` parts that go through the mean logit are smaller than what is left without it. A part is clearly different from 0 in: {glue:text}`effect_through`.
 # :::
+#
+# ## Exercises
+#
+# **1.** *With pencil and paper.* Which of these are immune: the logit less that of the strongest rival; $p_i f_i$; $\sum_j w_j f_j$ with fixed weights?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# Add $g$ to every logit. In the first it cancels, so it is immune. The second becomes $p_i f_i + p_i g$ and is not. The third gains $g \sum_j w_j$, so it is immune exactly if the weights sum to 0. The centred logit is of this kind: its weights are $1 - \frac1C$ for class $i$ and
+# $-\frac1C$ for each of the others.
+# :::
+#
+# **2.** *With one line.* In the dictionary of shifts write `fooling.sine_shift(0.001, strength / 0.001)` for the sine. What happens to its row for gradients, and what would occlusion see of it?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# The height falls to a tenth and the frequency is ten times as large, so the gradient of $g$ is up to $\epsilon m = $ `strength` a pixel, as before. Each image sits at another phase of the wave now, so its own number changes, but the changes stay of the same size. Occlusion sees differences of values, and
+# these are at most $2\epsilon$: ten times less than before. One shift fools the methods that differentiate, and is nothing to those that do not.
+# :::
+#
+# **3.** *What would happen if* one centred by the mean of the five largest logits in place of all of them?
+#
+# :::{admonition} Solution
+# :class: dropdown
+#
+# It would be a cure as well. Which logits are the five largest can be told from the probabilities, and $f_i$ less their mean is a mean of five log-odds. It has one rough edge: where the fifth and the sixth class change places, the output is continuous, but its gradient
+# jumps. In exchange it no longer weighs classes that nobody would confuse.
+# :::

@@ -8,3 +8,4 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "_executed"
 HTML = ROOT / "_build" / "html"
+PDF = HTML / "logits-as-log-densities.pdf"

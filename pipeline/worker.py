@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import forks, process, progress
-from pipeline.paths import ROOT
+from pipeline.paths import PDF, ROOT
 
 AT_ONCE = min(4, os.cpu_count() or 1)
 """How many pieces run on this machine at a time."""
@@ -114,14 +114,17 @@ def notebook(source: str, target: str, parameters: dict[str, Any]) -> None:
     notebooks.execute(Path(source), Path(target), parameters, ROOT, progress=True, fork=forked)
 
 
-def book(root: str = str(ROOT)) -> None:
-    """Build the book; a warning is an error."""
+def book(root: str = str(ROOT), builder: str = "html") -> None:
+    """Build the book, as pages or, with the builder `singlehtml`, as one; a warning is an error."""
     import pipeline.quick_jupyter  # noqa: F401
 
     # isort: split
     from jupyter_book.cli.main import main as jupyter_book
 
-    jupyter_book(["build", root, "--path-output", root, "-q", "--all", "-n", "-W", "--keep-going"])
+    if builder == "html":  # The PDF is of an earlier book.
+        (Path(root) / PDF.relative_to(ROOT)).unlink(missing_ok=True)
+    how = ["--builder", builder, "-q", "--all", "-n", "-W", "--keep-going"]
+    jupyter_book(["build", root, "--path-output", root, *how])
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,7 @@ import pytest
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "pipeline" / "toy"
-BOOK_FILES = ("_config.yml", "book/_style", "book/_vendor", "book/_ext")
+BOOK_FILES = ("_config.yml", "book/_style", "book/_templates", "book/_vendor", "book/_ext")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 EXECUTE_ONLY = ("-k", "task_train or task_evaluate or task_execute")
 
@@ -132,11 +132,18 @@ def execute_chapters() -> tuple[Path, str]:
     return ROOT / "_executed" / ".cells" / "tiny-seed0", done.stdout
 
 
-def build_html(root: Path) -> Path:
-    """Build a book; a warning is an error."""
+def build_html(root: Path, builder: str = "html", *, package: Path = ROOT) -> Path:
+    """Build a book, with the package of a project; a warning is an error. Return its folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.worker", "book", json.dumps({"root": str(root)})],
-        env=environment(ROOT, NO_COLOR="1"),
+        [
+            sys.executable,
+            "-m",
+            "pipeline.worker",
+            "book",
+            json.dumps({"root": str(root), "builder": builder}),
+        ],
+        cwd=package,
+        env=environment(package, NO_COLOR="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -144,7 +151,7 @@ def build_html(root: Path) -> Path:
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout
-    return root / "_build" / "html"
+    return root / "_build" / builder
 
 
 def page_names(html: Path) -> list[str]:

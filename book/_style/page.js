@@ -3,6 +3,15 @@ if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
+// What scrolls in its own box, such as a long equation, can be reached by keyboard.
+const reachable = () => {
+  for (const box of document.querySelectorAll('mjx-container[display="true"], .bd-article pre')) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+};
+addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reachable));
+addEventListener("resize", reachable);
+
 // The widgets hand their texts to MathJax as version 2 took them; the page has version 3.
 document.addEventListener("DOMContentLoaded", () => {
   if (window.MathJax) {

@@ -63,7 +63,12 @@ def named(names: Sequence[str]) -> dict[str, Factory]:
 
 
 def relu_modules(model: nn.Module) -> int:
-    """Count the `nn.ReLU` modules of a model, the only ones that a ReLU rule of Captum's changes."""
+    """Count the `nn.ReLU` modules of a model, the only ones that a ReLU rule of Captum's changes.
+
+    Example:
+        >>> relu_modules(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Softplus()))
+        1
+    """
     return sum(isinstance(module, nn.ReLU) for module in model.modules())
 
 

@@ -66,6 +66,10 @@ def checked_outputs(outputs: Collection[str]) -> tuple[str, ...]:
 
     Raises:
         ValueError: none, or one that does not exist.
+
+    Example:
+        >>> checked_outputs(["centred_logit", "logit", "centred_logit"])
+        ('centred_logit', 'logit')
     """
     names = (outputs,) if isinstance(outputs, str) else tuple(dict.fromkeys(outputs))
     if not names:

@@ -28,7 +28,13 @@ class _Scaled(nn.Module):
 
 
 def checkerboard(height: int, width: int, squares: int = 4) -> Tensor:
-    """Return the picture that is painted if none is given, (1, H, W): a checkerboard of zeros and ones."""
+    """Return the picture that is painted if none is given, (1, H, W): a checkerboard of zeros and ones.
+
+    Example:
+        >>> checkerboard(2, 4)
+        tensor([[[1., 0., 1., 0.],
+                 [1., 0., 1., 0.]]])
+    """
     rows, columns = torch.arange(height) * squares // height, torch.arange(width) * squares // width
     return ((rows[:, None] + columns) % 2 == 0).float()[None]
 

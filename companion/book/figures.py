@@ -20,18 +20,14 @@ from torch import Tensor
 from companion import data
 from companion.book import curves, one_network, plots, style, tables
 from companion.book.axes import legend_below, say_not_run
+from companion.book.class_names import CIFAR100
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
 
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
 """What is measured of a gradient map: title and metric."""
-KEPT_CLASSES = {
-    "cifar100": (
-        *data.DATASETS["cifar100"].first_classes, "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can",
-        "castle", "caterpillar", "cattle",
-    )
-}  # fmt: skip
+KEPT_CLASSES = {"cifar100": CIFAR100[:20]}
 """Names of the classes whose samples are kept, where the data set itself names fewer."""
 FILLS = ("full", "none", "left")
 """How the marks of a first, second and third data set are filled."""

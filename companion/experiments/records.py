@@ -27,7 +27,7 @@ from torch import Tensor
 from companion import models
 from companion._support import choose
 from companion.experiments import checks, provenance, registry
-from companion.experiments.files import sha256, write_atomically
+from companion.experiments.files import digest, sha256, write_atomically
 from companion.experiments.settings import Settings, build_network
 from companion.metrics.intervals import Interval
 
@@ -54,7 +54,8 @@ class Record:
     whose loss was not finite any more, or whose density collapsed; it is None for one that finished. `notes`
     are sentences on what the code of the commit does not say, such as a change made at run time: they are
     said wherever the record's numbers are shown. `digests` are the SHA-256 of the tables and pictures beside
-    it, by the files' names; records of earlier code have none.
+    it, by the files' names; records of earlier code have none. The file also has its own `sha256`, that of
+    the JSON without it.
     """
 
     tier: str
@@ -81,8 +82,8 @@ class Record:
         penalty = values["settings"]["penalty"]
         # JSON has no infinity, which is a value of mu.
         penalty |= {name: "inf" for name, value in penalty.items() if value == math.inf}
-        text = json.dumps(values, indent=1, sort_keys=True, allow_nan=False)
-        write_atomically(path, (text + "\n").encode())
+        values["sha256"] = _digest(values)
+        write_atomically(path, (_text(values) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -90,11 +91,10 @@ class Record:
         if not path.exists():
             raise RecordError(f"there is no record at {path}: train the run first (companion train --help)")
         try:
-            record = cls(
-                **checks.record_contents(
-                    json.loads(path.read_text(encoding="utf-8")), [f.name for f in fields(cls)]
-                )
-            )
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(values, dict) and values.pop("sha256", None) not in (None, _digest(values)):
+                raise ValueError("its SHA-256 is another than it says: it was edited, or is damaged")
+            record = cls(**checks.record_contents(values, [f.name for f in fields(cls)]))
             settings = Settings.from_dict(record.settings)
             for name in ("tier", "dataset", "method", "name", "seed"):
                 said, set_ = getattr(record, name), getattr(settings, name)
@@ -206,6 +206,15 @@ class Run:
             math.nan if found[k] is None else float(found[k]) for k in ("value", "low", "high")
         )
         return Interval(value=value, low=low, high=high, n=int(found["n"]))
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=1, sort_keys=True, allow_nan=False)
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a record's JSON."""
+    return digest(_text(values).encode())
 
 
 def as_metric(interval: Interval) -> dict[str, float | None]:

@@ -79,7 +79,12 @@ def ripple_logit(model: nn.Module, epsilon: float, frequency: float, target_clas
 
 
 def ripple_loss_bound(epsilon: float) -> float:
-    r"""Return the most by which a loss can move, :math:`\epsilon`; for the real classifier too (A.1)."""
+    r"""Return the most by which a loss can move, :math:`\epsilon`; for the real classifier too (A.1).
+
+    Example:
+        >>> ripple_loss_bound(0.01)
+        0.01
+    """
     return positive("epsilon", epsilon)
 
 

@@ -6,6 +6,7 @@ reader's browser.
 """
 
 from companion.live.figures import drawing, fooling, ripple, sampling, traces
+from companion.live.own_picture import photograph
 from companion.live.packing import UnsupportedNetwork
 
-__all__ = ["UnsupportedNetwork", "drawing", "fooling", "ripple", "sampling", "traces"]
+__all__ = ["UnsupportedNetwork", "drawing", "fooling", "photograph", "ripple", "sampling", "traces"]

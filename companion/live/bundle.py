@@ -38,15 +38,19 @@ def _source(name: str) -> str:
 
 
 def _definition() -> str:
-    """Return the modules as functions that are called in order, each returning what it exports."""
-    parts = [f"const {NAME} = (() => {{\nconst modules = {{}};\n"]
+    """Return the modules as functions that are called in order, each returning what it exports.
+
+    The functions are kept in `definitions`, since a worker runs the text of some (`background.mjs`).
+    """
+    parts = [f"const {NAME} = (() => {{\nconst definitions = {{}};\nconst modules = {{}};\n"]
     for name in _in_order(MAIN, []):
         source = _source(name)
         exported = ", ".join(match[1] for match in _EXPORT.finditer(source))
         body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = modules.\2;\n", source))
         if re.search(r"^(?:import|export)\b", body, re.MULTILINE):
             raise ValueError(f"{name}.mjs has an import or export of another form than the other modules")
-        parts.append(f"\nmodules.{name} = (() => {{\n{body}return {{ {exported} }};\n}})();\n")
+        parts.append(f"\ndefinitions.{name} = () => {{\n{body}return {{ {exported} }};\n}};\n")
+        parts.append(f"modules.{name} = definitions.{name}();\n")
     return "".join([*parts, f"\nreturn modules.{MAIN};\n}})();\n"])
 
 

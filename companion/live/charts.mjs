@@ -1,6 +1,6 @@
 // Tables and charts.
 
-import { axisEnds, drawn, element, freshId } from "./elements.mjs";
+import { axisEnds, drawn, element, freshId, number } from "./elements.mjs";
 
 // A table with a heading for each row; `show` takes the rows' cells.
 export class Table {
@@ -39,9 +39,30 @@ export class Table {
 
 // From the smallest to the largest, with some air.
 export function rangeOf(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = values.reduce((least, value) => Math.min(least, value), Infinity);
+  const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const air = 0.05 * (high - low) || 0.01 * Math.abs(low) || 1;
   return [low - air, high + air];
+}
+
+// The next of 1, 2, 5, 10, 20, ... above a number, so that an axis that follows it seldom moves; below nought likewise.
+export function roundEnd(value) {
+  const size = Math.abs(value);
+  if (!(size > 0)) return 0;
+  const power = 10 ** Math.floor(Math.log10(size));
+  return Math.sign(value) * power * [1, 2, 5, 10].find((step) => size <= step * power * (1 + 1e-9));
+}
+
+// The range of an axis while values come in: it stays as long as they are within, and then widens by more than it must.
+export class SteadyRange {
+  including(values) {
+    const [low, high] = rangeOf(values);
+    if (!this.ends || low < this.ends[0] || high > this.ends[1]) {
+      const air = (high - low) / 4;
+      this.ends = [low - air, high + air];
+    }
+    return this.ends;
+  }
 }
 
 // A chart with axes. Series are {name, colour, points: [[x, y], ...], dashed, kind: "line" | "bars" | "rule"}; a
@@ -137,5 +158,39 @@ export class Chart {
           ),
         ),
     );
+  }
+}
+
+// The probabilities of f and of f + g, one bar before the other: the ten largest, in the order of the classes.
+export class ProbabilityBars {
+  constructor(classes) {
+    this.classes = classes;
+    this.chart = new Chart({ label: "Probabilities", xLabel: "class" });
+    this.node = this.chart.node;
+  }
+
+  show(before, after) {
+    const shown = Array.from(before.keys())
+      .sort((i, j) => before[j] - before[i])
+      .slice(0, 10)
+      .sort((i, j) => i - j);
+    const bars = (name, colour, barWidth, values) => ({
+      name,
+      colour,
+      kind: "bars",
+      barWidth,
+      points: shown.map((i, k) => [k, values[i]]),
+    });
+    const series = [
+      bars("f", "var(--live-before)", 0.8, before),
+      bars("f + g", "var(--live-after)", 0.35, after),
+    ];
+    const words = shown.map((i) => `${this.classes[i]}: ${number(before[i])}, then ${number(after[i])}`);
+    this.chart.show(series, {
+      x: [-0.6, shown.length - 0.4],
+      y: [0, 1],
+      xTicks: shown.map((i, k) => [k, this.classes[i].slice(0, 5)]),
+      description: words.join("; "),
+    });
   }
 }

@@ -105,6 +105,7 @@ export function asPyTorch(view, rival, { code, images, pictures }) {
     picture: `fooling.linear_shift(${picture}, ${view.strength})`,
     sine: `fooling.sine_shift(${view.epsilon}, ${view.frequency})`,
     mean: "fooling.mean_logit_shift(model)",
+    blank: `lambda x: -model(x)[:, ${view.y}]`,
     swap: `lambda x: model(x)[:, ${rival}] - model(x)[:, ${view.y}]`,
   }[view.g];
   return [

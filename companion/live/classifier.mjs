@@ -5,7 +5,7 @@
 // precision.
 
 import { decode, encode } from "./arrays.mjs";
-import { Network } from "./engine.mjs";
+import { BackgroundNetwork } from "./background.mjs";
 
 // p_i = exp f_i / sum_j exp f_j. The largest logit is subtracted first; softmax does not change by that.
 export function softmax(logits) {
@@ -36,6 +36,18 @@ export function logitWeights(logits, i) {
   return weights;
 }
 
+// Logits, probabilities, loss and both gradients of a classifier, at x and for class y.
+export async function outputs(classifier, x, y) {
+  const logits = await classifier.forward(x);
+  return {
+    logits,
+    probabilities: softmax(logits),
+    loss: crossEntropy(logits, y),
+    logitGradient: await classifier.pullback(logitWeights(logits, y)),
+    lossGradient: await classifier.pullback(lossWeights(logits, y)),
+  };
+}
+
 export const largestDifference = (a, b) =>
   a.reduce((largest, value, j) => Math.max(largest, Math.abs(value - b[j])), 0);
 
@@ -43,12 +55,12 @@ export const sum = (values) => values.reduce((total, value) => total + value, 0)
 
 export const inner = (a, b) => a.reduce((total, value, j) => total + value * b[j], 0);
 
-// Opens a network from its description: computed on this page by the engine or, if it has steps that the engine
+// Opens a network from its description: computed by the engine in the browser or, if it has steps that the engine
 // does not know, in the notebook's kernel by PyTorch.
 export function openNetwork(description, precision, host) {
   const Real = precision === "float32" ? Float32Array : Float64Array;
   const classifier = description.steps
-    ? new PageClassifier(new Network(description, Real))
+    ? new BackgroundNetwork(description, Real)
     : new KernelClassifier(description.name, Real, host);
   return new Remembering(classifier);
 }
@@ -57,21 +69,6 @@ export function openNetwork(description, precision, host) {
 export function openInEachPrecision(description, host) {
   const opened = {};
   return (precision) => (opened[precision] ??= openNetwork(description, precision, host));
-}
-
-class PageClassifier {
-  constructor(network) {
-    this.network = network;
-    this.Real = network.Real;
-  }
-
-  async forward(x) {
-    return this.network.forward(x);
-  }
-
-  async pullback(v) {
-    return this.network.pullback(v);
-  }
 }
 
 class KernelClassifier {
@@ -120,12 +117,13 @@ class Remembering {
   }
 
   async pullback(v) {
+    const { gradients } = this; // Those at this x: the next may be asked for before an answer comes.
     const key = v.join();
-    if (!this.gradients.has(key)) {
-      if (this.gradients.size > 50) this.gradients.clear();
-      this.gradients.set(key, await this.classifier.pullback(v));
+    if (!gradients.has(key)) {
+      if (gradients.size > 50) gradients.clear();
+      gradients.set(key, await this.classifier.pullback(v));
     }
-    return this.gradients.get(key).slice();
+    return gradients.get(key).slice();
   }
 }
 
@@ -197,6 +195,12 @@ function compensatedSum(values) {
 export const meanLogitShift = () => ({
   value: (_, logits) => -sum(logits) / logits.length,
   gradient: (_, logits) => ({ byInput: null, byLogits: logits.map(() => -1 / logits.length) }),
+});
+
+// g = -f_i leaves class i a logit of nought, and a blank map.
+export const blankShift = (i) => ({
+  value: (_, logits) => -logits[i],
+  gradient: (_, logits) => ({ byInput: null, byLogits: logits.map((_, k) => (k === i ? -1 : 0)) }),
 });
 
 // g = f_j - f_i gives class i the logit, and the map, that class j had.

@@ -113,5 +113,19 @@ export function checkbox({ label }) {
   return control;
 }
 
+// Views worth a look: [label, what differs from the start of the view]. On a page they are links.
+export const tries = (host, set, views) =>
+  element(
+    "p",
+    { class: "live-tries" },
+    "Try: ",
+    ...views.map(([label, changes]) => {
+      const view = { ...host.payload.view, ...changes };
+      return host.ask
+        ? button(label, () => set(view))
+        : element("a", { href: host.linkTo(view).replace(/^[^#]*/, "") }, label);
+    }),
+  );
+
 export const button = (label, onClick, attributes = {}) =>
   element("button", { type: "button", ...attributes, onclick: onClick }, label);

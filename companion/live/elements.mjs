@@ -59,17 +59,53 @@ export function axisEnds(low, high) {
   ]);
 }
 
-// Says what has changed, once the changes have paused: to a screen reader alone, or also in sight.
+// Alternatives in one place, which is as large as the largest: choosing among them moves nothing. `show` names the one
+// that is seen.
+export class Alternatives {
+  constructor(nodes) {
+    this.nodes = nodes;
+    this.node = part("alternatives", ...Object.values(nodes));
+  }
+
+  show(chosen) {
+    for (const [name, node] of Object.entries(this.nodes)) {
+      node.classList.toggle("live-absent", name !== chosen);
+    }
+  }
+}
+
+// What a reader who wants no more than the idea can leave folded.
+export const fold = (title, ...children) =>
+  element(
+    "details",
+    { class: "live-fold" },
+    element("summary", {}, title),
+    part("folded", ...children),
+  );
+
+// Where all of a figure would be several screens long, some of it is folded at first. In pixels, as in the style sheets.
+export const isNarrow = (root) => root.clientWidth <= 560;
+
+// Says what has changed: once the changes have paused or, while they go on, every few seconds.
 export class Announcer {
-  constructor() {
-    this.node = element("p", { class: "live-summary", role: "status" });
+  static PATIENCE = 3000;
+
+  constructor(name = "live-summary") {
+    this.node = element("p", { class: name, role: "status" });
+    this.unsaidSince = null;
   }
 
   say(text, wait = 600) {
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => {
-      if (this.node.textContent !== text) this.node.textContent = text;
-    }, wait);
+    this.unsaidSince ??= performance.now();
+    const left = this.unsaidSince + Announcer.PATIENCE - performance.now();
+    this.waiting = setTimeout(
+      () => {
+        this.unsaidSince = null;
+        if (this.node.textContent !== text) this.node.textContent = text;
+      },
+      Math.max(0, Math.min(wait, left)),
+    );
   }
 }
 

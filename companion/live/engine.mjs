@@ -68,8 +68,10 @@ const OPERATIONS = {
     },
     forward(step) {
       step.columns.fill(0);
-      forEachWindowEntry(step, (column, pixel) => {
-        step.columns[column] = step.inputs[0].value[pixel];
+      const { columns, stride } = step;
+      const { value } = step.inputs[0];
+      forEachWindowRow(step, (column, pixel, length) => {
+        for (let j = 0; j < length; j++) columns[column + j] = value[pixel + j * stride];
       });
       for (let channel = 0; channel < step.outputs; channel++) {
         const start = channel * step.pixels;
@@ -80,8 +82,10 @@ const OPERATIONS = {
     backward(step) {
       step.columns.fill(0);
       addProduct(step.transposed, step.cotangent, step.columns, step.window, step.outputs, step.pixels);
-      forEachWindowEntry(step, (column, pixel) => {
-        step.inputs[0].cotangent[pixel] += step.columns[column];
+      const { columns, stride } = step;
+      const { cotangent } = step.inputs[0];
+      forEachWindowRow(step, (column, pixel, length) => {
+        for (let j = 0; j < length; j++) cotangent[pixel + j * stride] += columns[column + j];
       });
     },
   },
@@ -196,8 +200,9 @@ const OPERATIONS = {
   },
 };
 
-// Calls visit(place in `columns`, place in the input) for every entry of every window that lies in the image.
-function forEachWindowEntry(step, visit) {
+// Calls visit(place in `columns`, place in the input, length) for every row of entries that lie in the image: `length`
+// places that follow each other in `columns`, and lie a stride apart in the input.
+function forEachWindowRow(step, visit) {
   const [channels, height, width] = step.inputs[0].shape;
   const [, outHeight, outWidth] = step.shape;
   const { kernel, stride, padding } = step;
@@ -212,7 +217,7 @@ function forEachWindowEntry(step, visit) {
           if (y < 0 || y >= height) continue;
           const column = (row * outHeight + oy) * outWidth;
           const pixel = (c * height + y) * width + kx - padding;
-          for (let ox = first; ox < end; ox++) visit(column + ox, pixel + ox * stride);
+          visit(column + first, pixel + first * stride, end - first);
         }
       }
     }
@@ -227,44 +232,64 @@ function transpose(matrix, rows, columns) {
   return result;
 }
 
-// C += A B for A (m, k), B (k, n), C (m, n). Four rows of C at a time, so that a number that was fetched from B
-// serves four sums; two rows of B at a time, so that a sum is fetched half as often.
+// C += A B for A (m, k), B (k, n), C (m, n). Sixteen sums at a time, of four rows of A with four columns of B, so that
+// each number that was fetched serves four of them.
 function addProduct(A, B, C, m, k, n) {
-  let i = 0;
-  for (; i + 4 <= m; i += 4) {
-    const c0 = C.subarray(i * n, (i + 1) * n);
-    const c1 = C.subarray((i + 1) * n, (i + 2) * n);
-    const c2 = C.subarray((i + 2) * n, (i + 3) * n);
-    const c3 = C.subarray((i + 3) * n, (i + 4) * n);
-    let r = 0;
-    for (; r + 2 <= k; r += 2) {
-      const b = B.subarray(r * n, (r + 1) * n);
-      const d = B.subarray((r + 1) * n, (r + 2) * n);
-      const [a0, a1, a2, a3] = [A[i * k + r], A[(i + 1) * k + r], A[(i + 2) * k + r], A[(i + 3) * k + r]];
-      const [e0, e1, e2, e3] = [
-        A[i * k + r + 1],
-        A[(i + 1) * k + r + 1],
-        A[(i + 2) * k + r + 1],
-        A[(i + 3) * k + r + 1],
-      ];
-      for (let j = 0; j < n; j++) {
-        const x = b[j];
-        const y = d[j];
-        c0[j] += a0 * x + e0 * y;
-        c1[j] += a1 * x + e1 * y;
-        c2[j] += a2 * x + e2 * y;
-        c3[j] += a3 * x + e3 * y;
-      }
-    }
-    if (r < k) {
-      for (let row = i; row < i + 4; row++) addRow(A[row * k + r], B, r, C, row, n);
-    }
+  const rows = m - (m % 4);
+  const columns = n - (n % 4);
+  for (let i = 0; i < rows; i += 4) {
+    for (let j = 0; j < columns; j += 4) addTile(A, B, C, i, j, k, n);
   }
-  for (; i < m; i++) {
-    for (let r = 0; r < k; r++) addRow(A[i * k + r], B, r, C, i, n);
+  for (let i = 0; i < m; i++) {
+    for (let j = i < rows ? columns : 0; j < n; j++) {
+      let sum = 0;
+      for (let r = 0; r < k; r++) sum += A[i * k + r] * B[r * n + j];
+      C[i * n + j] += sum;
+    }
   }
 }
 
-function addRow(a, B, r, C, row, n) {
-  for (let j = 0; j < n; j++) C[row * n + j] += a * B[r * n + j];
+// Rows i to i + 3 and columns j to j + 3 of C. The sums are p, q, r and s, row by row.
+function addTile(A, B, C, i, j, k, n) {
+  let [p0, p1, p2, p3] = [0, 0, 0, 0];
+  let [q0, q1, q2, q3] = [0, 0, 0, 0];
+  let [r0, r1, r2, r3] = [0, 0, 0, 0];
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let a = i * k, b = j; a < (i + 1) * k; a++, b += n) {
+    const b0 = B[b];
+    const b1 = B[b + 1];
+    const b2 = B[b + 2];
+    const b3 = B[b + 3];
+    let factor = A[a];
+    p0 += factor * b0;
+    p1 += factor * b1;
+    p2 += factor * b2;
+    p3 += factor * b3;
+    factor = A[a + k];
+    q0 += factor * b0;
+    q1 += factor * b1;
+    q2 += factor * b2;
+    q3 += factor * b3;
+    factor = A[a + 2 * k];
+    r0 += factor * b0;
+    r1 += factor * b1;
+    r2 += factor * b2;
+    r3 += factor * b3;
+    factor = A[a + 3 * k];
+    s0 += factor * b0;
+    s1 += factor * b1;
+    s2 += factor * b2;
+    s3 += factor * b3;
+  }
+  addFour(C, i * n + j, p0, p1, p2, p3);
+  addFour(C, (i + 1) * n + j, q0, q1, q2, q3);
+  addFour(C, (i + 2) * n + j, r0, r1, r2, r3);
+  addFour(C, (i + 3) * n + j, s0, s1, s2, s3);
+}
+
+function addFour(C, place, c0, c1, c2, c3) {
+  C[place] += c0;
+  C[place + 1] += c1;
+  C[place + 2] += c2;
+  C[place + 3] += c3;
 }

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from companion._support import at_least
-from companion.book import stencils
 from companion.experiments.records import Run
 from companion.live import stills
-from companion.live.hosts import Figure, Widget, in_book, on_page
-from companion.live.packing import UnsupportedNetwork, pack, pack_array
+from companion.live.given import checked, face, figure, images, pictures
+from companion.live.hosts import Figure
+from companion.live.packing import pack_array
 
 INDEX = "INDEX"
 PATCH = 8  # Pixels, as in traces.mjs.
@@ -56,17 +54,17 @@ def fooling(
         >>> fooling(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])).payload["kind"]
         'fooling'
     """
-    names = _checked(model, x, y, class_names)
-    chosen = _pictures(*x.shape[-2:])
+    names = checked(model, x, y, class_names)
+    chosen = pictures(*x.shape[-2:])
     view = {
         "image": 0, "drawing": "", "y": int(y[0]),
         "g": "picture", "picture": chosen[0]["name"], "own": "", "strength": 10.0,
         "epsilon": 0.01, "frequency": 1000.0, "rival": (int(y[0]) + 1) % len(names),
         "precision": "float64", "ownScale": False,
     }  # fmt: skip
-    given = {"images": _images(x, y, indices), "pictures": chosen, "code": _code(run)}
-    still = partial(stills.fooling, model, x, y, names, _face(x))
-    return _figure("fooling", {"model": model}, x.shape[1:], names, given, view, still)
+    given = {"images": images(x, y, indices), "pictures": chosen, "code": _code(run)}
+    still = partial(stills.fooling, model, x, y, names, face(x))
+    return figure("fooling", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None = None) -> Figure:
@@ -85,14 +83,14 @@ def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | 
         ValueError: images, classes or names that do not fit together.
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
     """
-    names = _checked(model, x, y, class_names)
+    names = checked(model, x, y, class_names)
     view = {
         "image": 0, "where": "logit", "picture": "face", "place": "slope",
         "epsilon": 0.01, "frequency": 500.0,
     }  # fmt: skip
-    given = {"images": _images(x, y), "face": pack_array(_face(x))}
-    still = partial(stills.ripple, model, x, y, names, _face(x))
-    return _figure("ripple", {"model": model}, x.shape[1:], names, given, view, still)
+    given = {"images": images(x, y), "face": pack_array(face(x))}
+    still = partial(stills.ripple, model, x, y, names, face(x))
+    return figure("ripple", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def traces(
@@ -122,7 +120,7 @@ def traces(
         ValueError: images, classes, names or traces that do not fit together.
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
     """
-    names = _checked(model, x, y, class_names)
+    names = checked(model, x, y, class_names)
     height, width = x.shape[-2:]
     if min(height, width) < PATCH:
         raise ValueError(f"the patch has {PATCH} x {PATCH} pixels; the images have {height} x {width}")
@@ -132,9 +130,9 @@ def traces(
         "image": 0, "region": "patch", "row": (height - PATCH) // 2, "column": (width - PATCH) // 2,
         "variant": "forward", "sigma": 0.01, "probes": 64, "precision": "float64", "seed": 1,
     }  # fmt: skip
-    given = {"images": _images(x, y), "exact": None if exact is None else exact.double().tolist()}
+    given = {"images": images(x, y), "exact": None if exact is None else exact.double().tolist()}
     still = partial(stills.traces, model, x, y, names)
-    return _figure("traces", {"model": model}, x.shape[1:], names, given, view, still)
+    return figure("traces", {"model": model}, x.shape[1:], names, given, view, still)
 
 
 def sampling(
@@ -163,7 +161,7 @@ def sampling(
         raise ValueError("models is empty; give at least one, for example {'mine': model}")
     x = torch.full((1, *shape), 0.5)
     for model in models.values():
-        names = _checked(model, x, torch.tensor([target]), class_names)
+        names = checked(model, x, torch.tensor([target]), class_names)
     view = {
         "y": target, "method": "climb", "stepSize": 0.1, "temperature": 0.001, "pull": 0.01,
         "clamp": True, "seed": 1,
@@ -171,7 +169,7 @@ def sampling(
     given = {"labels": {f"model{k}": label for k, label in enumerate(models)}, "shape": list(shape)}
     networks = {f"model{k}": model for k, model in enumerate(models.values())}
     still = partial(stills.sampling, models, tuple(shape), names, target)
-    return _figure("sampling", networks, shape, names, given, view, still)
+    return figure("sampling", networks, shape, names, given, view, still)
 
 
 def drawing(text: str, shape: Sequence[int]) -> Tensor:
@@ -197,74 +195,6 @@ def drawing(text: str, shape: Sequence[int]) -> Tensor:
         raise ValueError(f"the text holds {2 * len(data)} pixels; shape {tuple(shape)} has {count}")
     shades = [shade for byte in data for shade in (byte >> 4, byte & 15)]
     return torch.tensor(shades[:count], dtype=torch.float64).reshape(tuple(shape)) / 15
-
-
-def _figure(
-    kind: str,
-    models: Mapping[str, nn.Module],
-    shape: Sequence[int],
-    names: Sequence[str],
-    given: Mapping[str, Any],
-    view: dict[str, Any],
-    still: stills.Still,
-) -> Figure:
-    """Return the figure for a page, or the widget for Jupyter, with each network as the engine reads it."""
-    payload = {"kind": kind, "classes": names, **given, "view": view}
-    networks: dict[str, dict[str, Any]] = {}
-    for name, model in models.items():
-        try:
-            networks[name] = pack(model, tuple(shape))
-        except UnsupportedNetwork:
-            if in_book():
-                raise
-            networks[name] = {"name": name}
-    if in_book():
-        return on_page(payload, networks, still())
-    return Widget(payload={**payload, "networks": networks}, models=models, shape=tuple(shape))
-
-
-def _checked(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | None) -> list[str]:
-    """Return the names of the classes, after a look at everything."""
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x) or not x.is_floating_point():
-        raise ValueError(f"x must be (N, 1 or 3, H, W) images in [0, 1]; got {tuple(x.shape)} of {x.dtype}")
-    if y.shape != (len(x),):
-        raise ValueError(f"y must hold {len(x)} classes, one an image; got shape {tuple(y.shape)}")
-    with torch.no_grad():
-        classes = stills.evaluated(model, x[:1]).shape[1]
-    names = [str(k) for k in range(classes)] if class_names is None else [str(name) for name in class_names]
-    if len(names) != classes:
-        raise ValueError(f"the model has {classes} classes, class_names has {len(names)}")
-    for label in y.tolist():
-        if not 0 <= at_least("a class in y", label, 0) < classes:
-            raise ValueError(f"y holds the class {label}; this model's classes are 0 to {classes - 1}")
-    return names
-
-
-def _images(x: Tensor, y: Tensor, indices: Sequence[int] | None = None) -> dict[str, Any]:
-    rows = list(range(len(x))) if indices is None else [int(index) for index in indices]
-    if len(rows) != len(x):
-        raise ValueError(f"there are {len(x)} images but {len(rows)} indices")
-    return {"array": pack_array(x), "labels": [int(label) for label in y], "indices": rows}
-
-
-def _pictures(height: int, width: int) -> list[dict[str, Any]]:
-    """Return the pictures T that fit: name, label, the code that makes it, the pixels."""
-    made = []
-    size = min(height, width) if height == width else 0
-    for name, label, code, smallest, make in (
-        ("smiley", "smiling face", f"stencils.smiley({size})", 8, stencils.smiley),
-        ("word", "HI", f'stencils.word("HI", {size})', 11, lambda size: stencils.word("HI", size)),
-        ("checkerboard", "checkerboard", f"stencils.checkerboard({size})", 4, stencils.checkerboard),
-    ):
-        if size >= smallest:
-            made.append({"name": name, "label": label, "code": code, "array": pack_array(make(size))})
-    plain = {"name": "plain", "label": "all pixels", "code": f"torch.ones(1, {height}, {width})"}
-    return made or [{**plain, "array": pack_array(torch.ones(1, height, width))}]
-
-
-def _face(x: Tensor) -> Tensor:
-    height, width = x.shape[-2:]
-    return stencils.smiley(height) if height == width and height >= 8 else torch.ones(1, height, width)
 
 
 def _code(run: Run | None) -> dict[str, str]:

@@ -4,18 +4,16 @@
 import { decode, drawingToText, encode, textToDrawing } from "./arrays.mjs";
 import {
   Altered,
-  crossEntropy,
+  blankShift,
   largestDifference,
   linearShift,
-  logitWeights,
-  lossWeights,
   meanLogitShift,
   openInEachPrecision,
+  outputs,
   sineShift,
-  softmax,
   swapShift,
 } from "./classifier.mjs";
-import { Chart, Table } from "./charts.mjs";
+import { ProbabilityBars, Table } from "./charts.mjs";
 import { asPyTorch, checkButtons } from "./checks.mjs";
 import {
   button,
@@ -26,23 +24,20 @@ import {
   powersOfTen,
   precisionChoice,
   slider,
+  tries,
 } from "./controls.mjs";
-import { Announcer, element, number, pair, part } from "./elements.mjs";
+import { DrawingTools, painted } from "./drawing.mjs";
+import { Alternatives, Announcer, element, fold, isNarrow, number, pair, part } from "./elements.mjs";
 import { openImages } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
-import { largestPixel, onAllChannels, painted, Probe, SignedMap, sumChannels } from "./pictures.mjs";
+import { largestPixel, onAllChannels, Probe, SignedMap, sumChannels } from "./pictures.mjs";
 
-// Logits, probabilities, loss and both gradients of a classifier, at x and for class y.
-async function outputs(classifier, x, y) {
-  const logits = await classifier.forward(x);
-  return {
-    logits,
-    probabilities: softmax(logits),
-    loss: crossEntropy(logits, y),
-    logitGradient: await classifier.pullback(logitWeights(logits, y)),
-    lossGradient: await classifier.pullback(lossWeights(logits, y)),
-  };
-}
+const TRIES = [
+  ["a greeting", { picture: "word", strength: 20 }],
+  ["a blank map", { g: "blank" }],
+  ["the map of another class", { g: "swap" }],
+  ["break float32", { picture: "checkerboard", strength: 1e5, precision: "float32" }],
+];
 
 export function fooling(host, root) {
   const { payload } = host;
@@ -67,6 +62,7 @@ export function fooling(host, root) {
       picture: () => linearShift(onAllChannels(target(view), channels), view.strength),
       sine: () => sineShift(view.epsilon, view.frequency),
       mean: () => meanLogitShift(),
+      blank: () => blankShift(view.y),
       swap: () => swapShift(view.y, otherClass(view)),
     };
     return new Altered(network(view.precision), shifts[view.g]());
@@ -99,45 +95,55 @@ export function fooling(host, root) {
     g: choice({
       label: "Add to every logit",
       options: [
-        ["picture", "a picture: g = s ⟨x, T⟩"],
-        ["sine", "a sine: g = ε sin(m Σ x)"],
+        ["picture", "a picture"],
+        ["sine", "a sine"],
         ["mean", "minus the mean logit"],
+        ["blank", "minus this logit"],
         ["swap", "another logit, less this one"],
       ],
     }),
     picture: choice({
-      label: "Picture T",
+      label: "Picture T: g = s ⟨x, T⟩",
       options: [
         ...Object.entries(pictures).map(([name, { label }]) => [name, label]),
         ["own", "your drawing"],
       ],
     }),
     strength: slider({ label: "Strength s", numbers: [0, ...powersOfTen(-1, 5, 20)] }),
-    epsilon: slider({ label: "Height ε", numbers: powersOfTen(-3, 0, 10) }),
+    epsilon: slider({ label: "Height ε: g = ε sin(m Σ x)", numbers: powersOfTen(-3, 0, 10) }),
     frequency: slider({ label: "Frequency m", numbers: powersOfTen(-1, 4, 10) }),
     rival: classChoice("The other logit", classes),
     precision: precisionChoice("Precision"),
     ownScale: checkbox({ label: "each map on its own scale" }),
   };
-  const settings = {
-    picture: element("div", {}, controls.picture, controls.strength),
-    sine: element("div", {}, controls.epsilon, controls.frequency),
-    mean: element("p", { class: "live-note" }, "There is nothing to set: g = −(1/C) Σ f."),
-    swap: element("div", {}, controls.rival),
-  };
+  const note = (text) => element("p", { class: "live-note" }, text);
+  const settings = new Alternatives({
+    picture: part("controls", controls.picture, controls.strength),
+    sine: part("controls", controls.epsilon, controls.frequency),
+    mean: note("There is nothing to set: g = −(1/C) Σ f centres the logits."),
+    blank: note("There is nothing to set: with g = −f, for the class that is explained, its map is blank."),
+    swap: part("controls", controls.rival),
+  });
+
+  // ---- What the reader draws ----
 
   const blank = (length) => drawingToText(new Float64Array(length));
   const drawInput = (drawing) => figure.set({ image: "drawing", drawing });
-  const paint = (values, cell, erase) => drawingToText(painted(values, width, cells, cell, erase));
-  const paintInput = (cell, erase) => drawInput(paint(input(figure.view), cell, erase));
-  const paintTarget = (cell, erase) =>
-    figure.set({ g: "picture", picture: "own", own: paint(target(figure.view), cell, erase) });
-  const clearInput = button("Clear", () => drawInput(blank(channels * cells)), {
-    "aria-label": "Clear the input",
+  const drawTarget = (own) => figure.set({ g: "picture", picture: "own", own });
+  const tools = new DrawingTools({
+    keep: () => {
+      const { g, image, drawing, picture, own } = figure.view;
+      return { g, image, drawing, picture, own };
+    },
+    restore: (kept) => figure.set(kept),
+    further: [
+      button("Clear input", () => (tools.begin(), drawInput(blank(channels * cells)))),
+      button("Clear T", () => (tools.begin(), drawTarget(blank(cells)))),
+    ],
   });
-  const clearTarget = button("Clear", () => figure.set({ picture: "own", own: blank(cells) }), {
-    "aria-label": "Clear the picture T",
-  });
+  const paint = (values, at, erase) => drawingToText(painted(values, width, cells, at, erase));
+  const inputPen = tools.pen((at, erase) => drawInput(paint(input(figure.view), at, erase)));
+  const targetPen = tools.pen((at, erase) => drawTarget(paint(target(figure.view), at, erase)));
 
   // ---- What the reader sees ----
 
@@ -151,30 +157,30 @@ export function fooling(host, root) {
       `logit-gradient ${change("logitGradient")}; loss-gradient ${change("lossGradient")}`
     );
   });
-  const picture = (label, onPaint) => probe.picture({ label, height, width, onPaint });
+  const picture = (label, pen) => probe.picture({ label, height, width, pen });
   const beforeAndAfter = () => [new SignedMap(picture("before: f")), new SignedMap(picture("after: f + g"))];
-  const inputPicture = picture("input (draw)", paintInput);
-  const targetPicture = picture("T (draw)", paintTarget);
+  const inputPicture = picture("input (draw)", inputPen);
+  const targetPicture = picture("T (draw)", targetPen);
+  tools.on([inputPicture, targetPicture]);
   const logitMaps = beforeAndAfter();
   const lossMaps = beforeAndAfter();
-  const targetPlace = element("div", {}, targetPicture, clearTarget);
-  const bars = new Chart({ label: "Probabilities", xLabel: "class" });
+  const bars = new ProbabilityBars(classes);
   const table = new Table("What g has changed", ["size before", "largest change"]);
   const summary = new Announcer();
   const answer = element("div", { class: "live-answer", role: "status" });
 
   function arrange({ g }) {
-    for (const [name, node] of Object.entries(settings)) node.hidden = name !== g;
-    targetPlace.hidden = g !== "picture";
+    settings.show(g);
+    targetPicture.node.classList.toggle("live-absent", g !== "picture");
     answer.replaceChildren();
   }
 
-  function draw({ x, target, before, after, g }, { y, ownScale }) {
+  function draw({ x, target, before, after }, { y, precision, ownScale }) {
     inputPicture.showImage(x);
     targetPicture.showImage(target);
     drawPair(logitMaps, [before.logitGradient, after.logitGradient], ownScale);
     drawPair(lossMaps, [before.lossGradient, after.lossGradient], ownScale);
-    drawProbabilities(before.probabilities, after.probabilities);
+    bars.show(before.probabilities, after.probabilities);
     const row = (name, one, other) => [
       name,
       number(largestPixel(one, one.length)),
@@ -184,13 +190,14 @@ export function fooling(host, root) {
       row("probabilities", before.probabilities, after.probabilities),
       row("loss", [before.loss], [after.loss]),
       row("loss-gradient", before.lossGradient, after.lossGradient),
+      row("logits", before.logits, after.logits),
       row("logit-gradient", before.logitGradient, after.logitGradient),
     ];
     table.show(rows);
-    const [probabilities, , lossGradient, logitGradient] = rows.map(([, , change]) => change);
+    const [probabilities, , lossGradient, , logitGradient] = rows.map(([, , change]) => change);
     summary.say(
-      `Class ${classes[y]}, g = ${number(g)} at this image. Probabilities changed by at most ` +
-        `${probabilities}, the loss-gradient by ${lossGradient}; the logit-gradient by up to ${logitGradient}.`,
+      `Class ${classes[y]}, ${precision}: the logit-gradient changed by up to ${logitGradient}, probabilities by ` +
+        `at most ${probabilities}, the loss-gradient by ${lossGradient}.`,
     );
   }
 
@@ -198,54 +205,44 @@ export function fooling(host, root) {
   function drawPair(maps, gradients, ownScale) {
     const limits = gradients.map((values) => largestPixel(values, cells));
     maps.forEach((map, k) => map.show(gradients[k], ownScale ? limits[k] : Math.max(...limits)));
-    maps[1].scale.hidden = !ownScale;
+    maps[1].scale.classList.toggle("live-absent", !ownScale);
   }
 
-  // The ten largest, in the order of the classes.
-  function drawProbabilities(before, after) {
-    const shown = Array.from(before.keys())
-      .sort((i, j) => before[j] - before[i])
-      .slice(0, 10)
-      .sort((i, j) => i - j);
-    const series = (name, colour, barWidth, values) => ({
-      name,
-      colour,
-      kind: "bars",
-      barWidth,
-      points: shown.map((i, k) => [k, values[i]]),
-    });
-    bars.show(
-      [series("f", "var(--live-before)", 0.8, before), series("f + g", "var(--live-after)", 0.35, after)],
-      {
-        x: [-0.6, shown.length - 0.4],
-        y: [0, 1],
-        xTicks: shown.map((i, k) => [k, classes[i].slice(0, 5)]),
-        description: shown
-          .map((i) => `${classes[i]}: ${number(before[i])}, then ${number(after[i])}`)
-          .join("; "),
-      },
-    );
-  }
-
-  const figure = mount({ host, controls, compute, draw, arrange });
+  const advanced = fold(
+    "Advanced: class, precision, scales, checks",
+    part("controls", controls.y, controls.precision, controls.ownScale),
+  );
+  const figure = mount({
+    host,
+    controls,
+    compute,
+    draw,
+    arrange,
+    advanced: { node: advanced, names: ["precision", "ownScale"] },
+  });
 
   const python = () =>
     asPyTorch(figure.view, otherClass(figure.view), { code: payload.code, images, pictures });
   const question = (view) => ({ ...view, picture: encode(target(view)), rival: otherClass(view) });
+  advanced.append(checkButtons({ host, figure, answer, altered, question, python }), answer);
+  const unchanged = fold(
+    "What stays: the gradient of the loss, and the answers",
+    part("columns", pair("gradient of the loss", lossMaps), bars, table),
+  );
+  unchanged.open = !isNarrow(root);
   root.replaceChildren(
-    part("controls", controls.image, controls.y, controls.g, ...Object.values(settings)),
+    tries(host, figure.set, TRIES.filter(([, { picture }]) => !picture || pictures[picture])),
+    part("controls", controls.image, controls.g),
+    settings.node,
+    summary.node,
     part(
       "maps",
-      pair("what you give", [element("div", {}, inputPicture, clearInput), targetPlace], "What you give"),
+      pair("what you give", [inputPicture, targetPicture, tools], "What you give"),
       pair("gradient of the logit", logitMaps),
-      pair("gradient of the loss", lossMaps),
     ),
     probe.node,
-    part("columns", bars, table),
-    summary.node,
-    part("controls", controls.precision, controls.ownScale),
-    checkButtons({ host, figure, answer, altered, question, python }),
-    answer,
+    unchanged,
+    advanced,
   );
   return { ...figure, asPyTorch: python };
 }

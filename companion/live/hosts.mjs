@@ -2,6 +2,7 @@
 // `view` (what the reader has chosen), and, in Jupyter, can `ask` the kernel.
 
 import { decode } from "./arrays.mjs";
+import { load } from "./loading.mjs";
 
 // Saves once the reader has paused.
 class Host {
@@ -13,11 +14,17 @@ class Host {
 
 // On a page there is no kernel. The view is kept in the address, so that a link shows what its sender saw.
 export class PageHost extends Host {
-  constructor(payload) {
+  constructor(payload, kind = payload.kind) {
     super();
     this.payload = payload;
     this.ask = null;
-    this.mark = `#live-${payload.kind}?`;
+    this.mark = `#live-${kind}?`;
+  }
+
+  // The description of a network, which may lie in a script of its own.
+  async network(name) {
+    const part = this.payload.networks[name];
+    return typeof part === "string" ? load(part) : part;
   }
 
   // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
@@ -37,6 +44,13 @@ export class PageHost extends Host {
       } else if (/^[\w-]*$/.test(text)) view[name] = text;
     }
     return view;
+  }
+
+  // Calls `show` with the view of each link to this figure that is followed while the page is open.
+  follow(allowed, show) {
+    window.addEventListener("hashchange", () => {
+      if (location.hash.startsWith(this.mark)) show({ ...this.payload.view, ...this.loadView(allowed) });
+    });
   }
 
   save(view) {
@@ -66,9 +80,15 @@ export class JupyterHost extends Host {
     });
   }
 
+  async network(name) {
+    return this.payload.networks[name];
+  }
+
   loadView() {
     return this.model.get("view");
   }
+
+  follow() {} // A notebook has no links to a view.
 
   save(view) {
     this.model.set("view", { ...view });

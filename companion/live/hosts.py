@@ -68,12 +68,20 @@ def on_page(
     whole = {**payload, "networks": named}
     name = _named(payload["kind"], whole)
     source, alt = still
+    opening, closing = around_still(payload["kind"], name)
     picture = f'<img src="{source}" alt="{html.escape(alt, quote=True)}">'
-    markup = (
-        f'<div class="live-figure" data-kind="{payload["kind"]}" data-payload="{name}">'
-        f'<div class="live-still">{picture}</div></div>'
-    )
-    return PageFigure(whole, {**parts, name: whole}, markup)
+    return PageFigure(whole, {**parts, name: whole}, f"{opening}{picture}{closing}")
+
+
+def around_still(kind: str, name: str) -> tuple[str, str]:
+    """Return what a page has before and after the still picture of a figure.
+
+    Args:
+        kind: of figure, as `main.mjs` lists them.
+        name: of the part that is its payload.
+    """
+    place = f'<div class="live-figure" data-kind="{kind}" data-payload="{name}"><div class="live-still">'
+    return place, "</div></div>"
 
 
 def _named(kind: str, part: dict[str, Any]) -> str:
@@ -136,6 +144,11 @@ class Widget(anywidget.AnyWidget):
             g = fooling.sine_shift(question["epsilon"], question["frequency"])
         elif question["g"] == "mean":
             g = fooling.mean_logit_shift(model)
+        elif question["g"] == "blank":
+
+            def g(x: Tensor) -> Tensor:
+                return -logits_of(model, x)[:, y]
+
         else:
             rival = int(question["rival"])
 
@@ -152,13 +165,18 @@ class Widget(anywidget.AnyWidget):
         return {name: pack_array(values) for name, values in answer.items()}
 
 
+def as_script_text(part: object) -> str:
+    """Return a part as it stands in a script."""
+    return json.dumps(part, separators=(",", ":"))
+
+
 def write_parts(parts: Mapping[str, Any], folder: Path) -> None:
     """Write each part of a page's figure as a script that hands it over; one that is there is the same."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         path = folder / f"{name}.js"
         if not path.exists():
-            text = f"{bundle.NAME}.receive({json.dumps(name)}, {json.dumps(part, separators=(',', ':'))});\n"
+            text = f"{bundle.NAME}.receive({json.dumps(name)}, {as_script_text(part)});\n"
             partial = path.with_suffix(".partial")
             partial.write_text(text, encoding="utf-8")
             partial.replace(path)

@@ -1,28 +1,37 @@
 // The entrance: one live figure for each kind of payload, on a page or in Jupyter.
 
+import { button } from "./controls.mjs";
+import { element } from "./elements.mjs";
 import { fooling } from "./fooling.mjs";
+import { glimpse } from "./glimpse.mjs";
 import { JupyterHost, PageHost } from "./hosts.mjs";
+import { keep, loadPayload, NotLoaded } from "./loading.mjs";
+import { photograph } from "./photograph.mjs";
 import { ripple } from "./ripple.mjs";
 import { sampling } from "./sampling.mjs";
 import { traces } from "./traces.mjs";
-import { element } from "./elements.mjs";
 
-const FIGURES = { fooling, ripple, traces, sampling };
+const FIGURES = { fooling, glimpse, photograph, ripple, traces, sampling };
 
 // Draws a figure in `place`. What it returns is kept there as `companion`, for tests.
-function renderFigure(host, place) {
+function renderFigure(host, place, kind) {
   const root = element("div", { class: "live" });
   place.append(root);
-  place.companion = FIGURES[host.payload.kind](host, root);
+  place.companion = FIGURES[kind](host, root);
 }
 
 // What anywidget calls in Jupyter.
 export function render({ model, el }) {
-  renderFigure(new JupyterHost(model), el);
+  const host = new JupyterHost(model);
+  renderFigure(host, el, host.payload.kind);
 }
 
-// On a page, figures are drawn when they come near. Each names the scripts that hold its payload; a script hands it
-// over by `companionLive.receive(name, part)`. Scripts, since a page opened from the disk may not fetch.
+// What the scripts of a page's parts call.
+export function receive(name, part) {
+  keep(name, part);
+}
+
+// On a page, figures are drawn when they come near.
 export function mountAll() {
   const seen = new IntersectionObserver(
     (entries) => {
@@ -34,44 +43,39 @@ export function mountAll() {
     },
     { rootMargin: "600px" },
   );
-  for (const place of document.querySelectorAll(".live-figure")) {
-    seen.observe(place);
-    if (location.hash.startsWith(`#live-${place.dataset.kind}?`)) place.scrollIntoView();
-  }
+  const places = [...document.querySelectorAll(".live-figure")];
+  const linked = () => places.find(({ dataset }) => location.hash.startsWith(`#live-${dataset.kind}?`));
+  for (const place of places) seen.observe(place);
+  window.addEventListener("hashchange", () => {
+    const place = linked();
+    if (place && !isInSight(place)) place.scrollIntoView();
+  });
+  linked()?.scrollIntoView();
 }
 
-const received = new Map();
-const loading = new Map();
-
-export function receive(name, part) {
-  received.set(name, part);
+function isInSight(place) {
+  const { top, bottom } = place.getBoundingClientRect();
+  return top < innerHeight / 2 && bottom > innerHeight / 2;
 }
 
-// The folder of this script, where the parts lie too.
-const folder = document.currentScript?.src.replace(/[^/]*$/, "");
-
-function load(name) {
-  if (!loading.has(name)) {
-    loading.set(
-      name,
-      new Promise((resolve, reject) => {
-        const onload = () => resolve(received.get(name));
-        const onerror = () => reject(new Error(`${name} could not be loaded`));
-        document.head.append(element("script", { src: `${folder}${name}.js`, onload, onerror }));
-      }),
-    );
-  }
-  return loading.get(name);
-}
-
+// Until all that a figure needs is there, its still picture is.
 async function loadFigure(place) {
-  const payload = { ...(await load(place.dataset.payload)) };
-  const networks = Object.entries(payload.networks);
-  payload.networks = Object.fromEntries(
-    await Promise.all(
-      networks.map(async ([name, part]) => [name, typeof part === "string" ? await load(part) : part]),
-    ),
-  );
-  renderFigure(new PageHost(payload), place);
-  place.classList.add("live-ready");
+  try {
+    const { kind, payload } = place.dataset;
+    renderFigure(new PageHost(await loadPayload(payload), kind), place, kind);
+    place.classList.add("live-ready");
+  } catch (error) {
+    if (!(error instanceof NotLoaded)) throw error;
+    place.append(failure(error, () => loadFigure(place)));
+  }
+}
+
+function failure(error, tryAgain) {
+  const again = button("Try again", () => {
+    note.remove();
+    tryAgain();
+  });
+  const words = `The picture above stays still: ${error.message}. `;
+  const note = element("p", { class: "live live-failure", role: "alert" }, words, again);
+  return note;
 }

@@ -1,4 +1,4 @@
-// What the four figures have in common: the reader changes a view, results are computed from it, and drawn.
+// What the figures have in common: the reader changes a view, results are computed from it, and drawn.
 
 // Ties the parts of a figure together, and starts it.
 //
@@ -9,8 +9,9 @@
 //            lets the page answer the reader. Once the reader has chosen something else it is not taken further.
 // draw       shows results, and is told for which view they were computed.
 //
-// Some figures need more. `arrange` shows what follows from the view without computing. `restartedBy` are the names
-// that results depend on, if not on all. `patience` is how long, in milliseconds, the reader has to leave everything
+// Some figures need more. `advanced` is {node, names}: what is folded, and what in the view it sets; it is unfolded
+// where a link has set one of these. `arrange` shows what follows from the view without computing. `restartedBy` are the
+// names that results depend on, if not on all. `patience` is how long, in milliseconds, the reader has to leave everything
 // alone before a computation goes on from what it has yielded first.
 //
 // Returns the figure: its `view`, a function for its latest `results`, `set` to change the view, `run` to compute
@@ -21,12 +22,14 @@ export function mount({
   allowed = {},
   compute,
   draw,
+  advanced = null,
   arrange = () => {},
   restartedBy = null,
   patience = 0,
 }) {
   const listed = Object.entries(controls).map(([name, { values }]) => [name, values]);
-  const view = { ...host.payload.view, ...host.loadView({ ...Object.fromEntries(listed), ...allowed }) };
+  const given = { ...Object.fromEntries(listed), ...allowed };
+  const view = { ...host.payload.view, ...host.loadView(given) };
   const alone = oneAtATime();
   let results = null;
   let stop = () => {};
@@ -73,7 +76,16 @@ export function mount({
   for (const [name, control] of Object.entries(controls)) {
     control.onChange ??= (value) => set({ [name]: value });
   }
+  function unfold() {
+    if (advanced?.names.some((name) => view[name] !== host.payload.view[name])) advanced.node.open = true;
+  }
+
+  host.follow(given, (linked) => {
+    set(Object.fromEntries(Object.entries(linked).filter(([name, value]) => value !== view[name])));
+    unfold();
+  });
   show();
+  unfold();
   run(compute);
   return { view, results: () => results, set, run, stop: () => stop(), alone };
 }

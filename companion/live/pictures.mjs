@@ -37,21 +37,21 @@ export function paintImage(canvas, values) {
 }
 
 // A picture of H x W cells. With `onProbe`, pointing at a cell or moving there with the arrow keys calls onProbe(cell);
-// with `onPaint`, dragging and the space bar paint, and the delete key erases.
+// with a `pen` (drawing.mjs), dragging and the space bar paint, and the delete key erases.
 export class Picture {
-  constructor({ label, height, width, hint = "", onProbe = null, onPaint = null }) {
-    Object.assign(this, { label, height, width, onProbe, onPaint });
+  constructor({ label, height, width, hint = "", onProbe = null, pen = null }) {
+    Object.assign(this, { label, height, width, onProbe, pen, stroke: null });
     this.canvas = element("canvas", { width, height, "aria-hidden": "true" });
     this.marker = element("span", { class: "live-marker", "aria-hidden": "true", hidden: true });
     const title = element("span", { class: "live-caption", "aria-hidden": "true" }, label);
-    const keys = onPaint ? "Arrow keys move, space paints, delete erases." : "Arrow keys move the probe.";
+    const keys = pen ? "Arrow keys move, space paints, delete erases." : "Arrow keys move the probe.";
     const role = onProbe
       ? { role: "application", tabindex: 0, "aria-label": `${label}. ${keys} ${hint}` }
       : {};
     this.frame = element(
       "div",
       {
-        class: onPaint ? "live-frame live-paintable" : "live-frame",
+        class: pen ? "live-frame live-paintable" : "live-frame",
         role: "img",
         "aria-label": label,
         ...role,
@@ -65,15 +65,24 @@ export class Picture {
   }
 
   #listen() {
-    this.frame.addEventListener("pointermove", (event) => this.#point(event));
     this.frame.addEventListener("pointerdown", (event) => {
-      if (this.onPaint) {
+      if (this.pen?.accepts(event)) {
         this.frame.setPointerCapture(event.pointerId);
         event.preventDefault();
         this.frame.focus({ preventScroll: true });
+        this.pen.begin();
+        this.stroke = this.#place(event);
+        this.#paintTo(event);
       }
       this.#point(event);
     });
+    this.frame.addEventListener("pointermove", (event) => {
+      if (this.stroke) this.#paintTo(event);
+      this.#point(event);
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      this.frame.addEventListener(end, () => (this.stroke = null));
+    }
     this.frame.addEventListener("pointerleave", () => this.onProbe(null));
     this.frame.addEventListener("keydown", (event) => this.#press(event));
     this.frame.addEventListener(
@@ -98,14 +107,45 @@ export class Picture {
     this.marker.style.height = `${100 / this.height}%`;
   }
 
-  #point(event) {
+  // Where an event is: [across, down], in cells.
+  #place({ clientX, clientY }) {
     const box = this.canvas.getBoundingClientRect();
-    const column = Math.floor(((event.clientX - box.left) / box.width) * this.width);
-    const row = Math.floor(((event.clientY - box.top) / box.height) * this.height);
-    if (row < 0 || row >= this.height || column < 0 || column >= this.width) return;
-    const cell = row * this.width + column;
-    if (this.onPaint && event.buttons) this.onPaint(cell, event.shiftKey || event.buttons === 2);
-    this.onProbe(cell);
+    return [
+      ((clientX - box.left) / box.width) * this.width,
+      ((clientY - box.top) / box.height) * this.height,
+    ];
+  }
+
+  // The cell at a place, or null outside of the picture.
+  #cellAt([across, down]) {
+    const [column, row] = [Math.floor(across), Math.floor(down)];
+    const isInside = row >= 0 && row < this.height && column >= 0 && column < this.width;
+    return isInside ? row * this.width + column : null;
+  }
+
+  #point(event) {
+    const cell = this.#cellAt(this.#place(event));
+    if (cell !== null) this.onProbe(cell);
+  }
+
+  // Paints from where the stroke is to where the event is. A browser reports a fast stroke at a few places that lie
+  // apart, and keeps others for who asks; between any two the line is straight.
+  #paintTo(event) {
+    const kept = event.getCoalescedEvents?.() ?? [];
+    const cells = new Set();
+    for (const place of (kept.length ? kept : [event]).map((one) => this.#place(one))) {
+      const [across, down] = place.map((value, k) => value - this.stroke[k]);
+      const count = Math.ceil(2 * Math.max(Math.abs(across), Math.abs(down))) || 1;
+      for (let k = 1; k <= count; k++) {
+        const cell = this.#cellAt([
+          this.stroke[0] + (across * k) / count,
+          this.stroke[1] + (down * k) / count,
+        ]);
+        if (cell !== null) cells.add(cell);
+      }
+      this.stroke = place;
+    }
+    if (cells.size) this.pen.paint([...cells], event.shiftKey || event.buttons === 2);
   }
 
   #press(event) {
@@ -115,9 +155,10 @@ export class Picture {
       const column = Math.max(0, Math.min(this.width - 1, (this.cell % this.width) + move[1]));
       this.cell = row * this.width + column;
       this.onProbe(this.cell);
-    } else if (this.onPaint && event.key === " ") this.onPaint(this.cell, false);
-    else if (this.onPaint && ["Delete", "Backspace"].includes(event.key)) this.onPaint(this.cell, true);
-    else return;
+    } else if (this.pen && [" ", "Delete", "Backspace"].includes(event.key)) {
+      this.pen.begin();
+      this.pen.paint([this.cell], event.key !== " ");
+    } else return;
     event.preventDefault();
   }
 }
@@ -182,25 +223,4 @@ export class SignedMap {
     this.low.textContent = number(-limit);
     this.high.textContent = `+${number(limit)}`;
   }
-}
-
-// Paints on the channels of an image: a cell and, half as much, its four neighbours.
-export function painted(values, width, cells, cell, erase) {
-  const result = Float64Array.from(values);
-  const [row, column] = [Math.floor(cell / width), cell % width];
-  const brush = [
-    [0, 0, 1],
-    [-1, 0, 0.5],
-    [1, 0, 0.5],
-    [0, -1, 0.5],
-    [0, 1, 0.5],
-  ];
-  for (const [down, right, ink] of brush) {
-    const [y, x] = [row + down, column + right];
-    if (y < 0 || y >= cells / width || x < 0 || x >= width) continue;
-    for (let j = y * width + x; j < result.length; j += cells) {
-      result[j] = erase ? 0 : Math.max(result[j], ink);
-    }
-  }
-  return result;
 }

@@ -14,8 +14,8 @@ import {
   sum,
 } from "./classifier.mjs";
 import { Chart, rangeOf, Table } from "./charts.mjs";
-import { choice, imageChoice, powersOfTen, slider } from "./controls.mjs";
-import { Announcer, element, number, pair, part } from "./elements.mjs";
+import { choice, imageChoice, powersOfTen, slider, tries } from "./controls.mjs";
+import { Announcer, element, fold, isNarrow, number, pair, part } from "./elements.mjs";
 import { openImages } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
 import { largestPixel, onAllChannels, Probe, SignedMap, sumChannels } from "./pictures.mjs";
@@ -220,25 +220,40 @@ export function ripple(host, root) {
     }
   }
 
+  const advanced = fold("Advanced: direction, place", part("controls", controls.picture, controls.place));
   const figure = mount({
     host,
     allowed: { epsilon: HEIGHTS, frequency: FREQUENCIES },
     controls,
     compute,
     draw,
+    advanced: { node: advanced, names: ["picture", "place"] },
     patience: 250,
   });
+  const measured = fold(
+    "Measured: bounds, and a slice through the wave",
+    table,
+    part("columns", lossChart, slopeChart),
+  );
+  measured.open = !isNarrow(root);
   root.replaceChildren(
-    part("controls", ...Object.values(controls)),
+    tries(host, figure.set, [
+      ["a tenth of the height, the same map", { epsilon: 0.001, frequency: 5000 }],
+      [
+        "a loss that no classifier has",
+        { image: images.pixels.length - 1, where: "loss", place: "peak", epsilon: 0.1 },
+      ],
+    ]),
+    part("controls", controls.image, controls.where, controls.epsilon, controls.frequency),
+    summary.node,
     part(
       "maps",
       part("pair", element("span", { class: "live-title" }, "image"), inputPicture),
       pair("gradient of the loss, each on its own scale", maps, "gradient of the loss"),
     ),
     probe.node,
-    table.node,
-    part("columns", lossChart, slopeChart),
-    summary.node,
+    measured,
+    advanced,
   );
   return figure;
 }

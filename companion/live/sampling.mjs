@@ -1,9 +1,9 @@
 // Live figure 4: climbing a logit, and Langevin dynamics (section 4.1), with two networks side by side.
 
 import { logitWeights, openNetwork, softmax } from "./classifier.mjs";
-import { Chart } from "./charts.mjs";
-import { button, checkbox, choice, classChoice, powersOfTen, slider } from "./controls.mjs";
-import { Announcer, element, number, part } from "./elements.mjs";
+import { Chart, roundEnd } from "./charts.mjs";
+import { button, checkbox, choice, classChoice, powersOfTen, slider, tries } from "./controls.mjs";
+import { Alternatives, Announcer, element, fold, number, part } from "./elements.mjs";
 import { mount } from "./mount.mjs";
 import { Picture } from "./pictures.mjs";
 import { randomNumbers } from "./random.mjs";
@@ -11,6 +11,12 @@ import { randomNumbers } from "./random.mjs";
 const STEP_SIZES = powersOfTen(-3, 0, 10);
 const TEMPERATURES = [0, ...powersOfTen(-5, 0, 5)];
 const PULLS = [0, ...powersOfTen(-3, 0, 5)];
+
+// A few hundred points of a curve, each with its place in it.
+function thinned(curve) {
+  const every = Math.ceil(curve.length / 300);
+  return [...curve.entries()].filter(([time]) => time % every === 0 || time === curve.length - 1);
+}
 
 const clamped = (value) => Math.min(1, Math.max(0, value));
 
@@ -21,6 +27,7 @@ export function sampling(host, root) {
   const networks = names.map((name) => openNetwork(payload.networks[name], "float64", host));
   const labels = names.map((name) => payload.labels[name]);
   let walks = [];
+  let scores = null;
   let random = null;
   let isRunning = false;
 
@@ -38,24 +45,27 @@ export function sampling(host, root) {
 
   async function look() {
     const { y } = figure.view;
+    const logits = await Promise.all(walks.map(({ x }, k) => networks[k].forward(x)));
     for (const [k, walk] of walks.entries()) {
-      walk.logits = await networks[k].forward(walk.x);
+      walk.logits = logits[k];
       walk.curve.push({ logit: walk.logits[y], probability: softmax(walk.logits)[y] });
     }
+    // Asked for at once, so that they are computed while this step is drawn.
+    scores = Promise.all(walks.map((walk, k) => networks[k].pullback(logitWeights(walk.logits, y))));
   }
 
   // x + a (grad f_i - w (x - 1/2)), with half the step and sqrt(a T) n added for Langevin; then the clamp.
   async function* step() {
-    const { y, method, stepSize, pull, temperature, clamp } = figure.view;
+    const { method, stepSize, pull, temperature, clamp } = figure.view;
     const isLangevin = method === "langevin";
     const scale = isLangevin ? stepSize / 2 : stepSize;
     const noise = walks[0].x.map(() =>
       isLangevin ? Math.sqrt(stepSize * temperature) * random.normal() : 0,
     );
+    const found = await scores;
     for (const [k, walk] of walks.entries()) {
-      const score = await networks[k].pullback(logitWeights(walk.logits, y));
       walk.x = walk.x.map((value, j) => {
-        const next = value + scale * (score[j] - pull * (value - 0.5)) + noise[j];
+        const next = value + scale * (found[k][j] - pull * (value - 0.5)) + noise[j];
         return clamp ? clamped(next) : next;
       });
     }
@@ -106,9 +116,11 @@ export function sampling(host, root) {
   const summary = new Announcer();
   const runButton = button("Run", () => (isRunning ? figure.stop() : figure.run(keepStepping)));
 
-  function arrange({ method }) {
-    controls.temperature.node.hidden = method !== "langevin";
-  }
+  const settings = new Alternatives({
+    climb: element("p", { class: "live-note" }, "No noise: each step goes straight uphill."),
+    langevin: controls.temperature.node,
+  });
+  const arrange = ({ method }) => settings.show(method);
 
   function draw(walks) {
     const words = walks.map(({ curve }) => {
@@ -124,17 +136,21 @@ export function sampling(host, root) {
       walks.map(({ curve }, k) => ({
         name: labels[k],
         colour: k ? "var(--live-after)" : "var(--live-before)",
-        points: curve.map((point, time) => [time, point[quantity]]),
+        points: thinned(curve).map(([time, point]) => [time, point[quantity]]),
       }));
-    const heights = walks.flatMap(({ curve }) => curve.map(({ logit }) => logit));
-    const x = [0, Math.max(20, steps)];
+    const heights = walks.flatMap(({ curve }) => thinned(curve).map(([, { logit }]) => logit));
+    const x = [0, roundEnd(Math.max(20, steps))];
     const xTicks = x.map((tick) => [tick, String(tick)]);
-    const y = [Math.min(0, ...heights), Math.max(1, ...heights)];
+    const y = [roundEnd(Math.min(0, ...heights)), roundEnd(Math.max(1, ...heights))];
     logits.show(series("logit"), { x, y, xTicks });
     probabilities.show(series("probability"), { x, y: [0, 1], xTicks });
     summary.say(`Step ${steps}. ${labels.map((label, k) => `${label}: ${words[k]}`).join("; ")}.`);
   }
 
+  const advanced = fold(
+    "Advanced: step, pull, clamp",
+    part("controls", controls.stepSize, controls.pull, controls.clamp),
+  );
   const allowed = { stepSize: STEP_SIZES, temperature: TEMPERATURES, pull: PULLS };
   const figure = mount({
     host,
@@ -143,10 +159,16 @@ export function sampling(host, root) {
     compute: start,
     draw,
     arrange,
+    advanced: { node: advanced, names: ["stepSize", "pull", "clamp"] },
     restartedBy: ["y", "seed"],
   });
   root.replaceChildren(
-    part("controls", ...Object.values(controls)),
+    tries(host, figure.set, [
+      ["Langevin dynamics", { method: "langevin" }],
+      ["too hot", { method: "langevin", temperature: 1 }],
+      ["steps that overshoot", { stepSize: 1 }],
+    ]),
+    part("controls", controls.y, controls.method, settings),
     part(
       "buttons",
       button("Step", () => figure.run(step)),
@@ -154,13 +176,14 @@ export function sampling(host, root) {
       button("Reset", () => figure.run(start)),
       button("Other noise", () => figure.set({ seed: figure.view.seed + 1 })),
     ),
+    summary.node,
     element(
       "div",
       { class: "live-pair live-beside" },
       ...pictures.map((picture, k) => element("div", {}, picture, notes[k])),
     ),
     part("columns", logits, probabilities),
-    summary.node,
+    advanced,
   );
   return figure;
 }

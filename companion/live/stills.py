@@ -13,6 +13,7 @@ from companion import sampling as samplers
 from companion import trace
 from companion._calls import copied
 from companion._support import evaluation_mode, logits_of
+from companion.audit import centred
 from companion.book import plots
 from companion.gradients import logit_gradient, loss_gradient
 
@@ -112,4 +113,22 @@ def sampling(
         "Still picture of the live figure: noise, and what "
         + " and ".join(models)
         + " make of it by climbing a logit."
+    )
+
+
+def photograph(models: Mapping[str, nn.Module], x: Tensor, y: Tensor, names: Sequence[str]) -> Picture:
+    """Draw the first example, and of each network the maps of its class's logit and of the centred logit."""
+    one, label = x[:1], int(y[0])
+    figure, axes = plt.subplots(2, len(models) + 1, figsize=(1.6 * (len(models) + 1), 3.7), squeeze=False)
+    plots.show_images(axes[:1, 0], one, titles=[f"input, class {names[label]}"])
+    axes[1, 0].set_axis_off()
+    for column, (name, model) in enumerate(models.items(), start=1):
+        plots.signed_maps(axes[:1, column], logit_gradient(model, one, label), titles=[name])
+        plots.signed_maps(axes[1:, column], logit_gradient(centred(model), one, label))
+    for ax, name in zip(axes[:, 1], ("logit", "centred logit"), strict=True):
+        ax.set_ylabel(name, fontsize=9)
+    return plots.picture_source(figure), (
+        "Still picture of the live figure: a photograph in few pixels and, for "
+        + ", ".join(models)
+        + ", the gradient map of the logit of its class above that of the centred logit."
     )

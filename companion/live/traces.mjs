@@ -1,9 +1,9 @@
 // Live figure 3: estimates of the trace of a logit's Hessian (eq. 3 and 8) against the exact trace.
 
 import { openInEachPrecision, sum } from "./classifier.mjs";
-import { Chart, rangeOf, Table } from "./charts.mjs";
-import { button, choice, imageChoice, powersOfTen, precisionChoice, slider } from "./controls.mjs";
-import { Announcer, element, number, part } from "./elements.mjs";
+import { Chart, roundEnd, SteadyRange, Table } from "./charts.mjs";
+import { button, choice, imageChoice, powersOfTen, precisionChoice, slider, tries } from "./controls.mjs";
+import { Announcer, element, fold, number, part } from "./elements.mjs";
 import { ESTIMATORS, estimate, exactTrace, logitOf } from "./estimators.mjs";
 import { openImages } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
@@ -27,6 +27,7 @@ export function traces(host, root) {
   const network = openInEachPrecision(payload.networks.model, host);
   const exactOfPatch = new Map();
   let tried = { key: null, errors: {} };
+  let axis = { of: null, range: null };
 
   // ---- From the view to the numbers ----
 
@@ -180,6 +181,7 @@ export function traces(host, root) {
     const mean = sum(samples) / n;
     const variance = sum(samples.map((sample) => (sample - mean) ** 2)) / Math.max(1, n - 1);
     const standardError = Math.sqrt(variance) / Math.sqrt(n);
+    if (axis.of !== results) axis = { of: results, range: new SteadyRange() };
     drawHistogram(samples, mean, standardError, exact, variant);
     const error = exact === null ? "…" : number(errorOf(results));
     table.show([
@@ -198,7 +200,7 @@ export function traces(host, root) {
   }
 
   function drawHistogram(samples, mean, standardError, exact, variant) {
-    const [low, high] = rangeOf(exact === null ? samples : [...samples, exact]);
+    const [low, high] = axis.range.including(exact === null ? samples : [...samples, exact]);
     const counts = new Array(BINS).fill(0);
     for (const sample of samples) {
       counts[Math.min(BINS - 1, Math.floor(((sample - low) / (high - low)) * BINS))] += 1;
@@ -223,7 +225,7 @@ export function traces(host, root) {
       series.push({ name: "exact", colour: "var(--live-ink)", kind: "rule", points: [[exact]] });
     }
     const description = `${samples.length} estimates, mean ${number(mean, 3)}`;
-    histogram.show(series, { x: [low, high], y: [0, Math.max(...counts)], description });
+    histogram.show(series, { x: [low, high], y: [0, roundEnd(Math.max(...counts))], description });
   }
 
   function drawTried() {
@@ -257,18 +259,37 @@ export function traces(host, root) {
     sigma: SIGMAS,
     probes: PROBES,
   };
-  const figure = mount({ host, allowed, controls, compute, draw, arrange });
+  const { image, region, variant, sigma, probes, precision } = controls;
+  const advanced = fold(
+    "Advanced: image, pixels, probes, precision",
+    part("controls", image, region, probes, precision),
+  );
+  const figure = mount({
+    host,
+    allowed,
+    controls,
+    compute,
+    draw,
+    arrange,
+    advanced: { node: advanced, names: ["image", "region", "probes", "precision"] },
+  });
   root.replaceChildren(
-    part("controls", ...Object.values(controls)),
+    tries(host, figure.set, [
+      ["the central estimate", { variant: "central" }],
+      ["a step too long", { variant: "central", sigma: 0.32 }],
+      ["break float32", { variant: "central", sigma: 1e-4, precision: "float32" }],
+    ]),
+    part("controls", variant, sigma),
     part(
       "buttons",
       button("Draw other probes", () => figure.set({ seed: figure.view.seed + 1 })),
       button("Try eight values of σ", () => figure.run(sweep)),
     ),
+    summary.node,
     part("columns", part("alone", picture), histogram),
     progress,
     part("columns", errors, table),
-    summary.node,
+    advanced,
   );
   return figure;
 }

@@ -203,3 +203,19 @@ def test_metrics_leave_inference_mode_as_they_found_it():
     with torch.no_grad():
         trace.hutchinson(trace.logit(smooth().eval(), y), x)
         assert not torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("cut", [torch.Tensor.detach, torch.zeros_like])
+def test_logits_from_which_no_gradient_leads_back_are_refused(cut):
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = smooth()
+
+        def forward(self, x):
+            return cut(self.body(x))
+
+    x, y = images()
+    for call in (gradients.logit_gradient, gradients.loss_gradient):
+        with pytest.raises(ValueError, match="no gradient leads from the logits back to the images"):
+            call(Cut().eval(), x, y)

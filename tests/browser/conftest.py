@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pipeline import notebooks, project
 from pipeline.task_book import evidence, task_status
 from tests import builds
+from tests.browser.live_page import Reader, write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -91,3 +92,31 @@ def address(request: pytest.FixtureRequest, html: Path, serve: Callable[[Path], 
 def page_names(html: Path) -> list[str]:
     """Return the pages that the table of contents names."""
     return builds.page_names(html)
+
+
+@pytest.fixture(scope="session")
+def page_file(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the page with the live figures; return its file."""
+    return write(tmp_path_factory.mktemp("live"))
+
+
+def _reader(browser: Browser, address: str) -> Iterator[Reader]:
+    context = browser.new_context()
+    context.set_default_timeout(120_000)
+    yield Reader(context.new_page(), address)
+    context.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, page_file: Path) -> Iterator[Reader]:
+    """Return the page, opened from the disk: the harder case, where a page may fetch nothing."""
+    yield from _reader(browser, page_file.as_uri())
+
+
+@pytest.fixture(params=["file", "http"])
+def reader_everywhere(
+    request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Callable[[Path], str]
+) -> Iterator[Reader]:
+    """Return the page opened from the disk, and from a server."""
+    server = request.param == "http"
+    yield from _reader(browser, f"{serve(page_file.parent)}/index.html" if server else page_file.as_uri())

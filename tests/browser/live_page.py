@@ -1,15 +1,20 @@
-"""A page with the four live figures, outside the book: the figures' own HTML, parts and script."""
+"""A page with the live figures, outside the book: the figures' own HTML, parts and script."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import html
+import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
+from playwright.sync_api import Locator, Page
 from torch import nn
 
 from companion import data, live, models, trace
@@ -58,15 +63,23 @@ def write(folder: Path) -> Path:
             live.traces(model, x[:1], y[:1], names, exact=exact),
             live.sampling(both, (1, 28, 28), names, target=3),
         ]
+    shown = figures[0]._repr_mimebundle_()[0]["text/html"]  # pyright: ignore[reportAttributeAccessIssue]
+    opening, closing = hosts.around_still("glimpse", re.findall(r'data-payload="(fooling-\w+)"', shown)[0])
+    return write_page(folder, figures, [f"{opening}{re.findall('<img.*?>', shown)[0]}{closing}"])
+
+
+def write_page(folder: Path, figures: Sequence[hosts.Figure], further: Sequence[str] = ()) -> Path:
+    """Write a page of figures for the book, and of further HTML; return its file."""
     place = folder / "_static" / "live"
     place.mkdir(parents=True)
     (place / "live.js").write_text(bundle.page_script(), encoding="utf-8")
     (place / "live.css").write_text(bundle.style(), encoding="utf-8")
-    body = []
+    shown = []
     for figure in figures:
         output, metadata = figure._repr_mimebundle_()  # pyright: ignore[reportAttributeAccessIssue]
         hosts.write_parts(metadata[hosts.PARTS], place)
-        body.append(f'<section style="min-height: 60rem">{output["text/html"]}</section>')
+        shown.append(output["text/html"])
+    body = [f'<section style="min-height: 60rem">{one}</section>' for one in (*shown, *further)]
     title = html.escape("Live figures")
     page = folder / "index.html"
     page.write_text(
@@ -80,3 +93,48 @@ def write(folder: Path) -> Path:
         encoding="utf-8",
     )
     return page
+
+
+class Reader:
+    """The page with its figures, and what went wrong on it."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address, self.trouble = page, address, []
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("console", lambda m: self.trouble.append(m.text) if m.type == "error" else None)
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address.rsplit("/", 1)[0], "data:", "blob:"))
+                else self.trouble.append(request.url)
+            ),
+        )
+
+    def open(self, mark: str = "") -> Reader:
+        self.page.goto("about:blank")
+        self.page.goto(self.address + mark)
+        return self
+
+    def figure(self, kind: str) -> Locator:
+        place = self.page.locator(f'.live-figure[data-kind="{kind}"]')
+        place.scroll_into_view_if_needed()
+        place.locator(".live").wait_for()
+        return place
+
+    def ask(self, kind: str, script: str) -> Any:  # noqa: ANN401
+        """Return what JavaScript says about a figure `f`; typed arrays come as lists."""
+        place = self.figure(kind)
+        place.locator("*").first.wait_for(state="attached")
+        text = place.evaluate(
+            "async (place, script) => {"
+            " const f = place.companion; while (!f.results()) await new Promise((r) => setTimeout(r, 20));"
+            " const value = await eval(`(async () => (${script}))()`);"
+            " return JSON.stringify(value, (_, v) => (ArrayBuffer.isView(v) ? Array.from(v) : v)); }",
+            script,
+        )
+        return json.loads(text) if text is not None else None
+
+    def set(self, kind: str, **view: object) -> Any:  # noqa: ANN401
+        """Change the view and return the results."""
+        return self.ask(kind, f"(await f.set({json.dumps(view)}), f.results())")

@@ -264,6 +264,7 @@ def test_static_widget_answers_without_a_kernel(visit_everywhere: Visit, html: P
     if not (html / name).exists():
         pytest.skip("only the toy book has a widget whose behaviour is known")
     page = visit.open(name)
+    page.locator(".widget-still").scroll_into_view_if_needed()
     page.wait_for_selector(".widget-slider, .widget-hslider")
     assert page.get_by_text("zero", exact=True).is_visible()
     handle = page.locator(".noUi-handle").first
@@ -307,10 +308,56 @@ def test_every_live_figure_comes_alive(visit: Visit, page_names: list[str]) -> N
         page = visit.open(name)
         for place in page.locator(".live-figure").all():
             place.scroll_into_view_if_needed()
-            place.locator(".live-summary", has_text=re.compile(r"Class|Step|Taylor")).wait_for()
+            said = place.locator(
+                ".live-summary, .live-found", has_text=re.compile(r"Class|Step|Taylor|map|networks")
+            )
+            said.wait_for()
             found.append((name, place.get_attribute("data-kind")))
     chapters = [name for name in page_names if name.startswith("_executed/01_softmax")]
     assert [kind for _, kind in found] == (
-        ["fooling", "ripple", "traces", "sampling", "sampling"] if chapters else []
+        ["fooling", "ripple", "traces", "sampling", "sampling", "photograph", "glimpse"] if chapters else []
     )
     assert visit.trouble == []
+
+
+def test_the_front_page_begins_with_a_live_figure_that_says_how_little_changed(
+    visit_everywhere: Visit, html: Path
+) -> None:
+    visit = visit_everywhere
+    if "live-figure" not in (html / "book" / "index.html").read_text(encoding="utf-8"):
+        pytest.skip("the toy book has no live figure")
+    page = visit.open("book/index.html")
+    first = page.locator(".bd-article h1 ~ *, .bd-article section > *:not(h1)").first
+    assert first.get_attribute("data-kind") == "glimpse"
+    place = page.locator('.live-figure[data-kind="glimpse"]')
+    slider = place.get_by_role("slider")
+    slider.focus()
+    slider.press("End")
+    said = place.locator(".live-found", has_text="up to 20")
+    found = re.search(r"probabilities changed by ([\de.−]+)\.", said.inner_text())
+    assert found is not None
+    assert 0 < float(found[1].replace("−", "-")) < 1e-13
+    page.emulate_media(media="print")
+    assert place.locator("figure img").is_visible()
+    assert not slider.is_visible()
+    assert visit.trouble == []
+
+
+def test_a_chapters_live_figure_stands_in_its_first_two_screens(visit: Visit, html: Path) -> None:
+    height = 800
+    visit.page.set_viewport_size({"width": 1280, "height": height})
+    chapters = [
+        path for path in sorted((html / "_executed").glob("*.html"))
+        if 'class="live-figure"' in path.read_text(encoding="utf-8")
+    ]  # fmt: skip
+    if not chapters:
+        pytest.skip("the toy book has no live figure")
+    for path in chapters:
+        place = visit.open(f"_executed/{path.name}").locator(".live-figure").first
+        top = place.evaluate("(place) => place.getBoundingClientRect().top + scrollY")
+        assert top < 2 * height - 400, path.name  # Enough of it, too.
+        before = visit.page.locator(".cell_input pre").evaluate_all(
+            "(all) => all.filter((one) => one.checkVisibility()).map((one) =>"
+            " one.getBoundingClientRect().top + scrollY)"
+        )
+        assert [place for place in before if place < top] == [], path.name

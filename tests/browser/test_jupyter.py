@@ -39,6 +39,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
             nbformat.v4.new_code_cell(SETUP + "figure = live.fooling(known, x, y, ['a', 'b', 'c'])\nfigure"),
             nbformat.v4.new_code_cell("live.fooling(Odd(), x, y)"),
             nbformat.v4.new_code_cell("print('the view is', figure.view['strength'])"),
+            nbformat.v4.new_code_cell("live.photograph({'known': known, 'odd': Odd()}, x, y)"),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
@@ -81,16 +82,23 @@ def test_the_figure_works_in_jupyterlab_and_compares_itself_with_pytorch(browser
     page.locator(".lm-MenuBar-item", has_text="Run").click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
     figures = page.locator(".live")
-    figures.nth(1).wait_for()
-    for place in figures.all():  # Computed by the page's engine, and by the kernel.
+    figures.nth(2).wait_for()
+    for place in figures.all()[:2]:  # Computed by the page's engine, and by the kernel.
         place.locator(".live-summary", has_text="Class").wait_for()
         assert place.get_by_label("smiling face").is_checked()  # Of each figure: they share no names.
+        place.locator("summary", has_text="Advanced").click()
         place.get_by_role("button", name="Compare with PyTorch").click()
         table = place.get_by_role("region", name="Largest difference from PyTorch")
         table.wait_for()
         shown = [text.replace("−", "-") for text in table.locator("td").all_inner_texts() if text]
         assert len(shown) == 6
         assert max(float(text) for text in shown) < 1e-12
+
+    both = figures.nth(2)
+    for name in ("known", "odd"):
+        card = both.get_by_role("group", name=name, exact=True)
+        card.get_by_text(re.compile(r"^0: 0\.\d+$")).wait_for()
+        assert card.get_by_role("button").count() == 3
 
     slider = figures.first.get_by_label("Strength s")
     slider.focus()

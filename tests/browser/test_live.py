@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser
 from torch import Tensor
 
 from companion import fooling, live, sampling, trace
 from companion.gradients import logit_gradient, loss_gradient
 from tests.browser import live_page
+from tests.browser.live_page import Reader
 
 KINDS = ("fooling", "ripple", "traces", "sampling")
-
-
-@pytest.fixture(scope="session")
-def page_file(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return live_page.write(tmp_path_factory.mktemp("live"))
-
-
-class Reader:
-    """The page with its figures, and what went wrong on it."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address, self.trouble = page, address, []
-        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
-        page.on("console", lambda m: self.trouble.append(m.text) if m.type == "error" else None)
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((address.rsplit("/", 1)[0], "data:"))
-                else self.trouble.append(request.url)
-            ),
-        )
-
-    def open(self, mark: str = "") -> Reader:
-        self.page.goto("about:blank")
-        self.page.goto(self.address + mark)
-        return self
-
-    def figure(self, kind: str) -> Locator:
-        place = self.page.locator(f'.live-figure[data-kind="{kind}"]')
-        place.scroll_into_view_if_needed()
-        place.locator(".live").wait_for()
-        return place
-
-    def ask(self, kind: str, script: str) -> Any:  # noqa: ANN401
-        """Return what JavaScript says about a figure `f`; typed arrays come as lists."""
-        place = self.figure(kind)
-        place.locator("*").first.wait_for(state="attached")
-        text = place.evaluate(
-            "async (place, script) => {"
-            " const f = place.companion; while (!f.results()) await new Promise((r) => setTimeout(r, 20));"
-            " const value = await eval(`(async () => (${script}))()`);"
-            " return JSON.stringify(value, (_, v) => (ArrayBuffer.isView(v) ? Array.from(v) : v)); }",
-            script,
-        )
-        return json.loads(text) if text is not None else None
-
-    def set(self, kind: str, **view: object) -> Any:  # noqa: ANN401
-        """Change the view and return the results."""
-        return self.ask(kind, f"(await f.set({json.dumps(view)}), f.results())")
-
-
-def _reader(browser: Browser, address: str) -> Iterator[Reader]:
-    context = browser.new_context()
-    context.set_default_timeout(120_000)
-    yield Reader(context.new_page(), address)
-    context.close()
-
-
-@pytest.fixture
-def reader(browser: Browser, page_file: Path) -> Iterator[Reader]:
-    """Return the page, opened from the disk: the harder case, where a page may fetch nothing."""
-    yield from _reader(browser, page_file.as_uri())
-
-
-@pytest.fixture(params=["file", "http"])
-def reader_everywhere(
-    request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Callable[[Path], str]
-) -> Iterator[Reader]:
-    """Return the page opened from the disk, and from a server."""
-    server = request.param == "http"
-    yield from _reader(browser, f"{serve(page_file.parent)}/index.html" if server else page_file.as_uri())
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +37,7 @@ SHIFTS = [
     {"g": "picture", "picture": "checkerboard", "strength": 10_000.0},
     {"g": "sine", "epsilon": 0.01, "frequency": 1000.0},
     {"g": "mean"},
+    {"g": "blank"},
     {"g": "swap", "rival": 7},
 ]
 
@@ -127,6 +55,7 @@ def test_the_page_computes_what_pytorch_computes_through_f_plus_g(
         "picture": lambda: fooling.linear_shift(picture, view["strength"]),
         "sine": lambda: fooling.sine_shift(view["epsilon"], view["frequency"]),
         "mean": lambda: fooling.mean_logit_shift(model),
+        "blank": lambda: lambda x: -model(x)[:, y],
         "swap": lambda: lambda x: model(x)[:, view["rival"]] - model(x)[:, y],
     }[view["g"]]()
     altered = fooling.shift_logits(model, g)
@@ -157,6 +86,7 @@ def test_single_precision_drifts_and_double_does_not(reader: Reader) -> None:
 
 def test_finite_differences_through_f_plus_g_agree_with_the_gradients(reader: Reader) -> None:
     reader.open().set("fooling", g="swap", rival=2)
+    reader.figure("fooling").locator("summary", has_text="Advanced").click()
     reader.figure("fooling").get_by_role("button", name="Check by finite differences").click()
     reader.figure("fooling").get_by_text("differs from the gradient").wait_for()
     checked = reader.ask("fooling", "f.results().checked")
@@ -165,7 +95,7 @@ def test_finite_differences_through_f_plus_g_agree_with_the_gradients(reader: Re
 
 
 def test_the_copied_python_runs_and_gives_what_the_page_shows(reader: Reader, model: torch.nn.Module) -> None:
-    for view in (SHIFTS[0], SHIFTS[-1], {"g": "picture", "picture": "own", "own": "_" * 523}):
+    for view in (SHIFTS[0], *SHIFTS[-2:], {"g": "picture", "picture": "own", "own": "_" * 523}):
         found = reader.open().set("fooling", image=2, y=1, **view)
         code = reader.ask("fooling", "f.asPyTorch()")
         assert "model.double()  # yours" in code
@@ -394,7 +324,7 @@ def test_what_has_changed_is_said_to_a_screen_reader(reader: Reader) -> None:
     place = reader.open().figure("fooling")
     reader.set("fooling", y=5)
     place.locator(".live-summary[role=status]", has_text="Class 5").wait_for()
-    assert "logit-gradient by up to" in place.locator(".live-summary").inner_text()
+    assert "logit-gradient changed by up to" in place.locator(".live-summary").inner_text()
 
 
 def test_without_javascript_and_on_paper_there_is_a_still_picture(
@@ -404,7 +334,7 @@ def test_without_javascript_and_on_paper_there_is_a_still_picture(
     page = context.new_page()
     page.goto(page_file.as_uri())
     stills = page.locator(".live-still img")
-    assert stills.count() == len(KINDS)
+    assert stills.count() == len(KINDS) + 1  # And the glimpse.
     for still in stills.all():
         assert still.is_visible()
     context.close()

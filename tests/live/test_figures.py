@@ -61,6 +61,10 @@ def test_other_bad_input_is_refused() -> None:
         live.traces(linear(), X, Y, exact=torch.zeros(2))
     with pytest.raises(ValueError, match="models is empty"):
         live.sampling({}, (1, 8, 8))
+    with pytest.raises(ValueError, match="models is empty"):
+        live.photograph({}, X, Y)
+    with pytest.raises(ValueError, match="must be square; they have 8 x 4"):
+        live.photograph({"one": nn.Sequential(nn.Flatten(), nn.Linear(32, 3))}, X[..., :4], Y)
     with pytest.raises(ValueError, match="3 images but 2 indices"):
         live.fooling(linear(), X, Y, indices=[0, 1])
     with pytest.raises(ValueError, match="holds 2 pixels"):
@@ -75,6 +79,7 @@ def test_a_page_gets_a_still_picture_with_its_text_and_every_part_once() -> None
         live.ripple(network, X, Y),
         live.traces(network, X, Y, exact=torch.zeros(3)),
         live.sampling({"one": network, "the same": network}, (1, 8, 8)),
+        live.photograph({"one": network}, X, Y),
     ]
     names = set()
     for figure in figures:
@@ -88,6 +93,15 @@ def test_a_page_gets_a_still_picture_with_its_text_and_every_part_once() -> None
         assert set(parts[name]["networks"].values()) == set(parts) - {name}
         names |= set(parts)
     assert len([name for name in names if name.startswith("network-")]) == 1
+
+
+@pytest.mark.usefixtures("in_book")
+def test_a_page_says_how_large_the_networks_are_that_it_loads_later(tmp_path: Path) -> None:
+    figure = live.photograph({"one": linear()}, X, Y)
+    hosts.write_parts(figure._repr_mimebundle_()[1][hosts.PARTS], tmp_path)  # pyright: ignore[reportAttributeAccessIssue]
+    (network,) = tmp_path.glob("network-*.js")
+    written = network.read_text(encoding="utf-8")
+    assert len(written[written.index("{") : written.rindex("}") + 1]) == figure.payload["later"]["model0"]
 
 
 @pytest.mark.usefixtures("in_book")

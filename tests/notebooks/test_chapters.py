@@ -105,6 +105,22 @@ def test_chapter_begins_with_its_title_and_ends_with_the_paper(path: Path) -> No
 
 
 @chapters
+def test_chapter_ends_with_two_or_three_exercises_each_with_a_folded_solution(path: Path) -> None:
+    source = notebooks.read_source(path).cells[-1].source
+    _, *sections = re.split(r"^## ", source, flags=re.MULTILINE)
+    title, *lines = sections[-1].splitlines()
+    assert title == "Exercises"
+    marks = [line for line in lines if re.match(r"\*\*\d\.\*\* |:::", line)]
+    asked = [line[:7] for line in marks if line.startswith("**")]
+    assert asked in (["**1.** ", "**2.** "], ["**1.** ", "**2.** ", "**3.** "]), asked
+    kinds = ["asked" if line.startswith("**") else line for line in marks]
+    assert kinds == ["asked", ":::{admonition} Solution", ":::"] * len(asked)
+    folded = re.findall(r"^:::\{admonition\} Solution\n:class: dropdown\n\n(.+?)^:::$", source, re.M | re.S)
+    assert len(folded) == len(asked)
+    assert [answer for answer in folded if len(answer.split()) < 20] == []
+
+
+@chapters
 def test_figures_have_a_caption_a_name_and_a_text(path: Path) -> None:
     for cell in notebooks.read_source(path).cells:
         if cell.cell_type == "code" and "plt.show()" in cell.source:

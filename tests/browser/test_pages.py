@@ -1,0 +1,127 @@
+"""Every page of the built book: what it weighs, whom it keeps out, where its links lead."""
+
+from __future__ import annotations
+
+import html as markup
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests import builds
+
+CHAPTER = re.compile(r"_executed/\d\d_")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of the browser, in a cache of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(180_000)  # For busy machines.
+    yield context.new_page()
+    context.close()
+
+
+def all_pages(html: Path) -> list[Path]:
+    """Return every page, those that Sphinx adds too, except the one that only leads to the first."""
+    found = [path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts]
+    return [path for path in found if path != html / "index.html"]
+
+
+def drawn(page: Page, address: str) -> Page:
+    """Open a page and wait until its equations are drawn."""
+    page.goto(address, wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    return page
+
+
+def test_a_chapter_weighs_at_most_two_and_a_half_megabytes_when_it_is_opened(
+    browser: Browser, html: Path, serve: Callable[[Path], str]
+) -> None:
+    weights = {}
+    for name in filter(CHAPTER.match, builds.page_names(html)):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        page, loaded = context.new_page(), []
+        page.on("response", lambda response, loaded=loaded: loaded.append(response))
+        drawn(page, f"{serve(html)}/{name}")
+        weights[name] = sum(int(response.headers["content-length"]) for response in loaded)
+        context.close()
+    assert weights
+    assert {name: weight for name, weight in weights.items() if not 3e5 < weight < 2.5e6} == {}
+
+
+def test_widgets_are_loaded_when_a_reader_comes_near_and_are_a_picture_until_then(
+    page: Page, html: Path
+) -> None:
+    pages = sorted(html.glob("_executed/*.html"))
+    place = next(path for path in pages if "widget-still" in path.read_text(encoding="utf-8"))
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    still = drawn(page, place.as_uri()).locator(".widget-still")
+    assert still.inner_text().strip() or still.locator("img[alt]").count()
+    if still.evaluate("(still) => still.getBoundingClientRect().top > 2 * innerHeight"):
+        assert not [url for url in loaded if "_static/widgets/" in url]
+    still.scroll_into_view_if_needed()
+    handle = page.locator(".noUi-handle").first
+    handle.wait_for()
+    assert not still.is_visible()
+    assert handle.get_attribute("aria-label") in ("steps", "which")
+    page.emulate_media(media="print")
+    assert still.is_visible()
+    assert not handle.is_visible()
+
+
+def test_no_page_keeps_anyone_out(page: Page, html: Path) -> None:
+    pages = all_pages(html)
+    modules = [path for path in pages if "_modules" in path.parts]
+    found = []
+    for path in [path for path in pages if path not in modules[1:]]:
+        still = drawn(page, path.as_uri()).locator(".widget-still")
+        if still.count():
+            still.scroll_into_view_if_needed()
+            page.locator(".noUi-handle").first.wait_for()
+        for theme in ("light", "dark"):
+            page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+            page.wait_for_timeout(300)
+            results = Axe().run(page, {"exclude": [["mjx-container"]]}, {"resultTypes": ["violations"]})
+            found += [(path.name, theme, *told(broken)) for broken in results.response["violations"]]
+    serious = [each for each in found if each[2] in ("serious", "critical")]
+    assert serious == []
+    assert [each for each in found if "header" in each[3]] == []
+
+
+def told(broken: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Return how bad a broken rule is, its name, and where it is broken first."""
+    return broken["impact"], broken["id"], [node["html"][:100] for node in broken["nodes"][:3]]
+
+
+def test_nothing_is_wider_than_the_narrowest_phone(page: Page, html: Path) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    wide = {}
+    for path in all_pages(html):
+        drawn(page, path.as_uri())
+        wide[path.name] = page.evaluate("() => document.documentElement.scrollWidth")
+    assert {name: width for name, width in wide.items() if width > 320} == {}
+
+
+def test_an_id_is_on_a_page_once_and_every_link_leads_somewhere(html: Path) -> None:
+    texts = {path.resolve(): path.read_text(encoding="utf-8") for path in all_pages(html)}
+    ids = {path: Counter(re.findall(r'<[^>]*\sid="([^"]*)"', text)) for path, text in texts.items()}
+    assert {
+        path.name: twice for path, found in ids.items() if (twice := [i for i, n in found.items() if n > 1])
+    } == {}
+    dead = []
+    for path, text in texts.items():
+        for link in map(markup.unescape, re.findall(r'<a\b[^>]*\shref="([^"]*)"', text)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            place, _, anchor = link.partition("#")
+            target = (path.parent / place).resolve() if place else path
+            if not target.exists() or (anchor and target in ids and anchor not in ids[target]):
+                dead.append((path.name, link))
+    assert dead == []
