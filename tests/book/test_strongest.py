@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from companion.book import density, one_network, strongest, tables
 from companion.experiments import provenance
 from companion.experiments.methods import METHODS
+from companion.experiments.records import Record
 
 ROOT = provenance.PROJECT
 NETWORKS = [f"{name}-seed0" for name in METHODS]
@@ -31,9 +32,9 @@ def put_on_the_papers_tier(project: Path, name: str) -> None:
     """Lay a network of the small tier where the paper's would lie."""
     target = project / "results" / "paper" / "cifar100" / name
     shutil.copytree(project / "results" / "small" / "cifar100" / name, target)
-    record = json.loads((target / "record.json").read_text(encoding="utf-8"))
-    record["tier"] = record["settings"]["tier"] = "paper"
-    (target / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    record = Record.read(target / "record.json")
+    moved = replace(record, tier="paper", settings={**record.settings, "tier": "paper"})
+    moved.write(target / "record.json")
 
 
 def test_the_papers_tier_counts_once_all_four_methods_have_the_table(project: Path) -> None:
@@ -55,9 +56,7 @@ def test_the_papers_tier_counts_once_all_four_methods_have_the_table(project: Pa
 def test_a_note_stands_once_behind_the_methods_whose_records_have_it(project: Path) -> None:
     for name, notes in zip(NETWORKS, (["All."], ["All."], ["All."], ["Mine.", "All."]), strict=True):
         path = project / "results" / "small" / "cifar100" / name / "record.json"
-        path.write_text(
-            json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"notes": notes}), encoding="utf-8"
-        )
+        replace(Record.read(path), notes=notes).write(path)
     said = strongest.strongest().notes()
     assert said == "The records note how they were made. All. Gradient norm: Mine."
 

@@ -1,13 +1,14 @@
 """A run is what its record says, and not what its folder is called."""
 
-import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from companion import runs
 from companion.claims.evidence.records import Shelf, metric
 from companion.experiments import shelf
+from companion.experiments.records import Record
 from companion.experiments.settings import Settings
 
 
@@ -26,9 +27,8 @@ def test_a_name_that_ends_as_folders_do_is_refused(name):
 def test_a_run_with_a_longer_name_is_no_seed_of_the_shorter(make_run):
     make_run("baseline", 0, {"test_accuracy": 0.9})
     longer = make_run("baseline-wide", 0, {"test_accuracy": 0.5})
-    record = json.loads((longer / "record.json").read_text(encoding="utf-8"))
-    record["name"] = record["settings"]["name"] = "baseline-seed7"
-    (longer / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    record, name = Record.read(longer / "record.json"), "baseline-seed7"
+    replace(record, name=name, settings={**record.settings, "name": name}).write(longer / "record.json")
     longer.rename(longer.with_name("baseline-seed7-seed0"))
     assert baselines() == {0: 0.9}
 
