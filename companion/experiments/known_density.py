@@ -83,7 +83,14 @@ def plan() -> Iterator[Network]:
 
 @cache
 def density() -> Mixture:
-    """Return the density that the images are drawn from."""
+    """Return the density that the images are drawn from.
+
+    Example:
+        It takes seconds:
+
+        >>> density().means.shape  # doctest: +SKIP
+        torch.Size([10, 784])
+    """
     digits = data.load("mnist5k")
     return ppca_mixture(data.to_float(digits.x_train).flatten(1), digits.y_train, rank=RANK)
 

@@ -169,7 +169,14 @@ def case_name(first: str, options: Mapping[str, object]) -> str:
 
 @cache
 def commit() -> str:
-    """Return the checked-out commit, with `+` where the package differs from it; `unknown` outside git."""
+    """Return the checked-out commit, with `+` where the package differs from it; `unknown` outside git.
+
+    Example:
+        In a clone in which a file of the package was edited:
+
+        >>> commit()  # doctest: +SKIP
+        '3f2a9c81d7be+'
+    """
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--", "companion") else "")
