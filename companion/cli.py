@@ -32,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0 done, 1 refused with a sentence, 3 out of its time budget.
 
     `audit` has its own: 0 where no map moved, 1 where one did, 2 refused with a sentence.
+
+    Example:
+        >>> main(["train", "--method", "baseline", "--set", "epochs=0"])  # says on stderr what it refuses
+        1
     """
     options = parser().parse_args(arguments)
     try:
@@ -72,7 +76,12 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train one run; with --evaluate, evaluate it too. A run that is there and finished is left alone."""
+    """Train one run; with --evaluate, evaluate it too. A run that is there and finished is left alone.
+
+    Example:
+        >>> train(parser().parse_args(["train", "--method", "score_matching"]))  # doctest: +SKIP
+        0
+    """
     settings = chosen_settings(options)
     folder = options.directory or shelf.directory(settings)
     if _is_there(settings, folder, again=options.again):
@@ -133,7 +142,13 @@ def _is_evaluated(run: Run) -> bool:
 
 
 def chosen_settings(options: argparse.Namespace) -> Settings:
-    """Return the preset that the options name, changed by every `--set name=value`."""
+    """Return the preset that the options name, changed by every `--set name=value`.
+
+    Example:
+        >>> given = "train --method baseline --set epochs=3 --set name=short"
+        >>> chosen_settings(parser().parse_args(given.split())).run_id
+        'quick/mnist5k/short-seed0'
+    """
     dataset = options.dataset or presets.DATASETS[options.tier][0]
     changes: dict[str, object] = {}
     penalty: dict[str, object] = {}
@@ -166,7 +181,13 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Evaluate trained runs."""
+    """Evaluate trained runs.
+
+    Example:
+        >>> folder = "_runs/quick/mnist5k/score_matching-seed0"
+        >>> evaluate(parser().parse_args(["evaluate", folder]))  # doctest: +SKIP
+        0
+    """
     for directory in options.directory:
         with lock.alone(directory, f"companion evaluate of {directory}"):
             run = evaluation.evaluate(
@@ -192,7 +213,12 @@ def _report(run: Run) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+    """Return the parser of the whole command line.
+
+    Example:
+        >>> parser().parse_args(["train", "--method", "baseline"]).tier
+        'quick'
+    """
     top = argparse.ArgumentParser(
         prog="companion",
         description="Train, evaluate and judge the models of the book. Each command has --help.",
@@ -201,7 +227,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(run: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
-        about = (run.__doc__ or "").strip()
+        about = (run.__doc__ or "").partition("Example:")[0].strip()
         sub = commands.add_parser(
             run.__name__,
             help=about,

@@ -65,6 +65,11 @@ class ImageData:
 
     Raises:
         DataError: an array of another type or shape, or a label that is no class.
+
+    Example:
+        >>> digits = load("mnist5k")
+        >>> digits.x_test.shape, digits.x_test.dtype, digits.y_test[:5].tolist()
+        (torch.Size([1000, 1, 28, 28]), torch.uint8, [4, 5, 6, 0, 2])
     """
 
     name: str

@@ -35,6 +35,11 @@ class Mixture:
         covariances: (M, D, D).
         weights: (M,), positive, adding up to 1.
         labels: (M,) int64, the class of each component.
+
+    Example:
+        >>> pair = gaussian_mixture(torch.tensor([[-1.0], [1.0]]))  # a normal density a class, at -1 and at 1
+        >>> pair.prior.tolist(), pair.score(torch.zeros(1, 1, dtype=torch.float64), 1).tolist()
+        ([0.5, 0.5], [[1.0]])
     """
 
     means: Tensor

@@ -90,6 +90,15 @@ def attribute_with(
 
     Raises:
         ValueError: it fails on this model, or returns something else.
+
+    Example:
+        A method of one's own, which explains every class by how bright a pixel is:
+
+        >>> def brightness(forward):
+        ...     return lambda inputs, target: inputs.mean(dim=1, keepdim=True)
+        >>> x, y = torch.rand(2, 3, 8, 8), torch.tensor([0, 1])
+        >>> attribute_with("brightness", brightness, nn.Flatten(), x, y, seed=0).shape
+        torch.Size([2, 1, 8, 8])
     """
     with torch.random.fork_rng(), torch.enable_grad(), warnings.catch_warnings():
         # Captum announces each time that it sets hooks, and that it takes them away again.

@@ -38,7 +38,14 @@ class Cured(nn.Module):
 
 
 class CentredLogits(Cured):
-    """A classifier with the mean logit taken away from every logit."""
+    """A classifier with the mean logit taken away from every logit.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[1.0, 2.0, 6.0]])
+        >>> CentredLogits(nn.Identity())(logits), CentredLogits(nn.Identity())(logits + 100)
+        (tensor([[-2., -1.,  3.]]), tensor([[-2., -1.,  3.]]))
+    """
 
     def of(self, logits: Tensor) -> Tensor:
         """Subtract each row's mean."""
@@ -46,7 +53,13 @@ class CentredLogits(Cured):
 
 
 class LogProbabilities(Cured):
-    """A classifier that returns log-probabilities in place of logits."""
+    """A classifier that returns log-probabilities in place of logits.
+
+    Example:
+        >>> import torch
+        >>> LogProbabilities(nn.Identity())(torch.tensor([[5.0, 5.0]])).exp()
+        tensor([[0.5000, 0.5000]])
+    """
 
     def of(self, logits: Tensor) -> Tensor:
         """Subtract each row's log-sum-exp."""

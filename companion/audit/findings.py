@@ -70,6 +70,16 @@ class Findings:
         notes: sentences about methods that do nothing on this model, and the like.
         images: (K, C, H, W) the first few images.
         maps: (K, H, W) their maps, channels added up, by attribution, output and shift (`as given`).
+
+    Example:
+        >>> import torch
+        >>> from companion.audit import audit
+        >>> from companion.gradients import logit_gradient
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+        >>> mine = {"gradient": lambda f: lambda inputs, target: logit_gradient(f, inputs, target)}
+        >>> added = {"sum": lambda x: 10 * x.sum(dim=(1, 2, 3))}
+        >>> audit(model, torch.rand(6, 1, 8, 8), attributions=mine, shifts=added).verdict()
+        'Maps of the logit can be redrawn at will, ... centred logit stayed.'
     """
 
     movements: tuple[Movement, ...]

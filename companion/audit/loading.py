@@ -111,6 +111,15 @@ def load_images(path: Path, *, limit: int, size: int | None = None, grey: bool =
     Raises:
         ValueError: no images there, of several sizes, or not readable as such.
         OSError: no such file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "images.npy")
+        ...     np.save(path, np.full((5, 8, 8), 255, dtype=np.uint8))
+        ...     images = load_images(path, limit=3)
+        >>> images.shape, images.max().item()
+        (torch.Size([3, 1, 8, 8]), 1.0)
     """
     if path.is_dir():
         return _from_folder(path, limit, size, grey=grey)
@@ -131,6 +140,14 @@ def load_labels(path: Path, count: int) -> Tensor:
     Raises:
         ValueError: too few, or not whole numbers.
         OSError: no such file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "labels.txt")
+        ...     _ = path.write_text("7 2 1 0", encoding="utf-8")
+        ...     load_labels(path, 3)
+        tensor([7, 2, 1])
     """
     if path.suffix in (".npz", ".npy"):
         labels = _array(path, ("labels", "y"))

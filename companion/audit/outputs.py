@@ -81,6 +81,16 @@ def checked_outputs(outputs: Collection[str]) -> tuple[str, ...]:
 
 @torch.no_grad()
 def probabilities(model: nn.Module, x: Tensor, batch_size: int, g: Shift | None = None) -> Tensor:
-    """Return the (B, C) probabilities in float64, computed through f + g."""
+    """Return the (B, C) probabilities in float64, computed through f + g.
+
+    Example:
+        What is added to every logit changes no probability:
+
+        >>> from companion.fooling import linear_shift
+        >>> model, x = nn.Linear(3, 4), torch.rand(2, 3)
+        >>> shifted = probabilities(model, x, 1, linear_shift(torch.ones(3), 100.0))
+        >>> torch.allclose(shifted, probabilities(model, x, 1), rtol=0, atol=1e-12)
+        True
+    """
     shifted = Shifted(model, g)
     return torch.cat([shifted(part).softmax(dim=1) for part in x.split(batch_size)])

@@ -40,7 +40,14 @@ def checkerboard(height: int, width: int, squares: int = 4) -> Tensor:
 
 
 def loudness(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
-    """Return `LOUDER` times the largest pixel of the median image's gradient map; 1 if that is 0."""
+    """Return `LOUDER` times the largest pixel of the median image's gradient map; 1 if that is 0.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> _ = nn.init.constant_(model[1].weight, 0.25)
+        >>> loudness(model, torch.rand(3, 1, 2, 2), torch.zeros(3, dtype=torch.int64), 2)
+        0.5
+    """
     largest = [
         logit_gradient(model, part, classes).abs().flatten(1).amax(dim=1)
         for part, classes in zip(x.split(batch_size), y.split(batch_size), strict=True)
@@ -105,6 +112,13 @@ def default_shifts(
         picture: what is painted, (C, H, W) or (1, H, W); None for a checkerboard.
         batch_size: images at a time.
         generator: of the learned shift.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+        >>> x, y, source = torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), torch.Generator().manual_seed(0)
+        >>> shifts = default_shifts(model, x, y, None, batch_size=2, generator=source)
+        >>> list(shifts), bool((shifts["sine"](x).abs() <= AMPLITUDE).all())
+        (['linear', 'sine', 'learned'], True)
     """
     picture = checkerboard(*x.shape[2:]) if picture is None else picture
     picture = picture.to(x)

@@ -42,6 +42,12 @@ def samples(tier: str, dataset: str, seed: int = 0, first: int = 0, columns: int
         seed: of the networks.
         first: the first class; of each network, the samples of the first twenty classes are kept.
         columns: how many classes, from the first on.
+
+    Example:
+        >>> figure = samples("quick", "mnist5k", columns=2)
+        >>> [ax.get_ylabel() for ax in figure.axes[:4:2]], [ax.get_title() for ax in figure.axes[:2]]
+        (['Baseline', 'Score-matching'], ['0', '1'])
+        >>> plt.close(figure)
     """
     rows: dict[str, Tensor] = {
         METHODS[name].title: run.pictures()["samples"] for name, run in evaluated(tier, dataset, seed).items()
@@ -68,6 +74,12 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
         tier: one of `settings.TIERS`.
         dataset: the data set's name.
         chance: the share that a judge who guesses would recognise.
+
+    Example:
+        >>> figure = gan_test("quick", "mnist5k", chance=0.1)
+        >>> [ax.get_title() for ax in figure.axes]
+        ['share recognised (dotted: chance)', 'points above the baseline']
+        >>> plt.close(figure)
     """
     each = tables.run_table(tier, dataset, "gan_test")
     means = tables.beside_reported(tables.seed_table(tier, dataset, "gan_test"), "cifar100.gan_test")
@@ -98,7 +110,14 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
 
 
 def gradient_maps(tier: str, dataset: str, seed: int = 0, columns: int = 8) -> Figure:
-    """Draw Fig. 4 (Fig. 6 for CIFAR-10): signed logit-gradients; the images above, where the data are."""
+    """Draw Fig. 4 (Fig. 6 for CIFAR-10): signed logit-gradients; the images above, where the data are.
+
+    Example:
+        >>> figure = gradient_maps("quick", "mnist5k", columns=2)
+        >>> len(figure.axes)  # the images and four models, two columns each
+        10
+        >>> plt.close(figure)
+    """
     rows: dict[str, tuple[Tensor, bool]] = {}
     with suppress(data.DataError):
         rows["Image"] = data.to_float(data.load(dataset).x_test[:columns]), False
@@ -108,7 +127,14 @@ def gradient_maps(tier: str, dataset: str, seed: int = 0, columns: int = 8) -> F
 
 
 def map_qualities(tier: str, dataset: str) -> Figure:
-    """Draw smoothness and edge correlation of the gradient maps, a bar a model."""
+    """Draw smoothness and edge correlation of the gradient maps, a bar a model.
+
+    Example:
+        >>> figure = map_qualities("quick", "mnist5k")
+        >>> [ax.get_title() for ax in figure.axes]
+        ['smoothness', 'edge correlation']
+        >>> plt.close(figure)
+    """
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.5))
     for ax, (title, metric) in zip(axes, MAP_QUALITIES.items(), strict=True):
         frame = tables.model_table(tier, dataset, metric)
@@ -132,6 +158,14 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
 
     Raises:
         ValueError: no frame, or more than three.
+
+    Example:
+        >>> across, up = {"test_squared_norm": "squared norm"}, {"gan_test": "share recognised"}
+        >>> frame = tables.run_metrics("quick", "mnist5k", [*across, *up])
+        >>> figure = networks({"MNIST-5k": frame}, across, up)
+        >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+        ('squared norm', 'share recognised')
+        >>> plt.close(figure)
     """
     if not 1 <= len(frames) <= len(FILLS):
         raise ValueError(f"networks of one to {len(FILLS)} data sets can be told apart; got {len(frames)}")
@@ -161,7 +195,12 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
 
 
 def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
-    """Return the runs of one seed whose pictures were kept, by model."""
+    """Return the runs of one seed whose pictures were kept, by model.
+
+    Example:
+        >>> list(evaluated("quick", "mnist5k", seed=0))
+        ['baseline', 'score_matching', 'anti_score_matching', 'gradient_norm']
+    """
     found = {name: shelf.find_all(tier, dataset, name) for name in METHODS}
     return {
         name: run

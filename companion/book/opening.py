@@ -36,6 +36,15 @@ def begin(
     Raises:
         ValueError: a parameter that the chapter does not have, or a tier that does not exist; the message
             lists those there are.
+
+    Example:
+        In a chapter's first cell:
+
+        >>> begin(globals(), figures="svg")  # doctest: +SKIP
+        >>> begin({"tier": "huge"})
+        Traceback (most recent call last):
+        ...
+        ValueError: tier='huge' ...
     """
     refuse_unknown(namespace, known)
     choose("tier", str(namespace["tier"]), TIERS)
@@ -49,6 +58,11 @@ def tell(*words: Mapping[str, object], **more: object) -> None:
     Args:
         words: values by name, for names that are computed, too.
         more: values by name: `tell(images=len(x), error=f"{error:.1e}")`.
+
+    Example:
+        >>> tell(images=1000, accuracy=f"{0.973:.1%}")  # doctest: +SKIP
+
+        The prose then quotes them: {glue:text}`accuracy` of {glue:text}`images` images.
     """
     for named in (*words, more):
         for name, value in named.items():

@@ -81,6 +81,13 @@ def show_images(
 
     Raises:
         ValueError: not such images, or numbers of images, axes and titles that differ.
+
+    Example:
+        >>> import torch
+        >>> figure, axes = plt.subplots(1, 2)
+        >>> [image.get_clim() for image in show_images(axes, torch.rand(2, 1, 8, 8), titles=["a", "b"])]
+        [(0.0, 1.0), (0.0, 1.0)]
+        >>> plt.close(figure)
     """
     panels = _axes_list(axes)
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) != len(panels):

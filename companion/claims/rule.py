@@ -223,6 +223,12 @@ def deciding(finding: Finding) -> Comparison | None:
     """Return the comparison that decides an order: the lowest in units of its interval's half-width.
 
     All must lie above 0, so the weakest decides; one without an interval is the weakest of all.
+
+    Example:
+        >>> clear = Comparison(label="a - b", interval=Interval(value=2.0, low=1.0, high=3.0, n=3))
+        >>> close = Comparison(label="a - c", interval=Interval(value=0.5, low=-0.5, high=1.5, n=3))
+        >>> deciding(Finding(comparisons=[clear, close])).label
+        'a - c'
     """
 
     def strength(comparison: Comparison) -> float:

@@ -72,6 +72,10 @@ def users() -> dict[Case, list[Settings]]:
     """Return every case with the settings that it matters to.
 
     They are the presets', the committed records', and all combinations of the losses' options.
+
+    Example:
+        >>> {settings.method for settings in users()["train", "step method=gradient_norm norm=pair"]}
+        {'gradient_norm'}
     """
     found: dict[Case, list[Settings]] = {}
     for settings in _all_penalties():
@@ -98,6 +102,11 @@ def compare(case: Case, reference: Mapping[str, float] | None, now: Mapping[str,
 
     Quantities whose names begin with the same word are one vector: a deviation is relative to the root mean
     square of its entries.
+
+    Example:
+        >>> one = compare(("train", "step method=baseline"), {"loss": 2.0}, {"loss": 2.00001})
+        >>> one.quantity, f"{one.worst:.0e}", one.is_rounding
+        ('loss', '5e-06', True)
     """
     if reference is None:
         return Deviation(case=case, worst=math.inf, quantity="it has no reference")
@@ -130,6 +139,12 @@ def accept(found: Registry, *, again: bool = False) -> tuple[Registry, list[Devi
     Returns:
         The registry to write, and the deviation of each case that was measured; of those that are more than
         rounding nothing is noted.
+
+    Example:
+        >>> from companion.experiments import registry
+        >>> found, deviations = accept(registry.read())  # doctest: +SKIP
+        >>> [one.case for one in deviations if not one.is_rounding]  # doctest: +SKIP
+        []
     """
     reference = {kind: dict(found.reference[kind]) for kind in KINDS}
     rows: dict[Case, list[dict[str, Any]]] = {}
@@ -157,7 +172,13 @@ def accept(found: Registry, *, again: bool = False) -> tuple[Registry, list[Devi
 
 
 def runs_to_remake(found: Registry, which: Iterable[Case]) -> list[tuple[Run, list[str]]]:
-    """Return the committed runs of other code that rest on some cases, and which of their results do."""
+    """Return the committed runs of other code that rest on some cases, and which of their results do.
+
+    Example:
+        >>> from companion.experiments import registry
+        >>> runs_to_remake(registry.read(), [("train", "no such case")])
+        []
+    """
     wanted = set(which)
     runs = []
     for run in shelf.committed():
@@ -173,7 +194,15 @@ def runs_to_remake(found: Registry, which: Iterable[Case]) -> list[tuple[Run, li
 
 
 def command(run: Run, kinds: Collection[str]) -> str:
-    """Return the command that makes some of a run's results anew; a training goes below `_runs/`."""
+    """Return the command that makes some of a run's results anew; a training goes below `_runs/`.
+
+    Example:
+        >>> run = shelf.load(shelf.committed_directory(preset("quick", "mnist5k", "baseline")))
+        >>> command(run, ["evaluate"])
+        'companion evaluate results/quick/mnist5k/baseline-seed0'
+        >>> command(run, ["train"])
+        'companion train --tier quick --dataset mnist5k --method baseline --seed 0 --again && ...'
+    """
     settings, folder = run.settings, run.directory
     parts = []
     if "train" in kinds or not (folder / "weights.safetensors").exists():

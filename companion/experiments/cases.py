@@ -33,6 +33,11 @@ def measure(kind: str, case: str) -> dict[str, float]:
 
     Raises:
         ValueError: a case that does not exist.
+
+    Example:
+        >>> found = measure("train", "step method=baseline")
+        >>> sorted({name.split()[0] for name in found})
+        ['gradient', 'logits', 'statistics']
     """
     first, *options = case.split(" ")
     given = dict(option.split("=") for option in options)
@@ -74,7 +79,12 @@ def _step(method: str, **options: str) -> dict[str, float]:
 
 
 def penalty_of(method: str, options: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keyword arguments of a loss with these options: all else is the same in each case."""
+    """Return the keyword arguments of a loss with these options: all else is the same in each case.
+
+    Example:
+        >>> penalty_of("score_matching", {"squared": "unbiased"})
+        {'squared': 'unbiased', 'num_probes': 2, 'mu': 0.1}
+    """
     probes = {"num_probes": 2} if options.get("squared") == "unbiased" else {}
     stable = {"mu": 0.1} if method == "score_matching" else {}
     return {**options, **probes, **stable}

@@ -63,7 +63,12 @@ class State:
 
 
 def sealed(saved: object) -> bytes:
-    """Return what `torch.save` writes, after the SHA-256 of it, since PyTorch notices no flipped bit."""
+    """Return what `torch.save` writes, after the SHA-256 of it, since PyTorch notices no flipped bit.
+
+    Example:
+        >>> opened(sealed({"epoch": 3}), torch.device("cpu"))
+        {'epoch': 3}
+    """
     content = io.BytesIO()
     torch.save(saved, content)
     return _BEGINNING + files.digest(content.getvalue()).encode() + content.getvalue()
@@ -74,6 +79,12 @@ def opened(whole: bytes, device: torch.device) -> dict[str, Any]:
 
     Raises:
         ValueError: the bytes are not those that were sealed.
+
+    Example:
+        >>> opened(sealed({"epoch": 3})[:-1], torch.device("cpu"))
+        Traceback (most recent call last):
+        ...
+        ValueError: its SHA-256 is not the one that it begins with
     """
     content = whole
     if not whole.startswith(_OLDER):
@@ -84,13 +95,41 @@ def opened(whole: bytes, device: torch.device) -> dict[str, Any]:
 
 
 def write(path: Path, settings: Settings, state: State) -> None:
-    """Keep all that a training needs to go on; a run is finished by the very code that began it."""
+    """Keep all that a training needs to go on; a run is finished by the very code that began it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from companion.experiments.presets import preset
+        >>> model = nn.Linear(2, 2)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> constant = torch.optim.lr_scheduler.ConstantLR(optimizer)
+        >>> state = State(model, optimizer, constant, torch.Generator(), model.state_dict(), epoch=3)
+        >>> with TemporaryDirectory() as folder:
+        ...     write(Path(folder, CHECKPOINT), preset("tiny", "mnist5k", "baseline"), state)
+        ...     opened(Path(folder, CHECKPOINT).read_bytes(), torch.device("cpu"))["epoch"]
+        3
+    """
     code = provenance.source_hash("train", settings)
     files.write_atomically(path, sealed({"settings": asdict(settings), "hash": code, **state.to_dict()}))
 
 
 def restore(state: State, path: Path, settings: Settings, device: torch.device) -> None:
-    """Go on from a checkpoint; where other code began the run, leave the state at its beginning."""
+    """Go on from a checkpoint; where other code began the run, leave the state at its beginning.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from companion.experiments.presets import preset
+        >>> model, settings = nn.Linear(2, 2), preset("tiny", "mnist5k", "baseline")
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> constant = torch.optim.lr_scheduler.ConstantLR(optimizer)
+        >>> state = State(model, optimizer, constant, torch.Generator(), model.state_dict(), epoch=3)
+        >>> with TemporaryDirectory() as folder:
+        ...     write(Path(folder, CHECKPOINT), settings, state)
+        ...     state.epoch = 0
+        ...     restore(state, Path(folder, CHECKPOINT), settings, torch.device("cpu"))
+        >>> state.epoch
+        3
+    """
     try:
         saved = opened(path.read_bytes(), device)
         same_settings = Settings.from_dict(saved["settings"]) == settings

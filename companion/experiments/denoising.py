@@ -49,6 +49,12 @@ def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies
     Returns:
         Rows with tier, dataset, method, seed, weights_sha256, part, and the columns of
         `DenoisingAlignment.to_frame`.
+
+    Example:
+        >>> run = shelf.find("quick", "mnist5k", "baseline", 0)
+        >>> rows = measure(run, images=2, parts=["whole"])
+        >>> [row["sigma"] for row in rows] == list(SIGMAS), rows[0]["part"], rows[0]["n"]
+        (True, 'whole', 2)
     """
     record = run.record
     loaded = data.load(record.dataset)
@@ -71,13 +77,23 @@ def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies
 
 
 def rows_of(subject: str) -> list[studies.Row]:
-    """Measure one run, by its name among the subjects: tier, data set, method and seed."""
+    """Measure one run, by its name among the subjects: tier, data set, method and seed.
+
+    Example:
+        >>> len(rows_of("quick mnist5k baseline 0")) == len(PARTS) * len(SIGMAS)  # doctest: +SKIP
+        True
+    """
     tier, dataset, method, seed = subject.split(" ")
     return measure(shelf.find(tier, dataset, method, int(seed)), IMAGES[tier])
 
 
 def subjects() -> list[str]:
-    """Name the four models' runs of the larger tiers, of every seed whose weights are here."""
+    """Name the four models' runs of the larger tiers, of every seed whose weights are here.
+
+    Example:
+        >>> [subject for subject in subjects() if subject.startswith("quick mnist5k baseline")]
+        ['quick mnist5k baseline 0', 'quick mnist5k baseline 1', 'quick mnist5k baseline 2']
+    """
     return [
         f"{tier} {dataset} {method} {seed}"
         for tier in ("quick", "small", "paper")
@@ -94,5 +110,15 @@ def _has_weights(tier: str, dataset: str, method: str, seed: int) -> bool:
 
 
 def make(*, progress: bool = True) -> Path:
-    """Measure every network; go on where an earlier call stopped."""
+    """Measure every network; go on where an earlier call stopped.
+
+    Example:
+        >>> path = make()  # doctest: +SKIP
+
+        It takes half an hour. The committed table:
+
+        >>> table = studies.read("denoising")
+        >>> set(table["part"]) == set(PARTS), set(table["sigma"]) == set(SIGMAS)
+        (True, True)
+    """
     return studies.make("denoising", subjects(), rows_of, progress=progress)

@@ -78,6 +78,16 @@ def evaluate(
     Raises:
         RecordError: the folder holds no whole run, or its baseline or judge has not been trained.
         ValueError: the device does not exist, or not even one image fits into max_memory.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> run = evaluate(shelf.directory(preset("quick", "mnist5k", "baseline")))  # doctest: +SKIP
+
+        It takes minutes. What it leaves:
+
+        >>> run = shelf.load(shelf.committed_directory(preset("quick", "mnist5k", "baseline")))
+        >>> run.table("samples").columns.tolist(), run.metric("gan_test")["n"]
+        (['target', 'correct', 'total_variation', 'high_frequency_share'], 200)
     """
     where = torch.device(checks.device(str(device)))
     run = shelf.load(directory)
@@ -161,6 +171,13 @@ def batch_size_within(model: nn.Module, two: Tensor, max_memory: float) -> int:
 
     Raises:
         ValueError: not even one image fits.
+
+    Example:
+        One layer keeps its input, 784 numbers of four bytes each, and the way back doubles that:
+
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+        >>> batch_size_within(model, torch.rand(2, 1, 28, 28), max_memory=1e6)
+        159
     """
     kept = []
     for count in (1, 2):

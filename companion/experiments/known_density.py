@@ -69,7 +69,12 @@ class Network:
 
 
 def plan() -> Iterator[Network]:
-    """Yield the networks: every kind, strength and seed; the baseline has no strength."""
+    """Yield the networks: every kind, strength and seed; the baseline has no strength.
+
+    Example:
+        >>> [network.name for network in plan()][:4]
+        ['baseline-1-seed0', 'score_matching-0.1-seed0', 'score_matching-1-seed0', 'score_matching-10-seed0']
+    """
     for seed in SEEDS:
         for method in METHODS:
             for strength in STRENGTHS if METHODS[method].loss else (1.0,):
@@ -78,13 +83,27 @@ def plan() -> Iterator[Network]:
 
 @cache
 def density() -> Mixture:
-    """Return the density that the images are drawn from."""
+    """Return the density that the images are drawn from.
+
+    Example:
+        It takes seconds:
+
+        >>> density().means.shape  # doctest: +SKIP
+        torch.Size([10, 784])
+    """
     digits = data.load("mnist5k")
     return ppca_mixture(data.to_float(digits.x_train).flatten(1), digits.y_train, rank=RANK)
 
 
 def draw(mixture: Mixture, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return images (count, 1, 28, 28), float32 and not cut to [0, 1], and their classes (count,)."""
+    """Return images (count, 1, 28, 28), float32 and not cut to [0, 1], and their classes (count,).
+
+    Example:
+        >>> from companion.mixture import gaussian_mixture
+        >>> x, y = draw(gaussian_mixture(torch.zeros(2, 784)), 3, seed=0)
+        >>> x.shape, x.dtype, y.shape
+        (torch.Size([3, 1, 28, 28]), torch.float32, torch.Size([3]))
+    """
     x, y = mixture.sample(count, torch.Generator().manual_seed(seed))
     return x.float().view(-1, *SHAPE), y
 
@@ -96,6 +115,12 @@ def train(settings: Settings, x: Tensor, y: Tensor) -> nn.Module | None:
         settings: of the training; its data set says only how large images are and how many classes.
         x: (N, channels, H, W) images.
         y: (N,) classes.
+
+    Example:
+        >>> settings = preset("tiny", "mnist5k", "baseline", batch_size=4)
+        >>> model = train(settings, torch.rand(4, 1, 28, 28), torch.arange(4))
+        >>> model.training
+        False
     """
     model = to_device(build_network(settings), x.device)
     optimizer = torch.optim.SGD(
@@ -131,6 +156,11 @@ def measure(model: nn.Module, mixture: Mixture, seed: int) -> dict[str, float]:
     order of the gradient of the logit (`own_gradient`) or of the centred logit (`own_centred`) and at
     `random`; and for samples made with steps of two sizes `judged_<step>`, the share in which the true
     posterior sees their class, and `log_density_<step>`, their mean log p(x | y). And `accuracy`.
+
+    Example:
+        >>> truth = density()  # doctest: +SKIP
+        >>> measure(truth.classifier(), truth, seed=0)["true_squared_error"]  # doctest: +SKIP
+        0.0
     """
     x, y = draw(mixture, TEST_SIZE, 10_000 + seed)
     score = mixture.score(x.double().flatten(1), y).view(-1, *SHAPE)
@@ -191,6 +221,11 @@ def rows_of(name: str) -> list[studies.Row]:
     """Train and measure one network of the plan, by its name; or measure the density itself, `truth`.
 
     The row of the truth has the smallest possible losses: those of the density smoothed by each noise.
+
+    Example:
+        >>> (row,) = rows_of("score_matching-10-seed0")  # doctest: +SKIP
+        >>> row["status"], round(row["true_cosine"], 1)  # doctest: +SKIP
+        ('finished', 0.6)
     """
     mixture = density()
     if name == TRUTH:
@@ -214,7 +249,17 @@ def rows_of(name: str) -> list[studies.Row]:
 
 
 def make(*, progress: bool = True) -> Path:
-    """Train and measure every network; go on where an earlier call stopped."""
+    """Train and measure every network; go on where an earlier call stopped.
+
+    Example:
+        >>> path = make()  # doctest: +SKIP
+
+        It takes an hour. The committed table:
+
+        >>> table = studies.read("known_density")
+        >>> len(table) == 1 + len(list(plan())), table["method"][0]
+        (True, 'truth')
+    """
     return studies.make(
         "known_density", [TRUTH, *(network.name for network in plan())], rows_of, progress=progress
     )

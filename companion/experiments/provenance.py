@@ -45,6 +45,14 @@ def source_hash(kind: str, settings: Settings, root: Path = ROOT) -> str:
         kind: one of `KINDS`.
         settings: of the run.
         root: the folder that holds the package.
+
+    Example:
+        A penalty counts for a training, and not for an evaluation:
+
+        >>> from companion.experiments.presets import preset
+        >>> two = [preset("quick", "mnist5k", method) for method in ("baseline", "gradient_norm")]
+        >>> [source_hash(kind, two[0]) == source_hash(kind, two[1]) for kind in KINDS]
+        [False, True]
     """
     loss = settings.loss() if kind == "train" else None
     return _source_hash(kind, None if loss is None else (type(loss).__module__, type(loss).__name__), root)
@@ -64,6 +72,17 @@ def hash_of(paths: Iterable[Path], root: Path) -> str:
     """Return the SHA-256 of some files below a folder, the same under every version of Python.
 
     Of a module its syntax tree counts: comments, docstrings and layout do not.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> def hash_of_text(text):
+        ...     with TemporaryDirectory() as folder:
+        ...         path = Path(folder, "code.py")
+        ...         _ = path.write_text(text, encoding="utf-8")
+        ...         return hash_of([path], Path(folder))
+        >>> one = hash_of_text("x = 1")
+        >>> one == hash_of_text("x=1  # one"), one == hash_of_text("x = 2")
+        (True, False)
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -112,6 +131,14 @@ def cases(kind: str, settings: Settings) -> tuple[str, ...]:
     Args:
         kind: one of `KINDS`.
         settings: of the run.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> settings = preset("quick", "mnist5k", "gradient_norm")
+        >>> [case.split(" ")[0] for case in cases("train", settings)]
+        ['step', 'loop', 'divergence']
+        >>> cases("evaluate", settings)[:2]
+        ('objective', 'samples')
     """
     if kind == "evaluate":
         return EXPERIMENTS if settings.is_brief else WHOLE_EXPERIMENTS
@@ -131,13 +158,25 @@ def cases(kind: str, settings: Settings) -> tuple[str, ...]:
 
 
 def case_name(first: str, options: Mapping[str, object]) -> str:
-    """Write a case: its first word, then `name=value` each."""
+    """Write a case: its first word, then `name=value` each.
+
+    Example:
+        >>> case_name("step", {"method": "gradient_norm", "norm": "pair"})
+        'step method=gradient_norm norm=pair'
+    """
     return " ".join([first, *(f"{name}={value}" for name, value in options.items())])
 
 
 @cache
 def commit() -> str:
-    """Return the checked-out commit, with `+` where the package differs from it; `unknown` outside git."""
+    """Return the checked-out commit, with `+` where the package differs from it; `unknown` outside git.
+
+    Example:
+        In a clone in which a file of the package was edited:
+
+        >>> commit()  # doctest: +SKIP
+        '3f2a9c81d7be+'
+    """
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--", "companion") else "")

@@ -56,6 +56,12 @@ class Record:
     said wherever the record's numbers are shown. `digests` are the SHA-256 of the tables and pictures beside
     it, by the files' names; records of earlier code have none. The file also has its own `sha256`, that of
     the JSON without it.
+
+    Example:
+        >>> run = provenance.PROJECT / "results" / "quick" / "mnist5k" / "score_matching-seed0"
+        >>> record = Record.read(run / "record.json")
+        >>> record.method, record.seed, record.status
+        ('score_matching', 0, 'finished')
     """
 
     tier: str
@@ -110,7 +116,14 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A finished run on disk: its record, its network, its tables."""
+    """A finished run on disk: its record, its network, its tables.
+
+    Example:
+        >>> from companion.experiments import shelf
+        >>> run = shelf.find("quick", "mnist5k", "score_matching", 0)
+        >>> len(run.history()), run.interval("test_accuracy").n, run.model().training
+        (6, 1000, False)
+    """
 
     directory: Path
     record: Record
@@ -218,12 +231,23 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 
 def as_metric(interval: Interval) -> dict[str, float | None]:
-    """Return an interval as a record holds it; `Run.interval` reads it back."""
+    """Return an interval as a record holds it; `Run.interval` reads it back.
+
+    Example:
+        >>> as_metric(Interval(value=0.5, low=math.nan, high=math.nan, n=1))
+        {'value': 0.5, 'low': None, 'high': None, 'n': 1}
+    """
     return {name: None if math.isnan(value) else value for name, value in asdict(interval).items()}
 
 
 def circumstances(device: torch.device) -> dict[str, Any]:
-    """Return commit, package versions and device, as a record holds them."""
+    """Return commit, package versions and device, as a record holds them.
+
+    Example:
+        >>> found = circumstances(torch.device("cpu"))
+        >>> list(found), list(found["versions"])
+        (['commit', 'versions', 'device'], ['python', 'torch', 'torchvision', 'numpy', 'mlxtend'])
+    """
     name = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"

@@ -50,6 +50,12 @@ class Registry:
         reference: kind -> case -> quantity -> value, as the recorded code computes it.
         codes: rows of `kind, case, recorded, equals, commit, worst, allowed`: the hash `equals`, at that
             commit, deviated from the reference of the code `recorded` by `worst` at most.
+
+    Example:
+        >>> EMPTY.in_words([THIS, THIS, EARLIER])
+        '3 records: 2 by this code, 1 by earlier code'
+        >>> Registry(same_text={"an older hash": "today's"}, reference={}, codes=()).text("an older hash")
+        "today's"
     """
 
     same_text: Mapping[str, str]
@@ -118,6 +124,11 @@ def read(path: Path | None = None) -> Registry:
 
     Raises:
         RegistryError: the file is damaged, or not what it should be.
+
+    Example:
+        >>> found = read()
+        >>> found.reference.keys() == KINDS.keys(), read(Path("no such file.json")) == EMPTY
+        (True, True)
     """
     path = PATH if path is None else path
     return _read(path, path.stat().st_mtime_ns) if path.exists() else EMPTY
@@ -163,7 +174,14 @@ def _check(values: Mapping[str, Any]) -> None:
 
 
 def written(found: Registry) -> str:
-    """Return the text of `behaviour.json`: a line a case, a line a row, so that a difference can be read."""
+    """Return the text of `behaviour.json`: a line a case, a line a row, so that a difference can be read.
+
+    Example:
+        >>> json.loads(written(EMPTY))
+        {'same_text': {}, 'reference': {'train': {}, 'evaluate': {}}, 'codes': []}
+        >>> written(read()) == PATH.read_text(encoding="utf-8")
+        True
+    """
 
     def lines(values: Iterable[str]) -> str:
         return ",\n".join(f"  {value}" for value in values)

@@ -45,13 +45,32 @@ def fewest_right(table: pd.DataFrame) -> float:
 
     The first candidate of the baseline is the reference, since all penalties
     are tried with its schedule; nan where it was not run.
+
+    Example:
+        >>> table = pd.DataFrame({"method": ["baseline"], "right": [480.0], "of": [500.0]})
+        >>> fewest_right(table)
+        475.0
     """
     reference = table.loc[table["method"] == "baseline"].iloc[0]
     return float(reference["right"] - SLACK * reference["of"])
 
 
 def by_rule(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the rule's two answers to a table: who is admitted, and chosen."""
+    """Add the rule's two answers to a table: who is admitted, and chosen.
+
+    Example:
+        The last candidate has the lowest objective, and loses too many pictures:
+
+        >>> columns = ["method", "right", "of", "objective", "squared norm"]
+        >>> rows = [["baseline", 480, 500, 9.0, 9.0], *(["score_matching", right, 500, objective, 9.0]
+        ...         for right, objective in ((479, -1.0), (478, -2.0), (470, -3.0)))]
+        >>> by_rule(pd.DataFrame(rows, columns=columns))[["right", "admitted", "chosen"]]
+           right  admitted  chosen
+        0    480      True    True
+        1    479      True   False
+        2    478      True    True
+        3    470     False   False
+    """
     enough = table["right"] >= fewest_right(table)
     admitted = table["objective"].notna() & enough
     chosen = []

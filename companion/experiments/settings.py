@@ -51,6 +51,15 @@ class Settings:
 
     Raises:
         ValueError: a value out of its range, an unknown option, or autocast with a Taylor estimate.
+
+    Example:
+        >>> settings = Settings(tier="quick", dataset="mnist5k", method="gradient_norm", seed=1, epochs=3)
+        >>> settings.run_id, settings.loss().weight
+        ('quick/mnist5k/gradient_norm-seed1', 0.001)
+        >>> Settings(tier="quick", dataset="mnist5k", method="baseline", seed=1, epochs=0)
+        Traceback (most recent call last):
+        ...
+        ValueError: epochs must be ...
     """
 
     tier: str
@@ -142,7 +151,14 @@ class Settings:
 
 
 def build_network(settings: Settings) -> torch.nn.Module:
-    """Return the untrained network, initialised from the settings' seed."""
+    """Return the untrained network, initialised from the settings' seed.
+
+    Example:
+        >>> settings = Settings(tier="quick", dataset="mnist5k", method="baseline", seed=0, width=8)
+        >>> first, again = build_network(settings), build_network(settings)
+        >>> torch.equal(first.fc.weight, again.fc.weight), first.fc.out_features
+        (True, 10)
+    """
     described = data.DATASETS[settings.dataset]
     return getattr(models, settings.network)(
         described.num_classes,

@@ -23,17 +23,36 @@ _SEED = re.compile(r"-seed(0|[1-9][0-9]*)")
 
 
 def directory(settings: Settings) -> Path:
-    """Return where a run made on this machine lies."""
+    """Return where a run made on this machine lies.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> directory(preset("quick", "mnist5k", "baseline", 3)).relative_to(provenance.PROJECT).as_posix()
+        '_runs/quick/mnist5k/baseline-seed3'
+    """
     return provenance.PROJECT / "_runs" / settings.run_id
 
 
 def committed_directory(settings: Settings) -> Path:
-    """Return where a committed run lies."""
+    """Return where a committed run lies.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> folder = committed_directory(preset("quick", "mnist5k", "baseline", 3))
+        >>> folder.relative_to(provenance.PROJECT).as_posix()
+        'results/quick/mnist5k/baseline-seed3'
+    """
     return provenance.PROJECT / "results" / settings.run_id
 
 
 def load(path: Path) -> Run:
-    """Read the run in a folder."""
+    """Read the run in a folder.
+
+    Example:
+        >>> run = load(provenance.PROJECT / "results" / "paper" / "cifar100" / "score_matching-seed0")
+        >>> run.settings.network, run.metric("test_accuracy")["n"]
+        ('resnet18', 10000)
+    """
     return Run(directory=path, record=Record.read(path / "record.json"))
 
 
@@ -42,6 +61,14 @@ def find(tier: str, dataset: str, name: str, seed: int) -> Run:
 
     Raises:
         RecordError: neither exists; the message lists the runs that do and says how to make it.
+
+    Example:
+        >>> find("quick", "mnist5k", "baseline", 0).metric("test_accuracy")["n"]
+        1000
+        >>> find("quick", "mnist5k", "baseline", 99)
+        Traceback (most recent call last):
+        ...
+        companion.experiments.records.RecordError: there is no run quick/mnist5k/baseline-seed99. ...
     """
     run_id = f"{choose('tier', tier, TIERS)}/{dataset}/{name}-seed{seed}"
     for place in OWN_FIRST:
@@ -66,6 +93,10 @@ def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIR
         dataset: the data set's name.
         name: the runs' name.
         places: where they are looked for; of a run that lies in several, the first place's counts.
+
+    Example:
+        >>> [run.record.seed for run in find_all("small", "cifar100", "baseline", places=["results"])]
+        [0, 1, 2]
     """
     found: dict[str, Path] = {}
     for place in reversed(places):
@@ -77,13 +108,24 @@ def find_all(tier: str, dataset: str, name: str, places: Sequence[str] = OWN_FIR
 
 
 def has(settings: Settings, places: Sequence[str] = OWN_FIRST) -> bool:
-    """Say whether a run of these settings' name and seed is in one of the places."""
+    """Say whether a run of these settings' name and seed is in one of the places.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> [has(preset("quick", "mnist5k", "baseline", seed), ["results"]) for seed in (0, 99)]
+        [True, False]
+    """
     runs = find_all(settings.tier, settings.dataset, settings.name, places)
     return settings.seed in [run.record.seed for run in runs]
 
 
 def misfiled() -> list[str]:
-    """Return a sentence on every folder of runs that holds the record of another run."""
+    """Return a sentence on every folder of runs that holds the record of another run.
+
+    Example:
+        >>> [sentence for sentence in misfiled() if "results" in sentence]
+        []
+    """
     said = []
     for place in OWN_FIRST:
         for path in sorted((provenance.PROJECT / place).glob("*/*/*/record.json")):
@@ -119,6 +161,14 @@ def is_finished(settings: Settings, folder: Path | None = None) -> bool:
     Args:
         settings: of the run.
         folder: where it would lie; `directory(settings)` if None.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> settings = preset("quick", "mnist5k", "baseline")
+        >>> is_finished(settings, committed_directory(settings))
+        True
+        >>> is_finished(preset("quick", "mnist5k", "baseline", epochs=7), committed_directory(settings))
+        False
     """
     folder = directory(settings) if folder is None else folder
     try:
@@ -140,6 +190,13 @@ def is_current(run: Run, kind: str) -> bool:
     Args:
         run: any run.
         kind: one of `provenance.KINDS`.
+
+    Example:
+        A judge is trained, and not evaluated:
+
+        >>> judge = load(provenance.PROJECT / "results" / "quick" / "mnist5k" / "judge-seed1000")
+        >>> is_current(judge, "train"), is_current(judge, "evaluate")
+        (True, False)
     """
     hashes = run.record.source_hash
     known = registry.read()
@@ -147,11 +204,26 @@ def is_current(run: Run, kind: str) -> bool:
 
 
 def committed() -> list[Run]:
-    """Return every committed run, in the order of their folders."""
+    """Return every committed run, in the order of their folders.
+
+    Example:
+        >>> sorted({run.record.tier for run in committed()})
+        ['paper', 'quick', 'small']
+    """
     return [_own(path.parent) for path in sorted((provenance.PROJECT / "results").glob("*/*/*/record.json"))]
 
 
 def remove_evaluation(folder: Path) -> None:
-    """Remove the tables and pictures of an evaluation: they belong to weights that were there before."""
+    """Remove the tables and pictures of an evaluation: they belong to weights that were there before.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("history.csv", "samples.csv", "trace.csv"):
+        ...         Path(folder, name).touch()
+        ...     remove_evaluation(Path(folder))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['history.csv']
+    """
     for name in EVALUATION_FILES:
         (folder / name).unlink(missing_ok=True)

@@ -23,7 +23,12 @@ Row = dict[str, Any]
 
 
 def source_hash(name: str) -> str:
-    """Return the SHA-256 of the code that makes a study's rows: what its module uses."""
+    """Return the SHA-256 of the code that makes a study's rows: what its module uses.
+
+    Example:
+        >>> source_hash("denoising") == source_hash("known_density")
+        False
+    """
     return provenance.hash_of(
         files_used([f"from companion.experiments.{name} import rows_of\nrows_of"], provenance.ROOT),
         provenance.ROOT,
@@ -47,6 +52,12 @@ def make(
 
     Returns:
         The table's path.
+
+    Example:
+        >>> from companion.experiments import denoising
+        >>> path = make("denoising", denoising.subjects(), denoising.rows_of)  # doctest: +SKIP
+        >>> path.relative_to(provenance.PROJECT).as_posix()  # doctest: +SKIP
+        '_runs/studies/denoising.csv'
     """
     folder = provenance.PROJECT / "_runs" / "studies" / name
     code = source_hash(name)
@@ -79,6 +90,11 @@ def read(name: str) -> pd.DataFrame:
 
     Raises:
         RecordError: it is missing, damaged or half-written; the message says how to make it.
+
+    Example:
+        >>> table = read("denoising")
+        >>> table["part"].unique().tolist()
+        ['whole', 'own', 'others', 'free', 'centred']
     """
     path = provenance.PROJECT / "results" / "studies" / f"{name}.csv"
     try:

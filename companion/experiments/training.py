@@ -68,6 +68,15 @@ def train(
         OutOfTime: the budget ended first; nothing is lost.
         RecordError: the folder holds a damaged checkpoint, or one of other settings.
         ValueError: the device does not exist, or the training images do not fill one batch.
+
+    Example:
+        >>> from companion.experiments.presets import preset
+        >>> run = train(preset("quick", "mnist5k", "score_matching"))  # doctest: +SKIP
+
+        It takes minutes. The same run lies in `results/`, and is found where none was made here:
+
+        >>> shelf.find("quick", "mnist5k", "score_matching", 0).history()["epoch"].tolist()
+        [1, 2, 3, 4, 5, 6]
     """
     started = time.monotonic()
     where = torch.device(checks.device(str(device)))
@@ -180,6 +189,15 @@ def measure(
     Validation loss and accuracy; and, over the same few training and validation images at each epoch, the
     mean squared logit-gradient norm and the mean Hessian trace (Hutchinson, four Rademacher probes): the
     score of a density that collapses onto its training points shows as a trace that falls on them alone.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Softplus(), nn.Linear(8, 3))
+        >>> x, y = torch.zeros(5, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 1, 2, 0, 1])
+        >>> row = measure(model, x, y, x, y, seed=0)
+        >>> row["trace_train"] == row["trace_validation"]
+        True
+        >>> row["squared_norm_train"] == row["squared_norm_validation"]
+        True
     """
     row: dict[str, float] = {}
     with evaluation_mode(model):

@@ -24,7 +24,13 @@ Shift = Callable[[Tensor], Tensor]
 
 
 class ShiftedLogits(nn.Module):
-    """A classifier with g(x) added to its logits: to all of them, or to that of one class."""
+    """A classifier with g(x) added to its logits: to all of them, or to that of one class.
+
+    Example:
+        >>> x, model = torch.ones(1, 2), nn.Identity()  # two logits
+        >>> ShiftedLogits(model, lambda x: x.sum(dim=1), only_class=0)(x)
+        tensor([[3., 1.]])
+    """
 
     def __init__(self, model: nn.Module, g: Shift, only_class: int | None = None) -> None:
         """Wrap `model`, which is shared and not copied."""

@@ -82,6 +82,12 @@ def ripple(model: nn.Module, x: Tensor, y: Tensor, class_names: Sequence[str] | 
     Raises:
         ValueError: images, classes or names that do not fit together.
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        >>> shown = ripple(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+        >>> shown.payload["kind"]
+        'ripple'
     """
     names = checked(model, x, y, class_names)
     view = {
@@ -119,6 +125,12 @@ def traces(
     Raises:
         ValueError: images, classes, names or traces that do not fit together.
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Softplus(), nn.Linear(8, 3))
+        >>> shown = traces(model, torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+        >>> shown.payload["kind"]
+        'traces'
     """
     names = checked(model, x, y, class_names)
     height, width = x.shape[-2:]
@@ -156,6 +168,12 @@ def sampling(
     Raises:
         ValueError: no model, or names or a target that do not fit.
         UnsupportedNetwork: on a page without a kernel, a network that the engine does not know.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        >>> shown = sampling({"mine": model}, (1, 8, 8), ["cat", "dog", "horse"], target=1)
+        >>> shown.payload["kind"]
+        'sampling'
     """
     if not models:
         raise ValueError("models is empty; give at least one, for example {'mine': model}")

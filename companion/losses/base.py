@@ -45,7 +45,21 @@ class Terms:
 
 
 class Penalty(ABC):
-    """What the penalties share: three ways to ask for the same numbers."""
+    """What the penalties share: three ways to ask for the same numbers.
+
+    Example:
+        The three ways to ask, for the network f = 3 x and half of the gradient's squared length:
+
+        >>> from companion.losses import GradientNorm
+        >>> penalty, x = GradientNorm(weight=1.0), torch.ones(2, 1)
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> _ = nn.init.constant_(model.weight, 3.0)
+        >>> penalty(model, x, 0).tolist()
+        [4.5, 4.5]
+        >>> values, logits = penalty.penalty_and_logits(model, x, 0)
+        >>> logits.flatten().tolist(), penalty.terms(model, x, 0).squared_gradient_norm.tolist()
+        ([3.0, 3.0], [9.0, 9.0])
+    """
 
     sigma: float
 
@@ -95,6 +109,13 @@ def check_common(weight: float, sigma: float, num_probes: int, batch_norm: str) 
 
     Raises:
         ValueError: one outside its range.
+
+    Example:
+        >>> check_common(weight=1e-3, sigma=0.01, num_probes=1, batch_norm="joint")
+        >>> check_common(weight=1e-3, sigma=0.01, num_probes=1, batch_norm="frozen")
+        Traceback (most recent call last):
+        ...
+        ValueError: batch_norm='frozen' ...
     """
     positive("weight", weight)
     check_sigma(sigma)

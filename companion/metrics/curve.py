@@ -21,6 +21,14 @@ class Curve:
         standard_error: (F,) of the means; nan for a single image.
         per_sample: (F, B) image by image; its mean over B is `value`. Kept for paired differences.
         score: what the values are: `accuracy`, `probability`, `logit`; `relative ...`, `difference in ...`.
+
+    Example:
+        Of two images at three fractions:
+
+        >>> right = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+        >>> curve = Curve.from_samples(torch.tensor([0.0, 0.5, 1.0]), right, "accuracy")
+        >>> curve.value.tolist(), curve.area().tolist()
+        ([1.0, 0.5, 0.0], [0.75, 0.25])
     """
 
     fractions: Tensor

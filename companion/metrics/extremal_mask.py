@@ -37,6 +37,12 @@ class ExtremalMask:
         probability: (B,) float64, p(y | perturbed).
         clean_probability: (B,) float64, p(y | x).
         objective: what was maximised: `logit` or `probability`.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+        >>> found = extremal_mask(model, torch.rand(3, 1, 8, 8), 0, area=0.25, grid=4, steps=5)
+        >>> found.to_frame()["measure"].tolist()
+        ['log_density_ratio', 'probability', 'clean_probability']
     """
 
     mask: Tensor

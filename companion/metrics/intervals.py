@@ -23,6 +23,12 @@ class Interval:
         low: lower end; nan where n is too small for an interval.
         high: upper end; nan likewise.
         n: number of independent observations behind it.
+
+    Example:
+        >>> Interval(value=0.5, low=0.2, high=0.8, n=10).sign()
+        1
+        >>> Interval(value=0.5, low=-1.0, high=2.0, n=3).sign()
+        0
     """
 
     value: float

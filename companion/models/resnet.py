@@ -14,7 +14,16 @@ from companion.models.surgery import SOFTPLUS_THRESHOLD
 
 @fx.wrap
 def check_images(x: Tensor, channels: int, sizes: tuple[int, ...]) -> Tensor:
-    """Return x; the images must be (B, channels, S, S), S one of `sizes`. A leaf for torch.fx."""
+    """Return x; the images must be (B, channels, S, S), S one of `sizes`. A leaf for torch.fx.
+
+    Example:
+        >>> check_images(torch.rand(2, 3, 32, 32), 3, (28, 32)).shape
+        torch.Size([2, 3, 32, 32])
+        >>> check_images(torch.rand(2, 1, 32, 32), 3, (28, 32))
+        Traceback (most recent call last):
+        ...
+        ValueError: this network takes images of shape (B, 3, 28, 28) or (B, 3, 32, 32); got (2, 1, ...
+    """
     if x.ndim != 4 or x.shape[1] != channels or x.shape[2] != x.shape[3] or x.shape[2] not in sizes:
         allowed = " or ".join(f"(B, {channels}, {size}, {size})" for size in sizes)
         raise ValueError(

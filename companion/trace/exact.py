@@ -83,7 +83,16 @@ def _trace(f: Callable[[Tensor], Tensor], x: Tensor, chunk_size: int) -> Tensor:
 
 
 def values_of(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return f of a copy of x, which f may change, checked to be (B,)."""
+    """Return f of a copy of x, which f may change, checked to be (B,).
+
+    Example:
+        >>> values_of(lambda x: x.sum(dim=1), torch.ones(2, 3))
+        tensor([3., 3.])
+        >>> values_of(lambda x: 2 * x, torch.ones(2, 3))
+        Traceback (most recent call last):
+        ...
+        ValueError: f must map a batch of 2 inputs to (2,) values; it returned shape (2, 3). ...
+    """
     values = f(x.clone())
     if values.shape != x.shape[:1]:
         raise ValueError(

@@ -78,7 +78,16 @@ class TargetLogit:
 
 
 def refuse_training_mode(model: nn.Module) -> None:
-    """Raise a ValueError if a sample's logit depends on other samples (batch norm) or on chance (dropout)."""
+    """Raise a ValueError if a sample's logit depends on other samples (batch norm) or on chance (dropout).
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+        >>> refuse_training_mode(model.eval())
+        >>> refuse_training_mode(model.train())
+        Traceback (most recent call last):
+        ...
+        ValueError: the dropout '1' is active, so each call of the model is another function. ...
+    """
     for name, module in named_modules_in(model):
         if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
             raise ValueError(

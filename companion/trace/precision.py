@@ -26,7 +26,15 @@ Measured with trained networks on a GPU (chapter 05, `results/paper/cifar100/tf3
 
 
 def require_floating(x: Tensor) -> None:
-    """Raise a ValueError, with the remedy, if x is not a floating-point batch."""
+    """Raise a ValueError, with the remedy, if x is not a floating-point batch.
+
+    Example:
+        >>> require_floating(torch.rand(1, 3))
+        >>> require_floating(torch.zeros(1, 3, dtype=torch.uint8))
+        Traceback (most recent call last):
+        ...
+        ValueError: x must be a floating-point batch with values in [0, 1]; got torch.uint8. ...
+    """
     if not x.is_floating_point():
         raise ValueError(
             f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
@@ -39,6 +47,14 @@ def check_sigma(sigma: float) -> float:
 
     Raises:
         ValueError: it is not.
+
+    Example:
+        >>> check_sigma(0.01)
+        0.01
+        >>> check_sigma(1e-200)
+        Traceback (most recent call last):
+        ...
+        ValueError: sigma must be between 1e-150 and 1e150, since 2 / sigma^2 is computed; got 1e-200. ...
     """
     positive("sigma", sigma)
     if not 1e-150 < sigma < 1e150:
@@ -53,6 +69,14 @@ def refuse_lost_sigma(x: Tensor, noise: Tensor, sigma: float) -> None:
     """Raise a ValueError if every x + v is x: the estimate would be exactly 0.
 
     On a GPU it waits for the numbers.
+
+    Example:
+        >>> x, noise = torch.ones(3, dtype=torch.float64), torch.full((3,), 1e-9, dtype=torch.float64)
+        >>> refuse_lost_sigma(x, noise, 1e-9)
+        >>> refuse_lost_sigma(x.float(), noise.float(), 1e-9)
+        Traceback (most recent call last):
+        ...
+        ValueError: sigma=1e-09 is lost in torch.float32: x + v rounds to x, so that every difference ...
     """
     if x.numel() and bool((x + noise == x).all()):
         raise ValueError(
@@ -62,7 +86,14 @@ def refuse_lost_sigma(x: Tensor, noise: Tensor, sigma: float) -> None:
 
 
 def refuse_half(where: str) -> None:
-    """Raise the ValueError of a finite difference in half precision; `where` says what has it."""
+    """Raise the ValueError of a finite difference in half precision; `where` says what has it.
+
+    Example:
+        >>> refuse_half("bfloat16")
+        Traceback (most recent call last):
+        ...
+        ValueError: a finite difference loses its digits in bfloat16: f(x+v) - f(x) cancels. ...
+    """
     raise ValueError(
         f"a finite difference loses its digits in {where}: f(x+v) - f(x) cancels. "
         "Use float32 or float64 inputs and model." + _ADVICE
@@ -83,6 +114,15 @@ def require_full_precision(
         ValueError: x is not floating point; or it is float16 or bfloat16, autocast is on for its device, or x
             is float32 on CUDA where matrix products or convolutions use TF32 and sigma is below `TF32_SIGMA`.
             The message says what to do.
+
+    Example:
+        >>> require_full_precision(torch.rand(1, 3))
+        >>> x = torch.rand(1, 3, dtype=torch.bfloat16)
+        >>> require_full_precision(x, allow_low_precision=True)
+        >>> require_full_precision(x)
+        Traceback (most recent call last):
+        ...
+        ValueError: a finite difference loses its digits in torch.bfloat16: f(x+v) - f(x) cancels. ...
     """
     require_floating(x)
     if allow_low_precision:
@@ -105,12 +145,27 @@ def require_full_precision(
 
 
 def tf32_suffices(sigma: float | None) -> bool:
-    """Say whether TF32's digits suffice for a Taylor estimate of this sigma; None for no known sigma."""
+    """Say whether TF32's digits suffice for a Taylor estimate of this sigma; None for no known sigma.
+
+    Example:
+        >>> tf32_suffices(0.01), tf32_suffices(0.001), tf32_suffices(None)
+        (True, False, False)
+    """
     return sigma is not None and sigma >= TF32_SIGMA
 
 
 def refuse_autocast(x: Tensor, what: str) -> None:
-    """Raise a ValueError, with the remedy, if autocast is on for the device of x."""
+    """Raise a ValueError, with the remedy, if autocast is on for the device of x.
+
+    Example:
+        >>> x = torch.rand(1, 3)
+        >>> refuse_autocast(x, "the exact trace")
+        >>> with torch.autocast("cpu"):
+        ...     refuse_autocast(x, "the exact trace")
+        Traceback (most recent call last):
+        ...
+        ValueError: the exact trace does not work under autocast. Leave autocast for this call: ...
+    """
     if torch.is_autocast_enabled(x.device.type):
         raise ValueError(
             f"{what} does not work under autocast. Leave autocast for this call: "
@@ -119,7 +174,13 @@ def refuse_autocast(x: Tensor, what: str) -> None:
 
 
 def tf32_in_use() -> bool:
-    """Whether CUDA convolutions or matrix products may use TF32 in this process."""
+    """Whether CUDA convolutions or matrix products may use TF32 in this process.
+
+    Example:
+        >>> with tensor_float32(True):
+        ...     tf32_in_use()
+        True
+    """
     attribute, _, switches = _switches()
     return any(getattr(switch, attribute) in ("tf32", True) for switch in switches)
 
@@ -136,7 +197,16 @@ def _switches() -> tuple[str, dict[bool, str | bool], tuple[object, object]]:
 
 @contextmanager
 def tensor_float32(allowed: bool) -> Iterator[None]:
-    """Allow or forbid TF32 inside the block, in convolutions and matrix products; restore it at the end."""
+    """Allow or forbid TF32 inside the block, in convolutions and matrix products; restore it at the end.
+
+    Example:
+        >>> before = tf32_in_use()
+        >>> with tensor_float32(not before):
+        ...     tf32_in_use() == before
+        False
+        >>> tf32_in_use() == before
+        True
+    """
     attribute, values, switches = _switches()
     before = [getattr(switch, attribute) for switch in switches]
     try:

@@ -15,6 +15,12 @@ class TraceSummary:
     Attributes:
         mean: (B,) mean over the probes: the estimate.
         standard_error: (B,) of that mean; NaN with one probe, which shows no spread.
+
+    Example:
+        >>> import torch
+        >>> TraceSummary(mean=torch.tensor([6.0]), standard_error=torch.tensor([0.5])).to_frame()
+           mean  standard_error
+        0   6.0             0.5
     """
 
     mean: Tensor
