@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from companion import cli, clone
+from companion import cli, clone, making
 from companion.experiments import methods, presets, series, shelf
 from companion.experiments.plan import plan
 from pipeline.chapter import Chapter
@@ -47,7 +47,7 @@ def commands(program: str) -> list[list[str]]:
 def test_a_printed_companion_command_is_one(words: list[str]) -> None:
     options = cli.parser().parse_args(words[1:])
     if options.command == "train":
-        settings = cli.chosen_settings(options)
+        settings = making.chosen_settings(options)
         assert settings.name not in methods.METHODS or settings in plan(settings.tier, seed=settings.seed)
     if options.command == "evaluate":
         assert set(options.directory) <= {Path("_runs") / s.run_id for s in series.committed_plan("quick")}

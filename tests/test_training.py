@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from companion import cli, data, trace
+from companion import cli, data, making, trace
 from companion.experiments import (
     augmentation,
     checkpoint,
@@ -392,7 +392,7 @@ def test_the_command_for_a_missing_run_makes_that_run(
             shelf.find(settings.tier, settings.dataset, settings.name, settings.seed)
         printed = str(refused.value).partition("Make it with: ")[2].split(" && ")
         words = [shlex.split(command) for command in printed]
-        assert cli.chosen_settings(cli.parser().parse_args(words[0][1:])) == settings
+        assert making.chosen_settings(cli.parser().parse_args(words[0][1:])) == settings
         for other in words[1:]:
             (folder,) = cli.parser().parse_args(other[1:]).directory
             assert tmp_path / folder == shelf.directory(settings)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from benchmarks.faults.trials import Trials
-from companion import audit, cli, fooling, gradients, losses, metrics, sampling, trace
+from companion import audit, cli, fooling, gradients, losses, making, metrics, sampling, trace
 
 SIDE, CLASSES = 4, 3
 SENTENCE = 20
@@ -391,7 +391,7 @@ def command_lines(trials: Trials, examples: int) -> None:
                 options = cli.parser().parse_args(words)
                 cli._check(options)
                 if options.command == "train":
-                    cli.chosen_settings(options)
+                    making.chosen_settings(options)
             except SystemExit as ended:
                 if ended.code not in (0, 2) or "Traceback" in said.getvalue():
                     wrong = f"ended with {ended.code}"

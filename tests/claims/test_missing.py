@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from companion import claims, cli
+from companion import claims, cli, making
 from companion.claims import missing
 from companion.claims.evidence.records import Shelf
 from companion.claims.rule import NotYetRun
@@ -34,7 +34,7 @@ def test_every_command_makes_the_run_that_it_is_listed_for(make_run: Maker) -> N
     for run in claims.not_yet_run():
         program, *words = shlex.split(run.command)
         options = cli.parser().parse_args(words)
-        settings = cli.chosen_settings(options)
+        settings = making.chosen_settings(options)
         assert program == "companion"
         assert settings.run_id == run.run_id
         assert options.evaluate == settings.is_evaluated
