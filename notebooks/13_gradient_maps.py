@@ -21,7 +21,7 @@
 # Eyes are quick to find what they were promised. So each look is followed by a number, and each number by the
 # question of what it takes to move it.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 tier = "quick"
 seed = 0
 device = "cpu"

@@ -9,9 +9,13 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import paths, worker
 from pipeline.paths import PDF
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MARK = "<!-- the PDF -->"
 """Where a page of the book says that there is a PDF, if there is one."""
@@ -38,14 +42,18 @@ def main() -> None:
     """Make the PDF of the book that `python -m pipeline` has built, and link it from the book."""
     if not (paths.HTML / "index.html").is_file():
         sys.exit("There is no book yet to be printed; make it first: python -m pipeline")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
         sys.exit("Chromium prints the PDF and was not found; on Debian: apt-get install chromium")
     try:
         worker.run("one page of all", "book", builder="singlehtml")
     except RuntimeError as error:
         sys.exit(str(error))
-    print_page(as_one_page(paths.HTML.with_name("singlehtml")), PDF, browser)
+    from playwright.sync_api import sync_playwright  # Here, since `make book` does without it.
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        print_page(as_one_page(paths.HTML.with_name("singlehtml")), PDF, browser)
     link(PDF)
     print(f"The PDF ({PDF.stat().st_size / 1e6:.0f} MB): {PDF}")
 
@@ -55,7 +63,7 @@ def as_one_page(folder: Path) -> Path:
     return Path(shutil.copyfile(folder / "book" / "index.html", folder / "all.html"))
 
 
-def print_page(page: Path, target: Path, browser: str) -> None:
+def print_page(page: Path, target: Path, browser: Browser) -> None:
     """Print a page, its equations drawn and its pictures loaded.
 
     Args:
@@ -63,26 +71,24 @@ def print_page(page: Path, target: Path, browser: str) -> None:
         target: of the PDF, which is written whole or not at all.
         browser: Chromium, or one that descends from it.
     """
-    from playwright.sync_api import sync_playwright  # Here, since `make book` does without it.
-
     partial = target.with_suffix(".partial.pdf")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page()
-        opened.set_default_timeout(600_000)
-        opened.emulate_media(media="print", color_scheme="light")
-        opened.goto(page.as_uri())
-        opened.add_style_tag(path=STYLE)
-        opened.evaluate(PREPARED)
-        opened.pdf(
-            path=partial,
-            format="A4",
-            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
-            display_header_footer=True,
-            header_template="<p></p>",
-            footer_template=FOOTER,
-            outline=True,
-            tagged=True,
-        )
+    opened = browser.new_page()
+    opened.set_default_timeout(600_000)
+    opened.emulate_media(media="print", color_scheme="light")
+    opened.goto(page.as_uri())
+    opened.add_style_tag(path=STYLE)
+    opened.evaluate(PREPARED)
+    opened.pdf(
+        path=partial,
+        format="A4",
+        margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+        display_header_footer=True,
+        header_template="<p></p>",
+        footer_template=FOOTER,
+        outline=True,
+        tagged=True,
+    )
+    opened.close()
     partial.replace(target)
 
 

@@ -1,6 +1,7 @@
 """Sphinx extension: mends what a browser or a screen reader would trip over.
 
-A header cell without a word heads nothing: it becomes a plain cell. An `id` is on a page once. A link from
+A header cell without a word heads nothing: it becomes a plain cell. A bibliography's entries have a role of
+their own, so that a list of them is none. An `id` is on a page once. A link from
 the source of a module leads to where the book describes that object, under whatever name it does.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|</?p>)*)</th>")
+_CITATIONS = '<div role="list" class="citation-list">'
 _ID = re.compile(r'(<[a-z][^<>]*?) id="([^"]*)"')
 _BACK = re.compile(r'<a class="viewcode-back" href="([^"#]*)#([^"]*)">.*?</a>')
 _UNWRITTEN = re.compile(r'<li><a href="builtins\.html">builtins</a></li>')
@@ -41,6 +43,7 @@ def mend(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _d
     if "body" not in context:
         return
     body = _EMPTY_HEADER.sub(r"<td\1>\2</td>", context["body"])
+    body = body.replace(_CITATIONS, _CITATIONS.replace(' role="list"', ""))
     if pagename.startswith("_modules/"):
         module = pagename.removeprefix("_modules/").replace("/", ".")
         known = {name for name, *_ in app.env.get_domain("py").get_objects()}

@@ -80,6 +80,9 @@ export class Picture {
       if (this.stroke) this.#paintTo(event);
       this.#point(event);
     });
+    // No gesture: after a fling a browser would swallow the next tap, such as one on Undo.
+    const prevent = (event) => this.stroke && event.preventDefault();
+    this.frame.addEventListener("touchmove", prevent, { passive: false });
     for (const end of ["pointerup", "pointercancel"]) {
       this.frame.addEventListener(end, () => (this.stroke = null));
     }

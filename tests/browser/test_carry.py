@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Page
 
 from pipeline import dist, pdf
 from tests import builds
-from tests.browser.conftest import CHROMIUM
 
 
 @pytest.fixture
@@ -87,15 +86,13 @@ def test_a_search_finds_chapters_before_the_api(page: Page, html: Path) -> None:
 
 
 def test_the_pdf_has_every_page_and_no_link_to_the_machine_that_made_it(
-    built: Callable[[str], Path], tmp_path: Path
+    browser: Browser, built: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    if CHROMIUM is None:
-        pytest.skip("Chromium was not found: apt-get install chromium")
     root = built("toy").parents[1]
     project = shutil.copytree(root, tmp_path / "project")
     one = builds.build_html(project, "singlehtml", package=project)
     target = tmp_path / "book.pdf"
-    pdf.print_page(pdf.as_one_page(one), target, CHROMIUM)
+    pdf.print_page(pdf.as_one_page(one), target, browser)
     written = target.read_bytes()
     assert written.startswith(b"%PDF")
     assert written.count(b"/Type /Page\n") >= 5
