@@ -41,6 +41,23 @@ def at_least(name: str, value: int, minimum: int) -> int:
     return int(value)
 
 
+def require_floating(x: Tensor) -> None:
+    """Raise a ValueError, with the remedy, if x is not a floating-point batch.
+
+    Example:
+        >>> require_floating(torch.rand(1, 3))
+        >>> require_floating(torch.zeros(1, 3, dtype=torch.uint8))
+        Traceback (most recent call last):
+        ...
+        ValueError: x must be a floating-point batch with values in [0, 1]; got torch.uint8. ...
+    """
+    if not x.is_floating_point():
+        raise ValueError(
+            f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
+            "For uint8 images use x.float() / 255 (data.to_float does it)."
+        )
+
+
 def logits_of(model: Callable[[Tensor], Tensor], x: Tensor, *, fixed: bool = False) -> Tensor:
     """Return `model(x)`, checked to be a (B, C) tensor of logits.
 
@@ -56,11 +73,7 @@ def logits_of(model: Callable[[Tensor], Tensor], x: Tensor, *, fixed: bool = Fal
         TypeError: the model returns something else than one tensor (a tuple, a dictionary, ...).
         ValueError: the tensor is not (B, C), x is not a floating-point batch, or chance decides.
     """
-    if not x.is_floating_point():
-        raise ValueError(
-            f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
-            "For uint8 images use x.float() / 255 (data.to_float does it)."
-        )
+    require_floating(x)
     before = random_state(x)
     with explained():
         logits = model(x.clone())

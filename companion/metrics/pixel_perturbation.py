@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from companion._support import Target, choose, evaluation_mode, generator_or_fresh, logits_of
+from companion._support import (
+    Target,
+    choose,
+    evaluation_mode,
+    generator_or_fresh,
+    logits_of,
+    require_floating,
+)
 from companion.metrics._batches import checked_levels, row_batches, target_logits, targets_in_batches
 from companion.metrics.curve import Curve
 
@@ -63,8 +70,8 @@ def pixel_perturbation(
         A `Curve` with F points.
 
     Raises:
-        ValueError: an option or a fraction that does not exist, shapes that do not fit, saliency that is not
-            finite, `channel_std` of a single channel.
+        ValueError: an option or a fraction that does not exist, x that is not floating point, shapes that do
+            not fit, saliency that is not finite, `channel_std` of a single channel.
         TypeError: saliency is neither a tensor nor callable; the model does not return a tensor.
 
     Example:
@@ -81,6 +88,7 @@ def pixel_perturbation(
     levels = checked_levels("fractions", fractions, maximum=1.0)
     if x.ndim != 4:
         raise ValueError(f"x must be a batch of images (B, C, H, W); got shape {tuple(x.shape)}")
+    require_floating(x)
     maps_of = None if order == "random" else _map_source(saliency, x)
     generator = generator_or_fresh(generator)
     # Random numbers are drawn for all of x at once, so that the batch size cannot change them.

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.func import grad, jvp, vmap
 
 from companion._calls import explained, plain, twice_differentiable_kernels
-from companion._support import at_least
+from companion._support import at_least, require_floating
 from companion.trace.piecewise_linear import warn_if_zero
-from companion.trace.precision import refuse_autocast, require_floating
+from companion.trace.precision import refuse_autocast
 
 _ROWS_AT_A_TIME = 512
 

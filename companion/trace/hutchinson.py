@@ -15,11 +15,11 @@ from companion._support import (
     generator_or_fresh,
     normal_like,
     rademacher_like,
+    require_floating,
 )
 from companion.trace.exact import values_of
 from companion.trace.logit import TargetLogit
 from companion.trace.piecewise_linear import warn_if_zero
-from companion.trace.precision import require_floating
 
 _PROBES = {"rademacher": rademacher_like, "gaussian": normal_like}
 

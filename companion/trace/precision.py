@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from companion._calls import HALF
-from companion._support import positive
+from companion._support import positive, require_floating
 
 _ADVICE = " Or pass allow_low_precision=True to measure the damage."
 
@@ -23,23 +23,6 @@ TF32_SIGMA = 0.01
 Measured with trained networks on a GPU (chapter 05, `results/paper/cifar100/tf32.csv`): 155.6 in float32 and
 155.8 in TF32 at 0.01, but 158 and 745 at 0.001.
 """
-
-
-def require_floating(x: Tensor) -> None:
-    """Raise a ValueError, with the remedy, if x is not a floating-point batch.
-
-    Example:
-        >>> require_floating(torch.rand(1, 3))
-        >>> require_floating(torch.zeros(1, 3, dtype=torch.uint8))
-        Traceback (most recent call last):
-        ...
-        ValueError: x must be a floating-point batch with values in [0, 1]; got torch.uint8. ...
-    """
-    if not x.is_floating_point():
-        raise ValueError(
-            f"x must be a floating-point batch with values in [0, 1]; got {x.dtype}. "
-            "For uint8 images use x.float() / 255."
-        )
 
 
 def check_sigma(sigma: float) -> float:

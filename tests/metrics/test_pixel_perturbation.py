@@ -274,6 +274,14 @@ def test_saliency_that_is_no_map_is_a_type_error(saliency: object) -> None:
         metrics.pixel_perturbation(Linear(x), x, 1, saliency, fractions=[0.5])  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("order", ["least", "random"])
+def test_images_of_whole_numbers_are_refused_with_the_remedy(order):
+    x = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    with pytest.raises(ValueError, match=r"floating-point batch .* x.float\(\) / 255"):
+        metrics.pixel_perturbation(model, x, 1, torch.rand(1, 1, 4, 4), fractions=[0.5], order=order)
+
+
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5))
 
 
