@@ -159,8 +159,9 @@ export function fooling(host, root) {
   });
   const picture = (label, pen) => probe.picture({ label, height, width, pen });
   const beforeAndAfter = () => [new SignedMap(picture("before: f")), new SignedMap(picture("after: f + g"))];
-  const inputPicture = picture("input (draw)", inputPen);
-  const targetPicture = picture("T (draw)", targetPen);
+  const hint = matchMedia("(pointer: coarse)").matches ? "" : " (draw)"; // A finger asks first.
+  const inputPicture = picture(`input${hint}`, inputPen);
+  const targetPicture = picture(`T${hint}`, targetPen);
   tools.on([inputPicture, targetPicture]);
   const logitMaps = beforeAndAfter();
   const lossMaps = beforeAndAfter();

@@ -10,9 +10,11 @@ import { openImages } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
 import { largestPixel, onAllChannels, Picture, SignedMap } from "./pictures.mjs";
 
-const STRENGTHS = Array.from({ length: 41 }, (_, k) => k / 2);
+const STRENGTHS = Array.from({ length: 51 }, (_, k) => k / 10);
+const START = 1; // The gradient and the picture are both seen.
 
 export function glimpse(host, root) {
+  host.payload = { ...host.payload, view: { ...host.payload.view, strength: START } };
   const { payload } = host;
   const { channels, height, width, cells, pixels, labels } = openImages(payload.images);
   const { image, picture } = payload.view;

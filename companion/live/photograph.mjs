@@ -150,8 +150,9 @@ export function photograph(host, root) {
 
   // The network in view comes first here, too.
   async function load() {
-    loadButton.disabled = true;
+    loadButton.hidden = true;
     progress.hidden = false;
+    loadNote.textContent = "The networks are on their way.";
     try {
       for (const name of new Set([figure.view.network, ...names])) {
         if (!networks[name]) networks[name] = openNetwork(await host.network(name), "float64", host);
@@ -164,8 +165,8 @@ export function photograph(host, root) {
       if (figure.view.image === "own") await lookAtOwn();
     } catch (error) {
       loadNote.textContent = `This failed: ${error.message}.`;
+      loadButton.hidden = false;
     }
-    loadButton.disabled = false;
   }
 
   // ---- What the reader sees ----
@@ -224,7 +225,8 @@ export function photograph(host, root) {
     ]);
     if (climb.curve.length) {
       const end = hasAppeared(climb) ? ` ${labels[network]} is sure of it.` : "";
-      return summary.say(`${labels[network]}, class ${classes[y]}. ${climbed}${end}`);
+      const held = strength ? " It climbs with g, whose picture it draws; for the network's own way set s to 0." : "";
+      return summary.say(`${labels[network]}, class ${classes[y]}. ${climbed}${end}${held}`);
     }
     const top = altered.probabilities.indexOf(Math.max(...altered.probabilities));
     const change = strength

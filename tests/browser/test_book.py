@@ -360,7 +360,7 @@ def test_the_front_page_begins_with_a_live_figure_that_says_how_little_changed(
     slider = place.get_by_role("slider")
     slider.focus()
     slider.press("End")
-    said = place.locator(".live-found", has_text="up to 20")
+    said = place.locator(".live-found", has_text="up to 5")
     found = re.search(r"probabilities changed by ([\de.−]+)\.", said.inner_text())
     assert found is not None
     assert 0 < float(found[1].replace("−", "-")) < 1e-13

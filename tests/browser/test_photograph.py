@@ -286,7 +286,7 @@ def test_all_of_it_can_be_done_with_the_keyboard(visitor: Visitor) -> None:
         "(y) => document.querySelector('[data-kind=photograph]').companion.view.y === y",
         arg=CIFAR100.index(name),
     )
-    assert second.get_attribute("aria-pressed") == "true"
+    place.get_by_role("button", name=name, pressed=True).first.wait_for()
     assert second.evaluate("(button) => button === document.activeElement")
     place.locator(".live-summary[role=status]", has_text=f"Class {name}").wait_for()
     place.get_by_label("Strength s").press("End")

@@ -37,14 +37,14 @@ def number_in(text: str, pattern: str) -> float:
 
 def test_the_glimpse_says_by_how_much_the_probabilities_changed(reader: Reader) -> None:
     place = reader.open().figure("glimpse")
-    found = reader.set("glimpse", strength=15)
-    said = place.locator(".live-found", has_text="up to 15").inner_text()
+    found = reader.set("glimpse", strength=4)
+    said = place.locator(".live-found", has_text="up to 4").inner_text()
     change = number_in(said, "probabilities changed by #")
     assert 0 < change < 1e-12
     assert change == pytest.approx(found["probabilities"], rel=0.1)
     model, (x, y) = live_page.networks()["Baseline"].double(), live_page.images()
     image, label = x[:1].double(), int(y[0])
-    altered = fooling.shift_logits(model, fooling.linear_shift(stencils.smiley(28), 15))
+    altered = fooling.shift_logits(model, fooling.linear_shift(stencils.smiley(28), 4))
     for key, classifier in (("before", model), ("after", altered)):
         expected = logit_gradient(classifier, image, label).flatten()
         difference = torch.tensor(found[key]["logitGradient"], dtype=torch.float64) - expected
