@@ -298,14 +298,14 @@ tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 #
 # ## Exercises
 #
-# **1.** *With pencil and paper.* How many standard deviations (of the difference, from seed to seed) must a mean difference have for Student's 95 % interval to exclude 0, with three seeds, and with seven?
-# The factors are 4.303 for three seeds and 2.447 for seven.
+# **1.** *With pencil and paper.* How many standard deviations (of the difference, from seed to seed) must a mean difference have for Student's 95 % interval to exclude 0, with three seeds, and with twelve?
+# The factors are 4.303 for three seeds and 2.201 for twelve.
 #
 # :::{admonition} Solution
 # :class: dropdown
 #
-# The half-width is the factor times the standard deviation over the root of the number of seeds: $4.303/\sqrt3 = 2.48$ standard deviations with three, and $2.447/\sqrt7 = 0.92$ with seven. A little more than twice the seeds, and a difference can be
-# little more than a third as large. Most of that comes from the factor: with three seeds one hardly knows the scatter.
+# The half-width is the factor times the standard deviation over the root of the number of seeds: $4.303/\sqrt3 = 2.48$ standard deviations with three, and $2.201/\sqrt{12} = 0.64$ with twelve. With four times the seeds a difference can be
+# a quarter as large: the root halves it, and so does the factor, since with three seeds one hardly knows the scatter.
 # :::
 #
 # **2.** *With one line.* Add two scores to the dictionary of the cure, `f.log_softmax(dim=1)[:, 3]` and `f.softmax(dim=1)[:, 3] * f[:, 3]`, each as a `lambda f:`. Which one is moved by the face?

@@ -79,7 +79,7 @@ paper tier has the paper's own where they train, and for score-matching, which d
 
 SEEDS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "tiny": {"mnist5k": (0,)},
-    "quick": {"mnist5k": tuple(range(7))},
+    "quick": {"mnist5k": tuple(range(12))},
     "small": {"cifar100": (0, 1, 2), "cifar10": (0,)},
     "paper": {"cifar100": (0, 1, 2), "cifar10": (0,)},
 }
