@@ -11,12 +11,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline import notebooks, project
 from pipeline.task_book import evidence, task_status
 from tests import builds
-from tests.browser.live_page import Reader, write
+from tests.browser.live_page import Reader, opened, write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -100,23 +100,31 @@ def page_file(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return write(tmp_path_factory.mktemp("live"))
 
 
-def _reader(browser: Browser, address: str) -> Iterator[Reader]:
-    context = browser.new_context()
-    context.set_default_timeout(120_000)
-    yield Reader(context.new_page(), address)
-    context.close()
-
-
 @pytest.fixture
 def reader(browser: Browser, page_file: Path) -> Iterator[Reader]:
     """Return the page, opened from the disk: the harder case, where a page may fetch nothing."""
-    yield from _reader(browser, page_file.as_uri())
+    with opened(browser, page_file.as_uri()) as reader:
+        yield reader
 
 
 @pytest.fixture(params=["file", "http"])
-def reader_everywhere(
-    request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Callable[[Path], str]
-) -> Iterator[Reader]:
-    """Return the page opened from the disk, and from a server."""
+def page_address(request: pytest.FixtureRequest, page_file: Path, serve: Callable[[Path], str]) -> str:
+    """Return the address of the page with live figures, as a file or over http from this machine."""
     server = request.param == "http"
-    yield from _reader(browser, f"{serve(page_file.parent)}/index.html" if server else page_file.as_uri())
+    return f"{serve(page_file.parent)}/{page_file.name}" if server else page_file.as_uri()
+
+
+@pytest.fixture
+def reader_everywhere(browser: Browser, page_address: str) -> Iterator[Reader]:
+    """Return the page opened from the disk, and from a server."""
+    with opened(browser, page_address) as reader:
+        yield reader
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of the browser, in a cache of its own, on which nothing moves of itself."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(180_000)  # For busy machines.
+    yield context.new_page()
+    context.close()

@@ -8,17 +8,20 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import torch
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 from torch import nn
 
 from companion import data, live, models, trace
 from companion.live import bundle, hosts
+
+R = TypeVar("R", bound="Reader")
 
 
 def networks() -> dict[str, nn.Module]:
@@ -138,3 +141,33 @@ class Reader:
     def set(self, kind: str, **view: object) -> Any:  # noqa: ANN401
         """Change the view and return the results."""
         return self.ask(kind, f"(await f.set({json.dumps(view)}), f.results())")
+
+    def until(self, kind: str, condition: str) -> None:
+        """Wait until what JavaScript says about a figure `f` is true."""
+        figure = f"document.querySelector('[data-kind={kind}]').companion"
+        self.page.wait_for_function(f"() => {{ const f = {figure}; return {condition}; }}")
+
+
+@contextmanager
+def opened(browser: Browser, address: str, reader: type[R] = Reader, **options: Any) -> Iterator[R]:  # noqa: ANN401
+    """Give a page of the browser, in a context with these options, to a reader."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(120_000)  # For busy machines.
+    yield reader(context.new_page(), address)
+    context.close()
+
+
+def check_stills(browser: Browser, page_file: Path, count: int, place: Locator) -> None:
+    """Check that each figure is a still picture without JavaScript, and this one on paper."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    stills = page.locator(".live-still img")
+    assert stills.count() == count
+    for still in stills.all():
+        assert still.is_visible()
+    context.close()
+    place.locator(".live-still").wait_for(state="hidden")
+    place.page.emulate_media(media="print")
+    assert place.locator(".live-still").is_visible()
+    assert not place.locator(".live").is_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +13,6 @@ from playwright.sync_api import Browser, Page
 
 from pipeline import dist, pdf
 from tests import builds
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Return a page of the browser."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(180_000)  # For busy machines.
-    yield context.new_page()
-    context.close()
 
 
 def test_a_figure_opens_large_by_click_and_key_and_escape_closes_it(page: Page, html: Path) -> None:

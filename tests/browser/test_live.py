@@ -257,9 +257,7 @@ def test_a_step_of_the_climb_is_activation_maximisations(reader: Reader) -> None
     place = reader.open().figure("sampling")
     before = reader.ask("sampling", "f.results()")
     place.get_by_role("button", name="Step").click()
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=sampling]').companion.results()[1].curve.length === 2"
-    )
+    reader.until("sampling", "f.results()[1].curve.length === 2")
     after = reader.ask("sampling", "f.results()")
     for network, old, new in zip(both, before, after, strict=True):
         start = torch.tensor(old["x"], dtype=torch.float64).reshape(1, 1, 28, 28)
@@ -288,15 +286,11 @@ def test_sampling_runs_pauses_and_starts_again(reader: Reader) -> None:
     place = reader.open().figure("sampling")
     reader.ask("sampling", "f.set({ method: 'langevin', temperature: 0.01 })")
     place.get_by_role("button", name="Run").click()
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=sampling]').companion.results()[0].curve.length > 4"
-    )
+    reader.until("sampling", "f.results()[0].curve.length > 4")
     place.get_by_role("button", name="Pause").click()
     place.get_by_role("button", name="Run").wait_for()
     place.get_by_role("button", name="Reset").click()
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=sampling]').companion.results()[0].curve.length === 1"
-    )
+    reader.until("sampling", "f.results()[0].curve.length === 1")
     assert reader.trouble == []
 
 
@@ -330,19 +324,8 @@ def test_what_has_changed_is_said_to_a_screen_reader(reader: Reader) -> None:
 def test_without_javascript_and_on_paper_there_is_a_still_picture(
     browser: Browser, reader: Reader, page_file: Path
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
-    stills = page.locator(".live-still img")
-    assert stills.count() == len(KINDS) + 1  # And the glimpse.
-    for still in stills.all():
-        assert still.is_visible()
-    context.close()
-    place = reader.open().figure("ripple")
-    place.locator(".live-still").wait_for(state="hidden")
-    reader.page.emulate_media(media="print")
-    assert place.locator(".live-still").is_visible()
-    assert not place.locator(".live").is_visible()
+    count = len(KINDS) + 1  # And the glimpse.
+    live_page.check_stills(browser, page_file, count, reader.open().figure("ripple"))
 
 
 def test_a_chapter_loads_no_more_than_it_may(page_file: Path) -> None:

@@ -6,23 +6,12 @@ import html as markup
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Return a page of the browser, in a cache of its own."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(180_000)  # For busy machines.
-    yield context.new_page()
-    context.close()
+from playwright.sync_api import Page
 
 
 def all_pages(html: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import copy
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,15 +26,11 @@ from companion.book.photographs import photographs
 from companion.gradients import logit_gradient
 from companion.live import hosts
 from tests.browser import live_page
-from tests.browser.live_page import Reader
+from tests.browser.live_page import Reader, opened
 from tests.browser.test_live import close
 
 KIND = "photograph"
 ROCKET = CIFAR100.index("rocket")
-ALL_LOOKED = f"""() => {{
-    const figure = document.querySelector('[data-kind={KIND}]').companion;
-    return Object.keys(figure.results()?.after ?? {{}}).length === 4;
-}}"""
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +58,7 @@ class Visitor(Reader):
         return place
 
     def looked(self) -> None:
-        self.page.wait_for_function(ALL_LOOKED)
+        self.until(KIND, "Object.keys(f.results()?.after ?? {}).length === 4")
 
     def results(self, **view: object) -> Any:  # noqa: ANN401
         """Return the results for a view, once all networks have looked."""
@@ -71,28 +67,19 @@ class Visitor(Reader):
         return self.ask(KIND, "f.results()")
 
 
-def _visitor(browser: Browser, address: str) -> Iterator[Visitor]:
-    context = browser.new_context()
-    context.set_default_timeout(120_000)
-    yield Visitor(context.new_page(), address)
-    context.close()
-
-
 @pytest.fixture
 def visitor(browser: Browser, page_file: Path) -> Iterator[Visitor]:
     """Return the page, opened from the disk: the harder case, where a page may fetch nothing."""
-    for visitor in _visitor(browser, page_file.as_uri()):
+    with opened(browser, page_file.as_uri(), Visitor) as visitor:
         visitor.open()
         yield visitor
 
 
-@pytest.fixture(params=["file", "http"])
-def visitor_everywhere(
-    request: pytest.FixtureRequest, browser: Browser, page_file: Path, serve: Callable[[Path], str]
-) -> Iterator[Visitor]:
+@pytest.fixture
+def visitor_everywhere(browser: Browser, page_address: str) -> Iterator[Visitor]:
     """Return the page opened from the disk, and from a server."""
-    server = request.param == "http"
-    yield from _visitor(browser, f"{serve(page_file.parent)}/index.html" if server else page_file.as_uri())
+    with opened(browser, page_address, Visitor) as visitor:
+        yield visitor
 
 
 def picture(height: int = 64, width: int = 96) -> tuple[bytes, Tensor]:
@@ -179,9 +166,7 @@ def test_a_picture_is_cut_to_its_central_square_and_averaged(visitor: Visitor, w
             }""",
             [way, base64.b64encode(png).decode()],
         )
-    visitor.page.wait_for_function(
-        f"() => document.querySelector('[data-kind={KIND}]').companion.view.image === 'own'"
-    )
+    visitor.until(KIND, "f.view.image === 'own'")
     place.get_by_text("Cut to the central square").wait_for()
     visitor.looked()
     found = visitor.ask(KIND, "f.alone(() => ({ ...f.results(), y: f.view.y }))")
@@ -208,9 +193,7 @@ def test_a_step_of_the_climb_is_activation_maximisations(
     place = visitor.load()
     start = torch.tensor(visitor.results(y=ROCKET, stepSize=0.1)["x"], dtype=torch.float64)
     place.get_by_role("button", name="Step", exact=True).click()
-    visitor.page.wait_for_function(
-        f"() => document.querySelector('[data-kind={KIND}]').companion.results().climb.curve.length === 2"
-    )
+    visitor.until(KIND, "f.results().climb.curve.length === 2")
     climb = visitor.ask(KIND, "f.results().climb")
     model = doubled(networks["baseline"])
     expected = sampling.activation_maximisation(
@@ -237,17 +220,15 @@ def test_the_climb_ends_when_the_class_has_appeared(visitor: Visitor, start: str
 def test_the_climb_stops_and_continues(visitor: Visitor) -> None:
     place = visitor.load()
     visitor.results(y=ROCKET, network="model3", stepSize=0.001)
-    figure = f"document.querySelector('[data-kind={KIND}]').companion"
-    long = f"(length) => {figure}.results().climb.curve.length > length"
     place.get_by_role("button", name="Climb", exact=True).click()
-    visitor.page.wait_for_function(long, arg=4)
+    visitor.until(KIND, "f.results().climb.curve.length > 4")
     place.get_by_role("button", name="Stop").click()
     place.get_by_role("button", name="Continue").wait_for()
     length = visitor.ask(KIND, "f.alone(() => f.results().climb.curve.length)")
     visitor.page.wait_for_timeout(300)
     assert visitor.ask(KIND, "f.results().climb.curve.length") == length
     place.get_by_role("button", name="Continue").click()
-    visitor.page.wait_for_function(long, arg=length + 2)
+    visitor.until(KIND, f"f.results().climb.curve.length > {length + 2}")
     place.get_by_role("button", name="Stop").click()
     assert visitor.trouble == []
 
@@ -282,10 +263,7 @@ def test_all_of_it_can_be_done_with_the_keyboard(visitor: Visitor) -> None:
     second = place.get_by_role("group", name="baseline").get_by_role("button").nth(1)
     name = second.locator("span").first.inner_text()
     second.press("Enter")
-    visitor.page.wait_for_function(
-        "(y) => document.querySelector('[data-kind=photograph]').companion.view.y === y",
-        arg=CIFAR100.index(name),
-    )
+    visitor.until(KIND, f"f.view.y === {CIFAR100.index(name)}")
     place.get_by_role("button", name=name, pressed=True).first.wait_for()
     assert second.evaluate("(button) => button === document.activeElement")
     place.locator(".live-summary[role=status]", has_text=f"Class {name}").wait_for()
@@ -327,13 +305,4 @@ def test_nothing_is_wider_than_a_phone(visitor: Visitor, width: int) -> None:
 def test_without_javascript_and_on_paper_there_is_a_still_picture(
     browser: Browser, visitor: Visitor, page_file: Path
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
-    assert page.locator(".live-still img").is_visible()
-    context.close()
-    place = visitor.figure(KIND)
-    place.locator(".live-still").wait_for(state="hidden")
-    visitor.page.emulate_media(media="print")
-    assert place.locator(".live-still").is_visible()
-    assert not place.locator(".live").is_visible()
+    live_page.check_stills(browser, page_file, 1, visitor.figure(KIND))

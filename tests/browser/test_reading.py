@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from companion import fooling
 from companion.book import stencils
 from companion.gradients import logit_gradient
 from tests.browser import live_page
-from tests.browser.live_page import Reader
+from tests.browser.live_page import Reader, opened
 
 PHONE = {"width": 375, "height": 812}
 
@@ -22,10 +23,8 @@ PHONE = {"width": 375, "height": 812}
 @pytest.fixture
 def phone(browser: Browser, page_file: Path) -> Iterator[Reader]:
     """Return the page on a phone: narrow, and touched."""
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    context.set_default_timeout(120_000)
-    yield Reader(context.new_page(), page_file.as_uri())
-    context.close()
+    with opened(browser, page_file.as_uri(), viewport=PHONE, has_touch=True, is_mobile=True) as reader:
+        yield reader
 
 
 def number_in(text: str, pattern: str) -> float:
@@ -56,21 +55,15 @@ def test_an_open_page_follows_a_link_to_a_view_and_the_way_back(reader_everywher
     reader = reader_everywhere
     reader.open().ask("fooling", "1")
     reader.page.evaluate("() => (location.hash = '#live-fooling?g=sine&epsilon=0.1&precision=float32')")
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=fooling]').companion.view.g === 'sine'"
-    )
+    reader.until("fooling", "f.view.g === 'sine'")
     view = reader.ask("fooling", "(await f.set({}), f.view)")
     assert (view["epsilon"], view["precision"]) == (0.1, "float32")
     assert reader.figure("fooling").locator("details", has_text="Advanced").get_attribute("open") is not None
     reader.page.evaluate("() => (location.hash = '#live-fooling?y=7')")
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=fooling]').companion.view.g === 'picture'"
-    )
+    reader.until("fooling", "f.view.g === 'picture'")
     assert reader.ask("fooling", "f.view.y") == 7
     reader.page.go_back()
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=fooling]').companion.view.g === 'sine'"
-    )
+    reader.until("fooling", "f.view.g === 'sine'")
     assert reader.trouble == []
 
 
@@ -78,9 +71,7 @@ def test_what_there_is_to_try_does_what_it_says(reader: Reader) -> None:
     place = reader.open().figure("fooling")
     reader.ask("fooling", "1")
     place.get_by_role("link", name="a blank map").click()
-    reader.page.wait_for_function(
-        "() => document.querySelector('[data-kind=fooling]').companion.view.g === 'blank'"
-    )
+    reader.until("fooling", "f.view.g === 'blank'")
     found = reader.set("fooling")
     assert max(map(abs, found["before"]["logitGradient"])) > 1e-3
     assert max(map(abs, found["after"]["logitGradient"])) < 1e-12
@@ -94,11 +85,7 @@ def test_what_there_is_to_try_does_what_it_says(reader: Reader) -> None:
         assert links.count() > 1
         for k in range(links.count()):
             links.nth(k).click()
-            reader.page.wait_for_function(
-                "([kind, view]) => JSON.stringify(document.querySelector(`[data-kind=${kind}]`)"
-                ".companion.view) !== JSON.stringify(view)",
-                arg=[kind, views[-1]],
-            )
+            reader.until(kind, f"JSON.stringify(f.view) !== JSON.stringify({json.dumps(views[-1])})")
             views.append(reader.ask(kind, "({ ...f.view })"))
         assert len({str(view) for view in views}) == len(views)
     assert reader.trouble == []
