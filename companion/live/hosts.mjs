@@ -29,9 +29,9 @@ export class PageHost extends Host {
 
   // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
   // or mistyped.
-  loadView(allowed) {
-    if (!location.hash.startsWith(this.mark)) return {};
-    const given = Object.fromEntries(new URLSearchParams(location.hash.slice(this.mark.length)));
+  loadView(allowed, hash = location.hash) {
+    if (!hash.startsWith(this.mark)) return {};
+    const given = Object.fromEntries(new URLSearchParams(hash.slice(this.mark.length)));
     const view = {};
     for (const [name, start] of Object.entries(this.payload.view)) {
       if (!(name in given)) continue;
@@ -46,10 +46,12 @@ export class PageHost extends Host {
     return view;
   }
 
-  // Calls `show` with the view of each link to this figure that is followed while the page is open.
+  // Calls `show` with the view of each link to this figure that is followed while the page is open. The address itself may
+  // have changed since: an earlier view may have been saved in it.
   follow(allowed, show) {
-    window.addEventListener("hashchange", () => {
-      if (location.hash.startsWith(this.mark)) show({ ...this.payload.view, ...this.loadView(allowed) });
+    window.addEventListener("hashchange", ({ newURL }) => {
+      const { hash } = new URL(newURL);
+      if (hash.startsWith(this.mark)) show({ ...this.payload.view, ...this.loadView(allowed, hash) });
     });
   }
 

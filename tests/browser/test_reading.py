@@ -67,6 +67,15 @@ def test_an_open_page_follows_a_link_to_a_view_and_the_way_back(reader_everywher
     assert reader.trouble == []
 
 
+def test_a_link_that_is_followed_while_the_view_before_is_saved_is_shown(reader: Reader) -> None:
+    reader.open().ask("fooling", "1")
+    reader.page.evaluate(
+        "() => { location.hash = '#live-fooling?y=7'; history.replaceState(null, '', '#live-fooling?y=3'); }"
+    )
+    reader.until("fooling", "f.view.y === 7")
+    assert reader.trouble == []
+
+
 def test_what_there_is_to_try_does_what_it_says(reader: Reader) -> None:
     place = reader.open().figure("fooling")
     reader.ask("fooling", "1")
