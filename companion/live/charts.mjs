@@ -1,6 +1,8 @@
 // Tables and charts.
 
+import { largestDifference } from "./classifier.mjs";
 import { axisEnds, drawn, element, freshId, number } from "./elements.mjs";
+import { largestPixel } from "./pictures.mjs";
 
 // A table with a heading for each row; `show` takes the rows' cells.
 export class Table {
@@ -34,6 +36,22 @@ export class Table {
         ),
       ),
     );
+  }
+}
+
+// How large numbers were, and by how much they have changed. `show` takes [heading, before, after] for each row, and
+// returns the changes, as it writes them.
+export class ChangeTable extends Table {
+  constructor(caption) {
+    super(caption, ["size before", "largest change"]);
+  }
+
+  show(rows) {
+    const changes = rows.map(([, before, after]) => number(largestDifference(before, after)));
+    super.show(
+      rows.map(([heading, before], k) => [heading, number(largestPixel(before, before.length)), changes[k]]),
+    );
+    return changes;
   }
 }
 

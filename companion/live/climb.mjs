@@ -4,17 +4,19 @@ import { Chart } from "./charts.mjs";
 import { logitWeights, softmax } from "./classifier.mjs";
 import { element, number } from "./elements.mjs";
 import { Picture } from "./pictures.mjs";
-import { randomNumbers } from "./random.mjs";
 
 export const SURE = 0.99; // The probability at which a class counts as having appeared.
 
-const clamped = (value) => Math.min(1, Math.max(0, value));
+export const clamped = (value) => Math.min(1, Math.max(0, value));
 
-// N(0.5, 0.2^2), clamped, as sampling.activation_maximisation starts.
-export function noise(length, seed) {
-  const { normal } = randomNumbers(seed);
-  return Float64Array.from({ length }, () => clamped(0.5 + 0.2 * normal()));
-}
+// N(0.5, 0.2^2), as sampling.activation_maximisation starts before it clamps.
+export const noise = (length, { normal }) => Float64Array.from({ length }, () => 0.5 + 0.2 * normal());
+
+// What a climb has reached, from the logits there.
+export const reached = (logits, y) => ({ logit: logits[y], probability: softmax(logits)[y] });
+
+export const inWords = ({ logit, probability }) =>
+  `logit ${number(logit, 3)}, probability ${probability.toFixed(3)}`;
 
 // A climb that has not begun. `curve` has a point for each picture that was looked at.
 export const climbFrom = (x) => ({ x, curve: [] });
@@ -23,7 +25,7 @@ export const climbFrom = (x) => ({ x, curve: [] });
 export async function climbOn(climb, classifier, y, stepSize) {
   const look = async (x) => {
     const logits = await classifier.forward(x);
-    climb.curve.push({ logit: logits[y], probability: softmax(logits)[y] });
+    climb.curve.push(reached(logits, y));
     return logits;
   };
   const logits = climb.curve.length ? await classifier.forward(climb.x) : await look(climb.x);
@@ -58,10 +60,7 @@ export class ClimbView {
       xTicks: [0, right].map((tick) => [tick, String(tick)]),
       description: steps ? `After ${steps} steps ${points.at(-1)[1].toFixed(3)}` : "No step yet",
     });
-    const { logit, probability } = curve.at(-1) ?? {};
-    this.note.textContent = steps
-      ? `Step ${steps}: logit ${number(logit, 3)}, probability ${probability.toFixed(3)}.`
-      : "No step yet.";
+    this.note.textContent = steps ? `Step ${steps}: ${inWords(curve.at(-1))}.` : "No step yet.";
     return this.note.textContent;
   }
 }

@@ -1,11 +1,10 @@
 // Live figure 1: the logit-gradient is fooled (section 2). The reader chooses an image, a class and a function g; f
 // and f + g are computed side by side.
 
-import { decode, drawingToText, encode, textToDrawing } from "./arrays.mjs";
+import { drawingToText, encode, textToDrawing } from "./arrays.mjs";
 import {
   Altered,
   blankShift,
-  largestDifference,
   linearShift,
   meanLogitShift,
   openInEachPrecision,
@@ -13,7 +12,7 @@ import {
   sineShift,
   swapShift,
 } from "./classifier.mjs";
-import { ProbabilityBars, Table } from "./charts.mjs";
+import { ChangeTable, ProbabilityBars } from "./charts.mjs";
 import { asPyTorch, checkButtons } from "./checks.mjs";
 import {
   button,
@@ -28,7 +27,7 @@ import {
 } from "./controls.mjs";
 import { DrawingTools, painted } from "./drawing.mjs";
 import { Alternatives, Announcer, element, fold, isNarrow, number, pair, part } from "./elements.mjs";
-import { openImages } from "./hosts.mjs";
+import { openImages, openPictures } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
 import { largestPixel, onAllChannels, Probe, SignedMap, sumChannels } from "./pictures.mjs";
 
@@ -45,9 +44,7 @@ export function fooling(host, root) {
   const images = openImages(payload.images);
   const { channels, height, width, cells } = images;
   const network = openInEachPrecision(payload.networks.model, host);
-  const pictures = Object.fromEntries(
-    payload.pictures.map((picture) => [picture.name, { ...picture, values: decode(picture.array) }]),
-  );
+  const pictures = openPictures(payload.pictures);
 
   // ---- From the view to the numbers ----
 
@@ -166,7 +163,7 @@ export function fooling(host, root) {
   const logitMaps = beforeAndAfter();
   const lossMaps = beforeAndAfter();
   const bars = new ProbabilityBars(classes);
-  const table = new Table("What g has changed", ["size before", "largest change"]);
+  const table = new ChangeTable("What g has changed");
   const summary = new Announcer();
   const answer = element("div", { class: "live-answer", role: "status" });
 
@@ -182,20 +179,13 @@ export function fooling(host, root) {
     drawPair(logitMaps, [before.logitGradient, after.logitGradient], ownScale);
     drawPair(lossMaps, [before.lossGradient, after.lossGradient], ownScale);
     bars.show(before.probabilities, after.probabilities);
-    const row = (name, one, other) => [
-      name,
-      number(largestPixel(one, one.length)),
-      number(largestDifference(one, other)),
-    ];
-    const rows = [
-      row("probabilities", before.probabilities, after.probabilities),
-      row("loss", [before.loss], [after.loss]),
-      row("loss-gradient", before.lossGradient, after.lossGradient),
-      row("logits", before.logits, after.logits),
-      row("logit-gradient", before.logitGradient, after.logitGradient),
-    ];
-    table.show(rows);
-    const [probabilities, , lossGradient, , logitGradient] = rows.map(([, , change]) => change);
+    const [probabilities, , lossGradient, , logitGradient] = table.show([
+      ["probabilities", before.probabilities, after.probabilities],
+      ["loss", [before.loss], [after.loss]],
+      ["loss-gradient", before.lossGradient, after.lossGradient],
+      ["logits", before.logits, after.logits],
+      ["logit-gradient", before.logitGradient, after.logitGradient],
+    ]);
     summary.say(
       `Class ${classes[y]}, ${precision}: the logit-gradient changed by up to ${logitGradient}, probabilities by ` +
         `at most ${probabilities}, the loss-gradient by ${lossGradient}.`,

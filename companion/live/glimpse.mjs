@@ -1,12 +1,11 @@
 // The first live figure at a glance, for the book's first page: one image, one picture T, one slider. It is given what
 // chapter 1 gives its figure (fooling.mjs).
 
-import { decode } from "./arrays.mjs";
 import { ProbabilityBars } from "./charts.mjs";
 import { Altered, largestDifference, linearShift, openNetwork, outputs } from "./classifier.mjs";
 import { slider } from "./controls.mjs";
 import { Announcer, element, number, part } from "./elements.mjs";
-import { openImages } from "./hosts.mjs";
+import { openImages, openPictures } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
 import { largestPixel, onAllChannels, Picture, SignedMap } from "./pictures.mjs";
 
@@ -20,8 +19,8 @@ export function glimpse(host, root) {
   const { image, picture } = payload.view;
   const [x, y] = [pixels[image], labels[image]];
   const network = openNetwork(payload.networks.model, "float64", host);
-  const chosen = payload.pictures.find(({ name }) => name === picture);
-  const face = onAllChannels(decode(chosen.array), channels);
+  const { label, values } = openPictures(payload.pictures)[picture];
+  const face = onAllChannels(values, channels);
 
   // Both through the network: f + g is not told what f answered.
   async function* compute({ strength }) {
@@ -33,7 +32,7 @@ export function glimpse(host, root) {
 
   const controls = {
     strength: slider({
-      label: `How much of a ${chosen.label} is added to every score`,
+      label: `How much of a ${label} is added to every score`,
       numbers: STRENGTHS,
       format: (strength) => strength.toFixed(1),
     }),

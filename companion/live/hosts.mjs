@@ -2,7 +2,7 @@
 // `view` (what the reader has chosen), and, in Jupyter, can `ask` the kernel.
 
 import { decode } from "./arrays.mjs";
-import { load } from "./loading.mjs";
+import { whole } from "./loading.mjs";
 
 // Saves once the reader has paused.
 class Host {
@@ -23,8 +23,7 @@ export class PageHost extends Host {
 
   // The description of a network, which may lie in a script of its own.
   async network(name) {
-    const part = this.payload.networks[name];
-    return typeof part === "string" ? load(part) : part;
+    return whole(this.payload.networks[name]);
   }
 
   // `allowed` has the values that a name may take, where they are few. What does not fit is left out: a link may be old,
@@ -112,3 +111,7 @@ export function openImages({ array, ...rest }) {
   const pixels = Array.from({ length: count }, (_, k) => all.slice(k * length, (k + 1) * length));
   return { ...rest, pixels, channels, height, width, cells: height * width };
 }
+
+// The pictures T of a payload, by name, with the values of their pixels.
+export const openPictures = (pictures) =>
+  Object.fromEntries(pictures.map((picture) => [picture.name, { ...picture, values: decode(picture.array) }]));

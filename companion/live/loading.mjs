@@ -32,6 +32,9 @@ async function loadScript(name) {
   throw new NotLoaded(`${name}.js could not be loaded`);
 }
 
+// A part of a payload, which may lie in a script of its own.
+export const whole = async (part) => (typeof part === "string" ? load(part) : part);
+
 // A payload with its networks or, where these are for later, with the names of their scripts.
 export async function loadPayload(name) {
   const payload = { ...(await load(name)) };
@@ -39,7 +42,7 @@ export async function loadPayload(name) {
   const networks = Object.entries(payload.networks);
   payload.networks = Object.fromEntries(
     await Promise.all(
-      networks.map(async ([name, part]) => [name, typeof part === "string" ? await load(part) : part]),
+      networks.map(async ([name, part]) => [name, await whole(part)]),
     ),
   );
   return payload;

@@ -1,16 +1,16 @@
 // Live figure 5: the reader's own picture. Several networks look at it; the reader fools them with a g (section 2), or
 // climbs a logit from the picture (section 4.1). All is asked of f + g, which is f where the strength of g is nought.
 
-import { decode } from "./arrays.mjs";
 import { Card } from "./cards.mjs";
-import { Table } from "./charts.mjs";
-import { Altered, largestDifference, linearShift, logitWeights, openNetwork, softmax } from "./classifier.mjs";
-import { climbFrom, climbOn, ClimbView, hasAppeared, noise, staysFinite, SURE } from "./climb.mjs";
+import { ChangeTable } from "./charts.mjs";
+import { Altered, linearShift, logitWeights, openNetwork, softmax } from "./classifier.mjs";
+import { clamped, climbFrom, climbOn, ClimbView, hasAppeared, noise, staysFinite, SURE } from "./climb.mjs";
 import { button, choice, classChoice, imageChoice, powersOfTen, slider } from "./controls.mjs";
 import { Announcer, element, number, part } from "./elements.mjs";
-import { openImages } from "./hosts.mjs";
+import { openImages, openPictures } from "./hosts.mjs";
 import { mount } from "./mount.mjs";
-import { largestPixel, onAllChannels, Picture, Probe, sumChannels } from "./pictures.mjs";
+import { onAllChannels, Picture, Probe, sumChannels } from "./pictures.mjs";
+import { randomNumbers } from "./random.mjs";
 import { pictureTaker } from "./taking.mjs";
 
 const STEP_SIZES = powersOfTen(-3, 0, 10);
@@ -38,9 +38,7 @@ export function photograph(host, root) {
   const { channels, height, width, cells } = images;
   const names = Object.keys(payload.networks);
   const networks = {}; // Those that have been loaded.
-  const pictures = Object.fromEntries(
-    payload.pictures.map(({ name, label, array }) => [name, { label, values: decode(array) }]),
-  );
+  const pictures = openPictures(payload.pictures);
   let own = images.pixels[0]; // The reader's picture, once there is one. A link does not hold it.
 
   // ---- From the view to the numbers ----
@@ -53,7 +51,7 @@ export function photograph(host, root) {
   // The network in view comes first; the others follow once the reader has paused.
   async function* compute(view) {
     const x = input(view);
-    const start = view.start === "noise" ? noise(x.length, view.seed) : x;
+    const start = view.start === "noise" ? noise(x.length, randomNumbers(view.seed)).map(clamped) : x;
     const found = { x, target: target(view), before: {}, after: {}, climb: climbFrom(start) };
     yield* lookWithAll(view, found);
   }
@@ -193,7 +191,7 @@ export function photograph(host, root) {
     }),
   );
   const targetPicture = new Picture({ label: "T", height, width });
-  const table = new Table("Through f + g, in double precision", ["size before", "largest change"]);
+  const table = new ChangeTable("Through f + g, in double precision");
   const climbView = new ClimbView({ height, width });
   const climbButton = button("Climb", () => (isClimbing ? figure.stop() : figure.run(keepClimbing)));
   const summary = new Announcer();
@@ -213,15 +211,10 @@ export function photograph(host, root) {
     if (!isClimbing) showClimbing(false);
     if (!after[network]) return summary.say("The networks have not been loaded yet.");
     const [plain, altered] = [before[network], after[network]];
-    const row = (title, key) => [
-      title,
-      number(largestPixel(plain[key], plain[key].length)),
-      number(largestDifference(plain[key], altered[key])),
-    ];
-    table.show([
-      row("probabilities", "probabilities"),
-      row("map of the centred logit", "centred"),
-      row("map of the logit", "logitGradient"),
+    const [, , change] = table.show([
+      ["probabilities", plain.probabilities, altered.probabilities],
+      ["map of the centred logit", plain.centred, altered.centred],
+      ["map of the logit", plain.logitGradient, altered.logitGradient],
     ]);
     if (climb.curve.length) {
       const end = hasAppeared(climb) ? ` ${labels[network]} is sure of it.` : "";
@@ -229,12 +222,10 @@ export function photograph(host, root) {
       return summary.say(`${labels[network]}, class ${classes[y]}. ${climbed}${end}${held}`);
     }
     const top = altered.probabilities.indexOf(Math.max(...altered.probabilities));
-    const change = strength
-      ? ` With g, its map has changed by up to ${number(largestDifference(plain.logitGradient, altered.logitGradient))}.`
-      : "";
+    const moved = strength ? ` With g, its map has changed by up to ${change}.` : "";
     summary.say(
       `Class ${classes[y]}: ${labels[network]} gives it a probability of ${number(altered.probabilities[y])}. ` +
-        `Its first class is ${classes[top]}, ${number(altered.probabilities[top])}.${change}`,
+        `Its first class is ${classes[top]}, ${number(altered.probabilities[top])}.${moved}`,
     );
   }
 

@@ -1,7 +1,8 @@
 // Live figure 4: climbing a logit, and Langevin dynamics (section 4.1), with two networks side by side.
 
-import { logitWeights, openNetwork, softmax } from "./classifier.mjs";
+import { logitWeights, openNetwork } from "./classifier.mjs";
 import { Chart, roundEnd } from "./charts.mjs";
+import { clamped, inWords, noise, reached } from "./climb.mjs";
 import { button, checkbox, choice, classChoice, powersOfTen, slider, tries } from "./controls.mjs";
 import { Alternatives, Announcer, element, fold, number, part } from "./elements.mjs";
 import { mount } from "./mount.mjs";
@@ -17,8 +18,6 @@ function thinned(curve) {
   const every = Math.ceil(curve.length / 300);
   return [...curve.entries()].filter(([time]) => time % every === 0 || time === curve.length - 1);
 }
-
-const clamped = (value) => Math.min(1, Math.max(0, value));
 
 export function sampling(host, root) {
   const { payload } = host;
@@ -36,8 +35,8 @@ export function sampling(host, root) {
   // The same noise N(0.5, 0.2^2) for all, clamped to [0, 1].
   async function* start({ seed, clamp }) {
     random = randomNumbers(seed);
-    const noise = Float64Array.from({ length: channels * height * width }, () => 0.5 + 0.2 * random.normal());
-    const x = clamp ? noise.map(clamped) : noise;
+    const begin = noise(channels * height * width, random);
+    const x = clamp ? begin.map(clamped) : begin;
     walks = names.map((name) => ({ name, x: x.slice(), logits: null, curve: [] }));
     await look();
     yield walks;
@@ -48,7 +47,7 @@ export function sampling(host, root) {
     const logits = await Promise.all(walks.map(({ x }, k) => networks[k].forward(x)));
     for (const [k, walk] of walks.entries()) {
       walk.logits = logits[k];
-      walk.curve.push({ logit: walk.logits[y], probability: softmax(walk.logits)[y] });
+      walk.curve.push(reached(walk.logits, y));
     }
     // Asked for at once, so that they are computed while this step is drawn.
     scores = Promise.all(walks.map((walk, k) => networks[k].pullback(logitWeights(walk.logits, y))));
@@ -59,13 +58,13 @@ export function sampling(host, root) {
     const { method, stepSize, pull, temperature, clamp } = figure.view;
     const isLangevin = method === "langevin";
     const scale = isLangevin ? stepSize / 2 : stepSize;
-    const noise = walks[0].x.map(() =>
+    const kicks = walks[0].x.map(() =>
       isLangevin ? Math.sqrt(stepSize * temperature) * random.normal() : 0,
     );
     const found = await scores;
     for (const [k, walk] of walks.entries()) {
       walk.x = walk.x.map((value, j) => {
-        const next = value + scale * (found[k][j] - pull * (value - 0.5)) + noise[j];
+        const next = value + scale * (found[k][j] - pull * (value - 0.5)) + kicks[j];
         return clamp ? clamped(next) : next;
       });
     }
@@ -123,10 +122,7 @@ export function sampling(host, root) {
   const arrange = ({ method }) => settings.show(method);
 
   function draw(walks) {
-    const words = walks.map(({ curve }) => {
-      const { logit, probability } = curve.at(-1);
-      return `logit ${number(logit, 3)}, probability ${probability.toFixed(3)}`;
-    });
+    const words = walks.map(({ curve }) => inWords(curve.at(-1)));
     for (const [k, { x }] of walks.entries()) {
       pictures[k].showImage(x);
       notes[k].textContent = words[k];
