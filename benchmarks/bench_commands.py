@@ -1,6 +1,6 @@
 """Time the README's commands in a fresh clone, each as a whole process, and write the table beside this file.
 
-    python benchmarks/bench_commands.py [FOLDER]
+    python -m benchmarks.bench_commands [FOLDER]
 
 clones the repository's HEAD into FOLDER (a temporary one by default) and runs there, in this order: `make
 setup`, `make test`, `make book`, the same again, the same after one changed paragraph of a page and of a
@@ -10,25 +10,24 @@ chapter. Nothing is averaged: a first build happens once. Peak memory is that of
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from companion.experiments import provenance
+import pandas as pd
 
-HERE = Path(__file__).resolve().parent
+from benchmarks import tables
+
 PAGE, CHAPTER = Path("book/index.md"), Path("notebooks/05_trace_estimators.py")
 
 
 def main() -> None:
     """Run every step and write `commands.csv`."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()) / "companion"
-    subprocess.run(["git", "clone", "--quiet", str(HERE.parent), str(folder)], check=True)
-    commit = provenance.commit()
-    rows = ["step,seconds,peak_memory_mb,bar_seconds,commit,machine"]
+    subprocess.run(["git", "clone", "--quiet", str(tables.HERE.parent), str(folder)], check=True)
+    rows = []
     for step, command, bar in (
         ("install", "make setup", None),
         ("tests", "make test", 600),
@@ -40,9 +39,10 @@ def main() -> None:
         if "paragraph" in step:
             change_a_paragraph(folder / (PAGE if "page" in step else CHAPTER))
         seconds, peak = measure(command, folder)
-        rows.append(f"{step},{seconds:.1f},{peak:.0f},{bar or ''},{commit},{machine()}")
-        print(rows[-1], flush=True)
-    (HERE / "commands.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        row = {"step": step, "seconds": round(seconds, 1), "peak_memory_mb": round(peak), "bar_seconds": bar}
+        print(row, flush=True)
+        rows.append(row)
+    tables.write(pd.DataFrame(rows).astype({"bar_seconds": "Int64"}), tables.HERE / "commands.csv")
 
 
 def measure(command: str, folder: Path) -> tuple[float, float]:
@@ -59,11 +59,6 @@ def change_a_paragraph(path: Path) -> None:
     """Add a sentence to the first paragraph that has one."""
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(". ", ". This sentence is new. ", 1), encoding="utf-8")
-
-
-def machine() -> str:
-    """Name the machine as the table does."""
-    return f"{platform.machine()} {os.cpu_count()} cores Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

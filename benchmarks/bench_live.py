@@ -1,6 +1,6 @@
 """Time the live figures of the built book in headless Chromium, and write the table beside this file.
 
-    python benchmarks/bench_live.py
+    python -m benchmarks.bench_live
 
 needs the built book (`make book`) and Chromium. A time is from the input event to the frame after the one in
 which the figure was drawn anew; "interactive" is from the start of the navigation to the first drawn figure.
@@ -9,31 +9,32 @@ which the figure was drawn anew; "interactive" is from the start of the navigati
 from __future__ import annotations
 
 import functools
-import os
-import platform
-import shutil
 import statistics
 import threading
+from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+import pandas as pd
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from companion.experiments import provenance
+from benchmarks import tables
+from pipeline import pdf
+from pipeline.paths import HTML
 
-HERE = Path(__file__).resolve().parent
-HTML = HERE.parent / "_build" / "html"
-FOOLING, RIPPLE = "_executed/01_softmax_shift.html", "_executed/02_loss_gradients.html"
-PHOTOGRAPH = "_executed/13_gradient_maps.html"
-CASES = (
-    # page, what, the control's label, repeats, bars: median and 95th percentile in ms
-    (FOOLING, "strength slider", "Strength s", 100, 50, 100),
-    (RIPPLE, "height slider", "Height ε", 100, 50, 100),
+CASES = {
+    # what, the control's label, bars: median and 95th percentile in ms
+    "01_softmax_shift": [("strength slider", "Strength s", 50, 100)],
+    "02_loss_gradients": [("height slider", "Height ε", 50, 100)],
     # The network in view; the other three follow.
-    (PHOTOGRAPH, "another photograph", "Free photographs", 100, 100, 200),
-    (PHOTOGRAPH, "another class", "Class that is explained", 100, 100, 200),
-    (PHOTOGRAPH, "strength slider", "Strength s", 100, 50, 100),
-)
+    "13_gradient_maps": [
+        ("another photograph", "Free photographs", 100, 200),
+        ("another class", "Class that is explained", 100, 200),
+        ("strength slider", "Strength s", 50, 100),
+    ],
+}
+LOADS, MOVES = 5, 100
+INTERACTIVE = 2000
+"""The bar of a page's first drawn figure, median and 95th percentile, in ms."""
 MOVE = """async ([label, repeats]) => {
   const place = document.querySelector(".live-figure");
   const named = [...place.querySelectorAll("label, legend")].find((one) => one.textContent === label);
@@ -87,39 +88,49 @@ def open_figure(page: Page, address: str) -> float:
     return page.evaluate("() => performance.now()")
 
 
+def of_page(browser: Browser, page_name: str, address: str) -> Iterator[dict[str, object]]:
+    """Measure a page: how soon its figure is there, then each of its controls."""
+    loads = [open_figure(browser.new_page(), address) for _ in range(LOADS)]
+    yield row(page_name, "interactive", loads, INTERACTIVE, INTERACTIVE)
+    for what, label, median, p95 in CASES[page_name]:
+        page = browser.new_page()
+        open_figure(page, address)
+        page.evaluate(LOAD)
+        page.evaluate(MOVE, [label, 10])  # Once unmeasured: the engine's code is compiled on the way.
+        yield row(page_name, what, page.evaluate(MOVE, [label, MOVES]), median, p95)
+
+
+def row(page_name: str, what: str, times: list[float], median: int, p95: int) -> dict[str, object]:
+    """Return a line of the table."""
+    high = sorted(times)[min(len(times) - 1, int(0.95 * len(times)))]
+    found = {
+        "page": page_name,
+        "what": what,
+        "n": len(times),
+        "median_ms": round(statistics.median(times), 1),
+        "p95_ms": round(high, 1),
+        "bar_median_ms": median,
+        "bar_p95_ms": p95,
+    }
+    print(found, flush=True)
+    return found
+
+
 def main() -> None:
     """Measure, and write `live.csv`."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None or not (HTML / FOOLING).exists():
+    program = pdf.chromium()
+    if program is None or not (HTML / "index.html").exists():
         raise SystemExit("this needs Chromium and the built book: make book")
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    commit = provenance.commit()
-    end = f"{commit},{platform.machine()} {os.cpu_count()} cores"
-    rows = ["page,what,n,median_ms,p95_ms,bar_median_ms,bar_p95_ms,commit,machine"]
+    rows: list[dict[str, object]] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for name, what, label, repeats, median, p95 in CASES:
-            address = f"http://127.0.0.1:{server.server_port}/{name}"
-            if not any(line.startswith(f"{Path(name).stem},interactive") for line in rows):
-                loads = [open_figure(browser.new_page(), address) for _ in range(5)]
-                rows.append(row(name, "interactive", loads, 2000, 2000, end))
-            page = browser.new_page()
-            open_figure(page, address)
-            page.evaluate(LOAD)
-            page.evaluate(MOVE, [label, 10])  # Once unmeasured: the engine's code is compiled on the way.
-            times = page.evaluate(MOVE, [label, repeats])
-            rows.append(row(name, what, times, median, p95, end))
-            print("\n".join(rows[-2:]), flush=True)
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for name in CASES:
+            address = f"http://127.0.0.1:{server.server_port}/_executed/{name}.html"
+            rows.extend(of_page(browser, name, address))
         browser.close()
-    (HERE / "live.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-
-
-def row(name: str, what: str, times: list[float], median: int, p95: int, end: str) -> str:
-    """Return a line of the table."""
-    high = sorted(times)[min(len(times) - 1, int(0.95 * len(times)))]
-    page = Path(name).stem
-    return f"{page},{what},{len(times)},{statistics.median(times):.1f},{high:.1f},{median},{p95},{end}"
+    tables.write(pd.DataFrame(rows), tables.HERE / "live.csv")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ images.
 from __future__ import annotations
 
 import math
-import os
-import platform
 import statistics
 import time
 import warnings
@@ -25,10 +23,10 @@ import torch
 from captum.attr import Saliency
 from torch import Tensor, nn
 
+from benchmarks import tables
 from companion import data, gradients, losses, metrics, models, trace
-from companion.experiments import presets, provenance, shelf
+from companion.experiments import presets, shelf
 
-TRIALS = provenance.PROJECT / "results" / "trials"
 TURNS = 15
 IMAGES = 100
 Work = Callable[[], object]
@@ -272,11 +270,8 @@ def main() -> None:
     warnings.simplefilter("ignore")  # those of the peers
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
-    where = {"commit": provenance.commit(), "machine": machine}
-    rows = [saliency(), *pixels(), *traces()]
-    pd.DataFrame(rows).assign(**where).to_csv(TRIALS / "peers.csv", index=False, float_format="%.4g")
-    pd.DataFrame(scaling()).assign(**where).to_csv(TRIALS / "scaling.csv", index=False, float_format="%.4g")
+    tables.write(pd.DataFrame([saliency(), *pixels(), *traces()]), tables.TRIALS / "peers.csv", "torch")
+    tables.write(pd.DataFrame(scaling()), tables.TRIALS / "scaling.csv", "torch")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time one training step of each method, layout and thread count, and write the table beside this file.
 
-    python benchmarks/bench_training.py
+    python -m benchmarks.bench_training
 
 A step is the small tier's: ResNet-9 of width 16, 128 images of 32 x 32. "The authors' loop" is the plain way
 of their released code: x and x+v in two passes, the gradient's norm by PyTorch's own double backward, and
@@ -13,12 +13,10 @@ many threads.
 from __future__ import annotations
 
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -26,10 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from benchmarks import tables
 from companion import losses, models
-from companion.experiments import provenance
 
-HERE = Path(__file__).resolve().parent
 BATCH, TURNS = 128, 7
 SAME = {"weight": 1e-5, "mu": 0.1, "variant": "forward", "norm": "exact", "batch_norm": "separate"}
 PAIR = {"weight": 1e-5, "mu": 0.1, "variant": "central", "norm": "pair", "batch_norm": "joint"}
@@ -128,7 +125,6 @@ def prepared(name: str) -> Callable[[], float]:
 def main() -> None:
     """Measure, and write `training.csv`."""
     torch.set_flush_denormal(True)
-    machine = f"{platform.machine()} {os.cpu_count()} cores torch {torch.__version__.split('+')[0]}"
     table = pd.DataFrame(index=pd.Index(VARIANTS, name="step"))
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
         torch.set_num_threads(threads)
@@ -142,7 +138,7 @@ def main() -> None:
         table[f"ms, {label}"] = (1000 * medians).round().astype(int)
         table[f"ratio, {label}"] = medians.rdiv(medians["the authors' loop"]).map("{:.2f}".format)
     print(table.to_string())
-    table.assign(n=TURNS, commit=provenance.commit(), machine=machine).to_csv(HERE / "training.csv")
+    tables.write(table.reset_index().assign(n=TURNS), tables.HERE / "training.csv", "torch")
 
 
 if __name__ == "__main__":

@@ -10,27 +10,22 @@ where it was. With a number, that many drawn at random are tried: `python -m com
 from __future__ import annotations
 
 import json
-import os
-import platform
 import random
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 
 import pandas as pd
 
+from benchmarks import tables
 from companion.experiments import provenance
 from companion.metrics.intervals import wilson
 
-TRIALS = provenance.PROJECT / "results" / "trials"
 ROOT = provenance.PROJECT
 MUTANTS = ROOT / "mutants"
 MUTMUT = (sys.executable, "-m", "mutmut")
 KILLED, SURVIVED, NO_TESTS = {1, 3}, {0}, {5, 33}
 """Exit statuses of the tests of a mutant, as mutmut keeps them: others are timeouts and crashes: killed."""
-
-
 FATES = ("killed", "survived", "no test")
 
 
@@ -78,15 +73,10 @@ def main() -> None:
     share = wilson(sum(frame["fate"] == "killed"), len(frame))
     print(table.to_string(index=False))
     print(f"killed: {share.value:.3f} [{share.low:.3f}, {share.high:.3f}] of {share.n}")
-    machine = f"{platform.machine()} {os.cpu_count()} cores mutmut {version('mutmut')}"
-    made = len(statuses())
-    table.assign(made=made, commit=provenance.commit(), machine=machine).to_csv(
-        TRIALS / "mutants.csv", index=False
-    )
+    tables.write(table.assign(made=len(statuses())), tables.TRIALS / "mutants.csv", "mutmut")
     survivors = frame[frame.fate != "killed"]
-    survivors.assign(change=[change(name) for name in survivors.mutant]).to_csv(
-        TRIALS / "survivors.csv", index=False
-    )
+    changes = [change(name) for name in survivors.mutant]
+    tables.write(survivors.assign(change=changes), tables.TRIALS / "survivors.csv", "mutmut")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ SOURCES = ("requirements.lock", "pyproject.toml")
 INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 OLDEST = (3, 11)
 TOOLS = ROOT / ".tools"
+BENCHES = ("bench_commands", "bench_live", "bench_peers", "bench_training")
 NEED_TOOLS = ("bench", "mutants")
 """The commands that need `benchmarks/tools.lock`: peers to compare with, and the maker of mutants."""
 COMMANDS = {
@@ -101,7 +102,7 @@ def _programs(command: str) -> list[list[str]]:
         "serve": [
             ["-m", "http.server", "--bind", "127.0.0.1", "--directory", str(ROOT / "_build/html"), "8000"]
         ],
-        "bench": [[str(file)] for file in sorted((ROOT / "benchmarks").glob("bench_*.py"))],
+        "bench": [["-m", f"benchmarks.{name}"] for name in BENCHES],
         "faults": [["-m", "benchmarks.faults"]],
         "mutants": [["-m", "benchmarks.mutants"]],
     }[command]

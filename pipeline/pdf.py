@@ -38,11 +38,16 @@ PREPARED = """async () => {
 }"""
 
 
+def chromium() -> str | None:
+    """Return the path of Chromium, or of a browser that descends from it; None without one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def main() -> None:
     """Make the PDF of the book that `python -m pipeline` has built, and link it from the book."""
     if not (paths.HTML / "index.html").is_file():
         sys.exit("There is no book yet to be printed; make it first: python -m pipeline")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = chromium()
     if program is None:
         sys.exit("Chromium prints the PDF and was not found; on Debian: apt-get install chromium")
     try:

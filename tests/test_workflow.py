@@ -80,7 +80,7 @@ def test_every_target_of_make_and_every_module_exists(workflow):
     commands = "\n".join(step.get("run", "") for step in steps(workflow))
     made = re.findall(r"\bmake (\w+)", commands)
     assert {"test", "lint", "dist", "launch"} <= set(made) <= set(clone.COMMANDS)
-    assert set(re.findall(r"pytest (\S+)", commands)) == {"tests/browser"}
+    assert "BOOK=_build/html make test" in commands
 
 
 def test_only_a_push_to_main_publishes_and_only_its_jobs_may_write(workflow):

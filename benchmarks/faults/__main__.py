@@ -1,13 +1,11 @@
 """`python -m companion faults`: kill, damage and misuse what there is, and write `results/trials/faults.csv`.
 
-About a quarter of an hour on two cores; a part alone: `python -m companion faults calls`.
+About a quarter of an hour on two cores. A part alone writes no table: `python -m companion faults calls`.
 What was lost is printed as it happens, and the status is then 1.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import random
 import sys
 import tempfile
@@ -15,12 +13,11 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import torch
 
+from benchmarks import tables
 from benchmarks.faults import calls, files, kills
 from benchmarks.faults.trials import Trials
-from companion.experiments import provenance
 
 RUN_KILLS, BOOK_KILLS = 15, 14
 DAMAGES, FULL_DISKS = 8, 6
@@ -53,7 +50,7 @@ PARTS: dict[str, Callable[[Trials], None]] = {
 
 
 def main() -> int:
-    """Run the campaign, or the parts of it that the command line names; other parts keep their rows."""
+    """Run the campaign, or the parts of it that the command line names."""
     parts = sys.argv[1:] or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         sys.exit(f"companion faults: no part is called {unknown}; there are {', '.join(PARTS)}")
@@ -61,14 +58,10 @@ def main() -> int:
     trials = Trials()
     for part in parts:
         PARTS[part](trials)
-    machine = f"{platform.machine()} {os.cpu_count()} cores Python {platform.python_version()}"
-    table = trials.table().assign(commit=provenance.commit(), machine=machine)
+    table = trials.table()
     print(table.to_string(index=False))
-    target = provenance.PROJECT / "results" / "trials" / "faults.csv"
-    if target.exists():
-        former = pd.read_csv(target)
-        table = pd.concat([former[~former["part"].isin(parts)], table])
-    pd.concat([table.loc[table["part"] == part] for part in PARTS]).to_csv(target, index=False)
+    if set(parts) == set(PARTS):
+        tables.write(table, tables.TRIALS / "faults.csv")
     return int(any(wrong for _, _, wrong in trials.rows))
 
 

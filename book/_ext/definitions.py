@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import Any
 
 from docutils import nodes
@@ -13,6 +14,7 @@ GLOSSARY = "book/glossary"
 _LINK = re.compile(r'<a class="reference internal" (?:title="[^"]*" )?href="[^"]*#(term-[^"]+)"([^>]*)>')
 
 
+@cache
 def read(app: Sphinx) -> dict[str, str]:
     """Return the glossary's definitions as plain text, by the `id` of the term."""
     if GLOSSARY not in app.env.found_docs:

@@ -1,0 +1,29 @@
+"""The tables of measurements: each row says at which commit it was made, and on what machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from companion.experiments import provenance
+
+HERE = Path(__file__).resolve().parent
+TRIALS = provenance.PROJECT / "results" / "trials"
+
+
+def machine(*packages: str) -> str:
+    """Name the machine, its Python, and packages that decide how fast it is."""
+    versions = [f"{name} {version(name).split('+')[0]}" for name in packages]
+    system = f"{platform.machine()} {os.cpu_count()} cores Python {platform.python_version()}"
+    return " ".join([system, *versions])
+
+
+def write(table: pd.DataFrame, path: Path, *packages: str) -> None:
+    """Write a table of what was measured just now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    measured = table.assign(commit=provenance.commit(), machine=machine(*packages))
+    measured.to_csv(path, index=False, float_format="%.6g")
