@@ -4,6 +4,7 @@
 
 needs the built book (`make book`) and Chromium. A time is from the input event to the frame after the one in
 which the figure was drawn anew; "interactive" is from the start of the navigation to the first drawn figure.
+A running sampler's time is from step to step.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ CASES = {
         ("strength slider", "Strength s", 50, 100),
     ],
 }
-LOADS, MOVES = 5, 100
+SAMPLER = "11_samples"
+LOADS, MOVES, STEPS = 5, 100, 100
+STEP = 1000 // 15
+"""The bar of a step of Langevin dynamics: fifteen a second, with two networks side by side."""
 INTERACTIVE = 2000
 """The bar of a page's first drawn figure, median and 95th percentile, in ms."""
 MOVE = """async ([label, repeats]) => {
@@ -65,6 +69,25 @@ MOVE = """async ([label, repeats]) => {
       input.dispatchEvent(new Event(input.options ? "change" : "input", { bubbles: true }));
     };
   }
+}"""
+WALK = """async (steps) => {
+  const place = document.querySelector(".live-figure");
+  place.companion.set({ method: "langevin" });
+  const done = () => place.companion.results()[0].curve.length;
+  while (done() !== 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  const run = [...place.querySelectorAll("button")].find((one) => one.textContent === "Run");
+  run.click();
+  const times = [];
+  let before = performance.now();
+  for (let seen = 1; times.length < steps; ) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const now = performance.now();
+    const walked = done() - seen;
+    for (let k = 0; k < walked; k++) times.push((now - before) / walked);
+    if (walked) [seen, before] = [seen + walked, now];
+  }
+  run.click();
+  return times;
 }"""
 # Some figures load their networks when they are asked to.
 LOAD = "() => document.querySelector('.live-figure').companion.load?.()"
@@ -126,9 +149,12 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        address = f"http://127.0.0.1:{server.server_port}/_executed"
         for name in CASES:
-            address = f"http://127.0.0.1:{server.server_port}/_executed/{name}.html"
-            rows.extend(of_page(browser, name, address))
+            rows.extend(of_page(browser, name, f"{address}/{name}.html"))
+        page = browser.new_page()
+        open_figure(page, f"{address}/{SAMPLER}.html")
+        rows.append(row(SAMPLER, "Langevin dynamics, a step", page.evaluate(WALK, STEPS), STEP, 2 * STEP))
         browser.close()
     tables.write(pd.DataFrame(rows), tables.HERE / "live.csv")
 

@@ -211,7 +211,8 @@ def trace_samples(work: Callable[[], Tensor], times: int = 4) -> Tensor:
 
 def jobs(side: int, classes: int, batch: int) -> dict[str, Work]:
     """Return what is timed as a function of size: one call of each for ResNet-9 of width 16."""
-    model = models.resnet9(classes, width=16, generator=torch.Generator().manual_seed(0)).eval()
+    generator = torch.Generator().manual_seed(0)
+    model = models.resnet9(classes, width=16, image_sizes=[side], generator=generator).eval()
     x = torch.rand(batch, 3, side, side)
     y = torch.randint(0, classes, (batch,))
     f = trace.logit(model, y)
