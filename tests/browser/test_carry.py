@@ -74,6 +74,9 @@ def test_a_search_finds_chapters_before_the_api(page: Page, html: Path) -> None:
     assert not is_api[0]
     assert is_api == sorted(is_api)
     assert links[0].startswith("_executed/")
+    is_of_claims = [link.startswith("_executed/15_claims") for link in links]
+    chapters = [link.startswith("_executed/") for link in links]
+    assert is_of_claims.index(True) == sum(chapters) - sum(is_of_claims)
 
 
 def test_the_pdf_has_every_page_and_no_link_to_the_machine_that_made_it(
