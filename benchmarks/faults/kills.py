@@ -21,6 +21,7 @@ import pandas as pd
 
 from benchmarks.faults.trials import Trials
 from companion.experiments.files import sha256
+from companion.experiments.settings import JUDGE_SEED
 from tests import builds
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -87,6 +88,8 @@ def runs(trials: Trials, folder: Path, kills: int, draw: random.Random) -> None:
     train = ("train", "--tier", "tiny", "--method", "score_matching", "--set", "epochs=2", "--set", "name=it")
     train += ("--quiet", "--threads", "1", "--directory", "run")
     evaluate = ("evaluate", "run", "--quiet", "--threads", "1")
+    for method, seed in (("judge", JUDGE_SEED), ("baseline", 0)):  # The evaluation finds them under _runs/.
+        _whole(folder, "train", "--tier", "tiny", "--method", method, "--seed", str(seed), "--quiet")
     for part, words, tables in (
         ("training", train, ("weights.safetensors", "history.csv")),
         ("evaluation", evaluate, ("*.csv", "pictures.safetensors")),
