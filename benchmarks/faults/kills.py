@@ -125,11 +125,19 @@ def runs(trials: Trials, folder: Path, kills: int, draw: random.Random) -> None:
         trials.add("kills", f"{part}: half-written files", f"{left}" if left else "")
 
 
+CHANCE = (
+    r"\?v=\w+|state-\w+\.js|_images/\w+\.svg"  # addresses made from what is in a file
+    r"|id=\"\w{8}-[\w-]+\"|\"model_id\": \"\w+\""  # of cells and widgets, drawn by Jupyter
+    r"|<p>[\d.]+</p>"  # seconds
+)
+"""What differs between two executions of a book to which nothing happened."""
+
+
 def _pages(project: Path) -> dict[str, str]:
-    """Return the text of a built book's pages, without what changes from build to build."""
+    """Return the text of a built book's pages, less what is left to chance."""
     html = project / "_build" / "html"
     pages = {name: (html / name).read_text(encoding="utf-8") for name in builds.page_names(html)}
-    return {name: re.sub(r"\?v=\w+|id=\"\w{8}-[\w-]+\"", "", text) for name, text in pages.items()}
+    return {name: re.sub(CHANCE, "", text) for name, text in pages.items()}
 
 
 def _outputs(project: Path) -> list[list[str]]:
