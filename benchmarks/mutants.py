@@ -1,7 +1,7 @@
 """`python -m companion mutants`: change the library in small ways, and see which changes no test notices.
 
 mutmut makes the mutants of `companion/trace`, `losses` and `metrics` (in `mutants/`, see pyproject.toml) and
-runs on each the tests that reach it; killed ones fail a test. Some hours on two cores; stopped, it goes on
+runs on each the tests that reach it; killed ones fail a test. About an hour on two cores; stopped, it goes on
 where it was. With a number, that many drawn at random are tried: `python -m companion mutants 400`.
 
 `mutants.csv` has a row a file. `survivors.csv` has each mutant that no test noticed, with what it changed.

@@ -20,6 +20,8 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "strided": lambda: nn.Conv2d(3, 4, 3, stride=2, bias=False),
     "grouped, dilated": lambda: nn.Conv2d(4, 4, 3, groups=2, dilation=2),
     "one dimension": lambda: nn.Conv1d(3, 2, 3),
+    "padded by its other side": lambda: nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"),
+    "padded to one size": lambda: nn.Conv2d(3, 4, 3, padding="same"),
     "softplus": lambda: nn.Softplus(beta=10),
 }
 

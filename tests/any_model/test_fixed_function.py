@@ -123,6 +123,24 @@ def test_a_penalty_on_a_spectral_norm_in_training_is_that_of_one_function(old):
     assert trace.taylor(trace.logit(model.eval(), y), x, sigma=0.01).isfinite().all()
 
 
+def test_a_model_that_begins_to_draw_is_refused_then():
+    x, y = images()
+    model = Before(lambda z, _: F.dropout(z, model.share, training=True) if model.share else z).eval()
+    model.share = 0.0
+    f = trace.logit(model, y)
+    assert trace.taylor(f, x, sigma=0.1).isfinite().all()
+    model.share = 0.5
+    with pytest.raises(ValueError, match="draws random numbers"):
+        f(x)
+
+
+@pytest.mark.parametrize("choice", ["of_x", "separate", "joint"])
+def test_a_model_that_draws_beside_a_batch_norm_is_refused(choice):
+    model = nn.Sequential(nn.BatchNorm2d(1), Before(lambda z, _: F.dropout(z, 0.5, training=True)))
+    with pytest.raises(ValueError, match="draws random numbers"):
+        losses.ScoreMatching(batch_norm=choice)(model, *images())
+
+
 @pytest.mark.parametrize("choice", ["of_x", "separate", "joint"])
 def test_a_spectral_norm_beside_a_batch_norm_needs_joint_statistics(choice):
     body = smooth()

@@ -53,6 +53,16 @@ class Casts(nn.Module):
         return logits.float() if self.back else logits
 
 
+def test_a_function_knows_half_precision_of_weights_at_once_and_of_arithmetic_when_called():
+    x, y = images()
+    assert trace.logit(Casts(back=True).eval(), y).uses_half()
+    for model, found in ((Autocasts().eval(), True), (smooth().eval(), False)):
+        f = trace.logit(model, y)
+        assert not f.uses_half()
+        f(x)
+        assert f.uses_half() == found
+
+
 @pytest.mark.parametrize("make", [Autocasts, lambda: Casts(back=True), lambda: Casts(back=False)])
 def test_half_precision_behind_a_float32_x_is_refused_each_time(make):
     model, (x, y) = make().eval(), images()
@@ -84,6 +94,8 @@ def test_a_sigma_whose_square_is_no_number_is_refused(sigma):
 def test_a_sigma_that_is_lost_in_x_is_refused_and_the_remedies_work():
     x = 0.5 + torch.rand(2, 3) / 2
     f = lambda z: z.square().sum(dim=1)  # noqa: E731
+    with pytest.raises(ValueError, match="^sigma=1e-12 is lost"):
+        losses.ScoreMatching(sigma=1e-12)(smooth(), *images())
     with pytest.raises(ValueError, match="rounds to x") as said:
         trace.taylor(f, x, sigma=1e-12)
     assert "larger sigma" in str(said.value)

@@ -38,6 +38,11 @@ def test_mask_finds_the_corner_that_the_logit_reads() -> None:
     assert elsewhere < 0.05
 
 
+def test_grey_replaces_by_one_half() -> None:
+    result = metrics.extremal_mask(Corner(), picture(), 1, replacement="grey", steps=5)
+    torch.testing.assert_close(result.perturbed, result.mask * picture() + (1 - result.mask) * 0.5)
+
+
 @pytest.mark.parametrize("area", [0.05, 0.3, 0.9])
 def test_area_holds_and_masks_lie_between_0_and_1(area: float) -> None:
     result = metrics.extremal_mask(Corner(), picture(), 1, area=area, steps=10)

@@ -112,6 +112,14 @@ def test_results_carry_means_errors_and_a_frame() -> None:
     assert result.to_frame()["measure"].tolist() == list(result.names)
 
 
+def test_the_cutoff_of_samples_is_the_share_s_and_two_by_two_pixels_are_enough() -> None:
+    samples = torch.rand(4, 1, 8, 8, generator=generator())
+    share = metrics.sample_quality(samples, cutoff=0.4).per_sample[1]
+    assert torch.equal(share, metrics.high_frequency_share(samples, cutoff=0.4))
+    assert not torch.equal(share, metrics.high_frequency_share(samples))
+    assert metrics.high_frequency_share(torch.eye(2)[None, None]).item() == 1.0
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="2 by 2"):
         metrics.total_variation(torch.rand(2, 1, 1, 5))

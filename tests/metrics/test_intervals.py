@@ -7,6 +7,8 @@ import torch
 from scipy import stats
 
 from companion.metrics.intervals import (
+    Interval,
+    independent_difference_interval,
     mean_interval,
     paired_difference_interval,
     seed_interval,
@@ -74,6 +76,15 @@ def test_paired_difference_equals_scipy_paired_t_test() -> None:
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
     assert interval.sign() == 1
     assert paired_difference_interval(second, first).sign() == -1
+
+
+def test_the_difference_of_two_intervals_adds_their_half_widths_in_squares() -> None:
+    first, second = Interval(value=0.6, low=0.5, high=0.9, n=20), Interval(value=0.2, low=0.1, high=0.6, n=10)
+    found = independent_difference_interval(first, second)
+    assert found.value == pytest.approx(0.4)
+    assert found.low == pytest.approx(0.4 - math.hypot(0.1, 0.4))
+    assert found.high == pytest.approx(0.4 + math.hypot(0.3, 0.1))
+    assert found.n == 10
 
 
 def test_paired_difference_refuses_unequal_lengths() -> None:

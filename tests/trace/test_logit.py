@@ -103,3 +103,14 @@ def test_targets_that_are_no_classes_are_refused(target, message):
 def test_the_prediction_as_a_moving_target_is_refused():
     with pytest.raises(ValueError, match="argmax"):
         trace.logit(nn.Linear(4, 3), None)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_fast_path_of_transformers_is_as_it_was_after_a_call(fast):
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(fast)
+    try:
+        trace.logit(nn.Linear(4, 3), 1)(torch.rand(2, 4))
+        assert torch.backends.mha.get_fastpath_enabled() is fast
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
