@@ -78,6 +78,16 @@ def test_half_precision_behind_a_float32_x_is_refused_each_time(make):
         losses.ScoreMatching()(model, x, y)  # not forgotten
 
 
+def test_density_ratios_of_a_network_with_half_precision_are_refused_unless_allowed():
+    model, (x, y) = Casts(back=True).eval(), images()
+    with pytest.raises(
+        ValueError, match=r"half precision, which the model's weights have.*allow_low_precision"
+    ):
+        metrics.density_ratio(model, x, y, sigmas=[0.1])
+    allowed = metrics.density_ratio(model, x, y, sigmas=[0.1], allow_low_precision=True)
+    assert allowed.log_ratio.isfinite().all()
+
+
 @pytest.mark.parametrize("sigma", [1e-170, 1e160])
 def test_a_sigma_whose_square_is_no_number_is_refused(sigma):
     x, y = images()

@@ -1,6 +1,7 @@
 """Measures of smoothness on images whose values are known by hand."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -43,6 +44,38 @@ def test_white_noise_has_the_share_of_the_plane_above_the_cutoff() -> None:
     noise = torch.randn(200, 3, 32, 32, generator=generator())
     # The disc of radius 1/4 covers pi / 16 of the unit square of frequencies.
     assert metrics.high_frequency_share(noise).mean().item() == pytest.approx(1 - math.pi / 16, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        metrics.total_variation,
+        metrics.high_frequency_share,
+        metrics.spatial_smoothness,
+        lambda images: metrics.edge_correlation(images.flip(1), images),
+    ],
+)
+def test_an_image_is_measured_as_if_it_were_alone(measure: Callable[[Tensor], Tensor]) -> None:
+    images = torch.rand(3, 2, 9, 9, generator=generator(), dtype=torch.float64)
+    images[1] *= 1e-6
+    images[2, 0] += 5  # a channel far above the other one
+    alone = torch.cat([measure(image[None]) for image in images])
+    torch.testing.assert_close(measure(images), alone, rtol=1e-9, atol=0)
+
+
+def test_a_channel_s_brightness_is_no_variation() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=generator(), dtype=torch.float64)
+    shifted = images + torch.tensor([0.0, 3.0, -5.0])[:, None, None]
+    for measure in (metrics.total_variation, metrics.high_frequency_share, metrics.spatial_smoothness):
+        torch.testing.assert_close(measure(shifted), measure(images))
+    flat = images.clone()
+    flat[:, 1] = 0.1  # has no frequencies, whatever the others have
+    without = metrics.high_frequency_share(flat[:, ::2])
+    torch.testing.assert_close(metrics.high_frequency_share(flat), without)
+
+
+def test_every_frequency_but_0_is_above_a_cutoff_of_0() -> None:
+    assert metrics.high_frequency_share(wave(1 / 32) + 0.5, cutoff=0).item() == pytest.approx(1.0)
 
 
 def test_contrast_and_brightness_leave_the_share_alone() -> None:

@@ -10,6 +10,7 @@ from companion.metrics.intervals import (
     Interval,
     independent_difference_interval,
     mean_interval,
+    median_interval,
     paired_difference_interval,
     seed_interval,
     standard_error,
@@ -85,6 +86,14 @@ def test_the_difference_of_two_intervals_adds_their_half_widths_in_squares() -> 
     assert found.low == pytest.approx(0.4 - math.hypot(0.1, 0.4))
     assert found.high == pytest.approx(0.4 + math.hypot(0.3, 0.1))
     assert found.n == 10
+
+
+def test_the_median_of_whole_numbers_has_the_order_statistics_around_it() -> None:
+    interval = median_interval([5, 1, 4, 2, 3, 6])  # of 6 values, the first and the last: 1 - 2 / 2^6 > 0.95
+    assert (interval.value, interval.low, interval.high, interval.n) == (3.5, 1.0, 6.0, 6)
+    nothing = median_interval([])
+    assert math.isnan(nothing.value)
+    assert nothing.n == 0
 
 
 def test_paired_difference_refuses_unequal_lengths() -> None:
