@@ -103,75 +103,94 @@ def train(
     path = folder / checkpoint.CHECKPOINT
     if path.exists():
         checkpoint.restore(state, path, settings, where)
-    before = state.seconds
+    keeper = _Keeper(settings, state, path, started, time_budget)
     status, diverged = "finished", None
-
     with numerics(settings, where):
-        now = saved_at = time.monotonic()
-        longest = 0.0
-        at_once = STEPS_AT_ONCE[where.type]
         while state.epoch < settings.epochs:
             if state.step == 0:
                 state.last_whole = {name: value.clone() for name, value in model.state_dict().items()}
-            order = torch.randperm(
-                len(x), generator=torch.Generator().manual_seed(1_000_003 * settings.seed + state.epoch)
-            ).to(where)
-            bar = tqdm(
-                total=steps,
-                initial=state.step,
-                desc=f"{settings.name} seed {settings.seed}, epoch {state.epoch + 1}/{settings.epochs}",
-                disable=not progress,
-                leave=state.epoch + 1 == settings.epochs,
-            )
-            while state.step < steps:
-                taken = []
-                for step in range(state.step, min(state.step + at_once, steps)):
-                    rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-                    taken.append(training_step(settings, state, data.to_float(x[rows]), y[rows]))
-                for terms in _as_numbers(taken):
-                    if (
-                        not all(map(math.isfinite, terms.values()))
-                        or terms.get("trace", 0.0) < COLLAPSED_TRACE
-                    ):
-                        diverged = {"epoch": state.epoch + 1, "step": state.step + 1}
-                        status = f"diverged in epoch {state.epoch + 1}, step {state.step + 1}: " + ", ".join(
-                            f"{name} {value:.3g}" for name, value in terms.items()
-                        )
-                        break
-                    state.step += 1
-                    for name, value in terms.items():
-                        state.sums[name] = state.sums.get(name, 0.0) + value
-                if diverged:
-                    break
-                bar.update(len(taken))
-                bar.set_postfix({name: f"{total / state.step:.3g}" for name, total in state.sums.items()})
-                now, previous = time.monotonic(), now
-                longest = max(longest, now - previous)
-                out_of_time = time_budget is not None and now - started + longest > time_budget
-                if now - saved_at > CHECKPOINT_SECONDS or out_of_time:
-                    state.seconds = before + now - started
-                    checkpoint.write(path, settings, state)
-                    saved_at = now
-                if out_of_time:
-                    bar.close()
-                    raise OutOfTime(
-                        f"{settings.run_id} stopped after {now - started:.0f} s at epoch {state.epoch + 1}, "
-                        f"step {state.step}; the same command goes on from there"
-                    )
-            bar.close()
-            if diverged:
+            if terms := _epoch(settings, state, x, y, keeper, progress=progress):
+                diverged = {"epoch": state.epoch + 1, "step": state.step + 1}
+                status = f"diverged in epoch {state.epoch + 1}, step {state.step + 1}: " + ", ".join(
+                    f"{name} {value:.3g}" for name, value in terms.items()
+                )
                 model.load_state_dict(state.last_whole)
                 break
             row = {"epoch": state.epoch + 1} | {n: s / steps for n, s in state.sums.items()}
             row |= measure(
                 model, x, y, images.x_validation.to(where), images.y_validation.to(where), settings.seed
             )
-            state.seconds = before + time.monotonic() - started
-            state.history.append(row | {"seconds": state.seconds})
+            state.history.append(row | {"seconds": keeper.seconds()})
             state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
-            checkpoint.write(path, settings, state)
-            saved_at = time.monotonic()
+            keeper.save()
     return _finish(settings, folder, state, status, diverged, images, where)
+
+
+class _Keeper:
+    """Saves a run from time to time, and stops it before its time is over."""
+
+    def __init__(
+        self, settings: Settings, state: checkpoint.State, path: Path, started: float, budget: float | None
+    ) -> None:
+        self.settings, self.state, self.path, self.budget = settings, state, path, budget
+        self.before, self.started = state.seconds, started
+        self.now = self.saved_at = time.monotonic()
+        self.longest = 0.0
+
+    def seconds(self) -> float:
+        """Return how long the run has been trained, in this process and in those before."""
+        return self.before + time.monotonic() - self.started
+
+    def save(self) -> None:
+        self.state.seconds = self.seconds()
+        checkpoint.write(self.path, self.settings, self.state)
+        self.saved_at = time.monotonic()
+
+    def after_steps(self) -> None:
+        """Save the run if it is time; raise OutOfTime if no more steps would fit into the budget."""
+        self.now, previous = time.monotonic(), self.now
+        self.longest = max(self.longest, self.now - previous)
+        took = self.now - self.started
+        is_out_of_time = self.budget is not None and took + self.longest > self.budget
+        if is_out_of_time or self.now - self.saved_at > CHECKPOINT_SECONDS:
+            self.save()
+        if is_out_of_time:
+            raise OutOfTime(
+                f"{self.settings.run_id} stopped after {took:.0f} s at epoch {self.state.epoch + 1}, "
+                f"step {self.state.step}; the same command goes on from there"
+            )
+
+
+def _epoch(
+    settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor, keeper: _Keeper, *, progress: bool
+) -> dict[str, float] | None:
+    """Take the steps left of an epoch; return the loss's terms at a step that diverged, None if none did."""
+    size = settings.batch_size
+    steps = len(x) // size
+    generator = torch.Generator().manual_seed(1_000_003 * settings.seed + state.epoch)
+    order = torch.randperm(len(x), generator=generator).to(x.device)
+    with tqdm(
+        total=steps,
+        initial=state.step,
+        desc=f"{settings.name} seed {settings.seed}, epoch {state.epoch + 1}/{settings.epochs}",
+        disable=not progress,
+        leave=state.epoch + 1 == settings.epochs,
+    ) as bar:
+        while state.step < steps:
+            end = min(state.step + STEPS_AT_ONCE[x.device.type], steps)
+            batches = order[state.step * size : end * size].split(size)
+            taken = [training_step(settings, state, data.to_float(x[rows]), y[rows]) for rows in batches]
+            for terms in _as_numbers(taken):
+                is_finite = all(map(math.isfinite, terms.values()))
+                if not is_finite or terms.get("trace", 0.0) < COLLAPSED_TRACE:
+                    return terms
+                state.step += 1
+                for name, value in terms.items():
+                    state.sums[name] = state.sums.get(name, 0.0) + value
+            bar.update(len(taken))
+            bar.set_postfix({name: f"{total / state.step:.3g}" for name, total in state.sums.items()})
+            keeper.after_steps()
+    return None
 
 
 def _as_numbers(taken: Sequence[dict[str, Tensor]]) -> Iterator[dict[str, float]]:
