@@ -237,6 +237,21 @@ def test_running_statistics_are_updated_once_and_from_x(batch, batch_norm, momen
         torch.testing.assert_close(getattr(model[0], name), getattr(reference[0], name))
 
 
+@pytest.mark.parametrize("batch_norm", BATCH_NORMS)
+def test_a_batch_norm_without_weights_is_one_with_weights_1_and_0(batch, batch_norm):
+    x, y = batch
+    with_weights, without = (
+        nn.Sequential(
+            nn.BatchNorm2d(1, affine=affine), nn.Softplus(), nn.Flatten(), nn.Linear(25, 3)
+        ).double()
+        for affine in (True, False)
+    )
+    without[3].load_state_dict(with_weights[3].state_dict())
+    for loss in (ScoreMatching(batch_norm=batch_norm), GradientNorm(norm="pair", batch_norm=batch_norm)):
+        right, found = (loss(model, x, y, generator=generator()) for model in (with_weights, without))
+        torch.testing.assert_close(found, right)
+
+
 @pytest.mark.parametrize("batch_norm", ["of_x", "separate"])
 def test_logits_of_x_are_those_of_an_ordinary_training_pass(network, batch, batch_norm):
     x, y = batch

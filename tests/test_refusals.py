@@ -119,6 +119,11 @@ def test_a_number_that_must_be_positive_is_named(call, name, number):
         (lambda: metrics.spatial_smoothness(SMALL), r"maps must be a batch .* at least 2 by 2"),
         (lambda: metrics.edge_correlation(SMALL, X), r"maps must be a batch .* at least 2 by 2"),
         (lambda: metrics.edge_correlation(X, SMALL), r"images must be a batch .* at least 2 by 2"),
+        (lambda: metrics.total_variation(torch.tensor(1.0)), r"images must be a batch"),
+        (lambda: metrics.pixel_perturbation(MODEL, X, Y, X, fractions=[]), "fractions must be a non-empty"),
+        (lambda: metrics.pixel_perturbation(MODEL, X, Y, X, fractions=[2.0]), "every one of fractions must"),
+        (lambda: metrics.density_ratio(MODEL, X, Y, sigmas=[-1.0]), "every one of sigmas must"),
+        (lambda: metrics.denoising_alignment(MODEL, X, Y, sigmas=[]), "sigmas must be a non-empty"),
         (lambda: image_quality.sobel_magnitude(X[0]), r"images must be a batch .* at least 1 by 1"),
     ],
 )

@@ -96,6 +96,18 @@ def test_the_median_of_whole_numbers_has_the_order_statistics_around_it() -> Non
     assert nothing.n == 0
 
 
+def test_an_interval_that_ends_at_0_decides_nothing() -> None:
+    assert Interval(value=1.0, low=0.0, high=2.0, n=3).sign() == 0
+    assert Interval(value=-1.0, low=-2.0, high=0.0, n=3).sign() == 0
+
+
+def test_a_paired_difference_has_the_confidence_that_was_asked_for() -> None:
+    first, second = [1.0, 2.1, 2.9, 4.2], [0.4, 1.9, 2.1, 3.5]
+    expected = stats.ttest_rel(first, second).confidence_interval(0.8)
+    interval = paired_difference_interval(first, second, confidence=0.8)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
 def test_paired_difference_refuses_unequal_lengths() -> None:
     with pytest.raises(ValueError, match="3 and 2"):
         paired_difference_interval([1.0, 2.0, 3.0], [1.0, 2.0])

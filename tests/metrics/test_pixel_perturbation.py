@@ -112,6 +112,24 @@ def test_mean_replacement_is_of_each_original_image_and_channel() -> None:
     assert torch.equal(model.seen[-2][replaced], x.mean(dim=(2, 3), keepdim=True).expand_as(x)[replaced])
 
 
+def test_grey_is_one_half_and_the_curve_says_what_was_scored() -> None:
+    x = torch.rand(2, 3, 4, 4)
+    model = Linear(torch.ones(1, 3, 4, 4))
+    options: dict[str, Any] = {"replacement": "grey", "score": "probability"}
+    curve = metrics.pixel_perturbation(model, x, 1, x, fractions=[1.0], **options)
+    assert torch.equal(model.seen[-1], torch.full_like(x, 0.5))
+    assert curve.score == "probability"
+
+
+def test_two_channels_have_a_spread_and_two_maps_for_three_channels_are_refused() -> None:
+    x, two = torch.rand(1, 2, 4, 4), torch.rand(1, 2, 4, 4)
+    model = Linear(torch.ones(1, 1, 4, 4))
+    curve = metrics.pixel_perturbation(model, x, 1, two, fractions=[0.5], relevance="channel_std")
+    assert curve.value.isfinite().all()
+    with pytest.raises(ValueError, match="or one channel"):
+        metrics.pixel_perturbation(model, torch.rand(1, 3, 4, 4), 1, two, fractions=[0.5])
+
+
 def test_random_replacement_and_order_are_reproducible_and_differ_by_seed() -> None:
     x = torch.rand(6, 1, 4, 4)
     weight = torch.rand(1, 1, 4, 4)
