@@ -62,6 +62,14 @@ def test_batch_norm_derivatives_match_finite_differences(affine: bool) -> None:
     assert torch.autograd.gradcheck(gradient_of, given, check_undefined_grad=False)
 
 
+@pytest.mark.parametrize("gradient", [InputGradient(), None])
+def test_a_batch_norm_has_pytorchs_values_with_its_own_epsilon(gradient: InputGradient | None) -> None:
+    x, weight, bias = torch.rand(5, 3, 4), torch.rand(3), torch.rand(3)
+    ours = batch_norm(x, weight, bias, eps=0.5, gradient=gradient)
+    theirs = nn.functional.batch_norm(x, None, None, weight, bias, training=True, eps=0.5)
+    torch.testing.assert_close(ours, theirs)
+
+
 PENALTIES = {
     "gradient norm": losses.GradientNorm(weight=1.0),
     "separate": losses.ScoreMatching(weight=0.1, mu=float("inf"), variant="control", batch_norm="separate"),

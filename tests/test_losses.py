@@ -273,6 +273,13 @@ def test_batch_norms_work_as_before_afterwards_also_after_an_error(network, batc
     assert all(module.training for module in network.modules())
 
 
+@pytest.mark.parametrize("batch_norm", BATCH_NORMS)
+def test_two_samples_a_batch_are_enough_and_dropout_of_nothing_is_none(batch_norm):
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Dropout(0.0), nn.Linear(4, 2))
+    loss = ScoreMatching(batch_norm=batch_norm)
+    assert loss(model, torch.rand(2, 4), torch.tensor([0, 1])).isfinite().all()
+
+
 def test_one_sample_a_batch_is_refused_in_training_mode_with_the_remedy():
     model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2))
     with pytest.raises(ValueError, match=r"more than 1 value per channel"):

@@ -116,7 +116,11 @@ def test_batch_size_does_not_matter_and_nothing_is_changed() -> None:
     assert torch.equal(x, before)
     assert model.training
     assert model.gain.grad is None
-    assert whole.to_frame()["n"].tolist() == [2, 2, 2]
+    frame = whole.to_frame()
+    assert list(frame.columns) == ["measure", "value", "standard_error", "n", "objective"]
+    assert frame["n"].tolist() == [2, 2, 2]
+    assert frame.loc[0, "value"] == pytest.approx(whole.log_density_ratio.mean().item())
+    assert frame.loc[1, "standard_error"] == pytest.approx(whole.probability.std().item() / 2**0.5)
 
 
 @pytest.mark.parametrize(

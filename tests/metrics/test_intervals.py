@@ -96,6 +96,13 @@ def test_the_median_of_whole_numbers_has_the_order_statistics_around_it() -> Non
     assert nothing.n == 0
 
 
+def test_two_seeds_have_the_interval_of_students_t_with_one_degree_of_freedom() -> None:
+    interval = seed_interval([0.9, 1.0])
+    half_width = stats.t.ppf(0.975, 1) * 0.05  # the standard error of two values is half their distance
+    assert (interval.low, interval.high) == pytest.approx((0.95 - half_width, 0.95 + half_width))
+    assert interval.n == 2
+
+
 def test_an_interval_that_ends_at_0_decides_nothing() -> None:
     assert Interval(value=1.0, low=0.0, high=2.0, n=3).sign() == 0
     assert Interval(value=-1.0, low=-2.0, high=0.0, n=3).sign() == 0

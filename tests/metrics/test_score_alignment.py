@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from companion import metrics
+from companion import metrics, trace
 from companion.mixture import gaussian_mixture
 
 
@@ -45,7 +45,27 @@ def test_scaled_score_has_the_squared_scale_as_error_and_the_same_direction() ->
     torch.testing.assert_close(result.per_sample_squared_error, expected)
     torch.testing.assert_close(result.per_sample_cosine, 1.0 - 2.0 * y.double())
     assert result.squared_error_standard_error == pytest.approx(expected.std().item() / math.sqrt(50))
+    spread = (1.0 - 2.0 * y.double()).std().item()
+    assert result.cosine_standard_error == pytest.approx(spread / math.sqrt(50))
     assert result.to_frame().loc[0, "n"] == 50
+
+
+def test_probes_of_the_objective_are_drawn_from_the_generator_and_averaged() -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.Softplus(), nn.Linear(8, 2)).double()
+    x = torch.randn(10, 3, generator=generator(), dtype=torch.float64)
+
+    def measured(seed: int, num_probes: int) -> metrics.HyvarinenObjective:
+        options = {"num_probes": num_probes, "generator": generator(seed), "batch_size": 4}
+        return metrics.hyvarinen_objective(model, x, 0, estimator="hutchinson", **options)
+
+    assert torch.equal(measured(1, 1).per_sample, measured(1, 1).per_sample)
+    assert not torch.equal(measured(1, 1).per_sample, measured(2, 1).per_sample)
+    exact = metrics.hyvarinen_objective(model, x, 0, chunk_size=2)
+    error_of_one = (measured(1, 1).per_sample - exact.per_sample).square().mean()
+    error_of_many = (measured(1, 400).per_sample - exact.per_sample).square().mean()
+    assert error_of_many < error_of_one / 20
+    halves = exact.per_sample - trace.exact(trace.logit(model, 0), x)
+    assert exact.half_squared_norm_standard_error == pytest.approx(halves.std().item() / math.sqrt(10))
 
 
 def test_a_flat_model_errs_by_the_norm_of_the_score() -> None:

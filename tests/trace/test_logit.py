@@ -105,6 +105,17 @@ def test_the_prediction_as_a_moving_target_is_refused():
         trace.logit(nn.Linear(4, 3), None)
 
 
+def test_kinks_are_known_after_the_first_call():
+    f = trace.logit(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), 1)
+    assert not f.has_kinks()
+    with pytest.warns(PiecewiseLinearWarning):
+        f(torch.rand(2, 4))
+    assert f.has_kinks()
+    smooth = trace.logit(nn.Linear(4, 3), 1)
+    smooth(torch.rand(2, 4))
+    assert not smooth.has_kinks()
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_the_fast_path_of_transformers_is_as_it_was_after_a_call(fast):
     before = torch.backends.mha.get_fastpath_enabled()
