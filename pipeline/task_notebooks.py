@@ -16,6 +16,8 @@ ours = project.made_for_notebooks(project.plan())
 folders = {path.parent for path in ours}
 RECORDS = paths.ROOT / "companion" / "experiments" / "shelf.py"
 """The module that a chapter reaches if it can read the records of trained networks."""
+TRIALS, TABLES = paths.ROOT / "companion" / "book" / "trials.py", paths.ROOT / "results" / "trials"
+"""The module that a chapter reaches if it can read the tables of faults, mutants and timings; and these."""
 
 
 def earlier_results() -> str:
@@ -27,7 +29,7 @@ def earlier_results() -> str:
     for place in ("results", "_runs"):
         for path in sorted((paths.ROOT / place).rglob("*")):
             name = path.relative_to(paths.ROOT / place)
-            if name.parts[0] == "tiny" != request.tier or path.parent in folders:
+            if name.parts[0] in {"trials", "tiny"} - {request.tier} or path.parent in folders:
                 continue
             if path.suffix in (".json", ".csv", ".toml"):
                 digest.update(f"{place}/{name}\0".encode() + path.read_bytes())
@@ -35,6 +37,7 @@ def earlier_results() -> str:
 
 
 results = earlier_results()
+trials = "".join(path.read_text(encoding="utf-8") for path in sorted(TABLES.glob("*.csv")))
 
 
 def define(source: Path) -> None:
@@ -45,6 +48,8 @@ def define(source: Path) -> None:
     reads: object = PythonNode(value="nothing", hash=True)
     if RECORDS in files:
         decides, reads = decides + results, list(ours)
+    if TRIALS in files:
+        decides += trials
     kept = paths.EXECUTED / ".cells" / request.label / f"{source.stem}.ipynb"
 
     @task(id=f"{source.stem}-{request.label}")

@@ -7,6 +7,7 @@ import torch
 
 from benchmarks.faults import calls, files, kills
 from benchmarks.faults.trials import Trials
+from companion.book import trials as shown
 
 
 def test_trials_are_counted_by_kind(capsys):
@@ -87,3 +88,11 @@ def test_what_a_killed_run_left_is_found(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".weights.safetensors.1f.partial").touch()
     assert kills._left(tmp_path) == [".weights.safetensors.1f.partial"]
+
+
+@pytest.mark.parametrize("name", shown.TABLES)
+def test_each_campaigns_table_is_there_with_its_commit(name):
+    found = shown.table(name)
+    assert len(found)
+    if name != "survivors":
+        assert " cores " in shown.where(found)
