@@ -1,8 +1,9 @@
 """Sphinx extension: mends what a browser or a screen reader would trip over.
 
 A header cell without a word heads nothing: it becomes a plain cell. A bibliography's entries have a role of
-their own, so that a list of them is none. An `id` is on a page once. A link from
-the source of a module leads to where the book describes that object, under whatever name it does.
+their own, so that a list of them is none. An output that scrolls can be reached with the keyboard. An `id` is
+on a page once. A link from the source of a module leads to where the book describes that object, under
+whatever name it does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from sphinx.application import Sphinx
 
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|</?p>)*)</th>")
 _CITATIONS = '<div role="list" class="citation-list">'
+_SCROLLS = re.compile(
+    r'(tag_output_scroll\b(?:(?!<div class="cell ).)*?<div class="cell_output\b[^>]*)>', re.DOTALL
+)
 _ID = re.compile(r'(<[a-z][^<>]*?) id="([^"]*)"')
 _BACK = re.compile(r'<a class="viewcode-back" href="([^"#]*)#([^"]*)">.*?</a>')
 _UNWRITTEN = re.compile(r'<li><a href="builtins\.html">builtins</a></li>')
@@ -44,6 +48,7 @@ def mend(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _d
         return
     body = _EMPTY_HEADER.sub(r"<td\1>\2</td>", context["body"])
     body = body.replace(_CITATIONS, _CITATIONS.replace(' role="list"', ""))
+    body = _SCROLLS.sub(r'\1 tabindex="0">', body)
     if pagename.startswith("_modules/"):
         module = pagename.removeprefix("_modules/").replace("/", ".")
         known = {name for name, *_ in app.env.get_domain("py").get_objects()}
