@@ -24,8 +24,8 @@ from companion.metrics.intervals import wilson
 ROOT = provenance.PROJECT
 MUTANTS = ROOT / "mutants"
 MUTMUT = (sys.executable, "-m", "mutmut")
-KILLED, SURVIVED, NO_TESTS = {1, 3}, {0}, {5, 33}
-"""Exit statuses of the tests of a mutant, as mutmut keeps them: others are timeouts and crashes: killed."""
+SURVIVED, NO_TESTS = {0}, {5, 33}
+"""Exit statuses of a mutant's tests, as mutmut keeps them; all others (failed, hung, crashed): killed."""
 FATES = ("killed", "survived", "no test")
 
 

@@ -13,6 +13,8 @@ from companion.experiments import provenance
 
 HERE = Path(__file__).resolve().parent
 TRIALS = provenance.PROJECT / "results" / "trials"
+COMMIT = provenance.commit()
+"""What the program was when it began: it may take an hour, and the project go on meanwhile."""
 
 
 def machine(*packages: str) -> str:
@@ -23,7 +25,7 @@ def machine(*packages: str) -> str:
 
 
 def write(table: pd.DataFrame, path: Path, *packages: str) -> None:
-    """Write a table of what was measured just now."""
+    """Write a table of what this program has measured."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    measured = table.assign(commit=provenance.commit(), machine=machine(*packages))
+    measured = table.assign(commit=COMMIT, machine=machine(*packages))
     measured.to_csv(path, index=False, float_format="%.6g")

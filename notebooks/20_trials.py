@@ -163,10 +163,10 @@ figure = trials.growth(scaling)
 plt.show()
 
 # %%
-trials.exponents(scaling)
+powers = trials.exponents(scaling)
+powers
 
 # %% tags=["remove-cell"]
-powers = trials.exponents(scaling)
 spans = {
     along: f"{powers[along].min():.2f} to {powers[along].max():.2f}"
     for along in powers

@@ -94,5 +94,4 @@ def test_what_a_killed_run_left_is_found(tmp_path):
 def test_each_campaigns_table_is_there_with_its_commit(name):
     found = shown.table(name)
     assert len(found)
-    if name != "survivors":
-        assert " cores " in shown.where(found)
+    assert " cores " in shown.where(found)

@@ -128,7 +128,7 @@ def runs(trials: Trials, folder: Path, kills: int, draw: random.Random) -> None:
 CHANCE = (
     r"\?v=\w+|state-\w+\.js|_images/\w+\.svg"  # addresses made from what is in a file
     r"|id=\"\w{8}-[\w-]+\"|\"model_id\": \"\w+\""  # of cells and widgets, drawn by Jupyter
-    r"|<p>[\d.]+</p>"  # seconds
+    r"|<td class=\"text-right\"><p>[\d.]+</p>"  # seconds
 )
 """What differs between two executions of a book to which nothing happened."""
 
