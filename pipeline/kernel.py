@@ -1,5 +1,8 @@
 """Jupyter's kernel manager, with a heartbeat that ends when it is told to; and one that forks the kernel.
 
+Jupyter looks for free ports, and the kernel binds them later: another program may have taken one meanwhile,
+and the kernel dies. On Linux they talk through sockets that have a name and no port.
+
 The heartbeat of jupyter_client 8 waits for its socket without a limit, and whoever stops it waits for the
 heartbeat: in some hundred notebooks one was executed to its end and never came back. Here a wait ends after a
 second.
@@ -7,8 +10,10 @@ second.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import zmq
 from ipykernel.kernelspec import get_kernel_dict
@@ -16,7 +21,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import HBChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from traitlets import DottedObjectName, Type
+from traitlets import DottedObjectName, Type, default
 
 from pipeline import forks
 
@@ -53,6 +58,15 @@ class Manager(AsyncKernelManager):
 
     client_class = DottedObjectName("pipeline.kernel.Client")
     client_factory = Type(Client)
+
+    @default("transport")
+    def _named_sockets(self) -> str:
+        return "ipc" if sys.platform == "linux" else "tcp"
+
+    @default("ip")
+    def _own_name(self) -> str:
+        # A name that begins with @ is in no folder, and nothing of it is left when the kernel ends.
+        return f"@companion-{uuid4()}" if self.transport == "ipc" else self._ip_default()
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -1,10 +1,14 @@
-"""A heartbeat ends when it is stopped, whatever its socket waits for."""
+"""A heartbeat ends when it is stopped, whatever its socket waits for; a kernel waits for no port."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 import time
 
+import psutil
+import pytest
 import zmq
 import zmq.asyncio
 
@@ -23,3 +27,24 @@ def test_a_ping_that_waits_does_not_keep_the_heartbeat() -> None:
     stopping.start()
     stopping.join(timeout=5)
     assert not stopping.is_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no sockets with a name alone")
+def test_a_kernel_is_given_no_port_that_another_program_could_take_first() -> None:
+    async def ports() -> tuple[set[int], set[int]]:
+        """Return those that the kernel was given, and those at which it listens."""
+        manager = kernel.Manager()
+        await manager.start_kernel()
+        try:
+            client = manager.client()
+            client.start_channels()
+            await client.wait_for_ready(timeout=60)
+            sockets = psutil.Process(manager.provisioner.pid).net_connections(kind="inet")
+            client.stop_channels()
+        finally:
+            await manager.shutdown_kernel(now=True)
+        return set(manager.ports), {one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN}
+
+    given, listening = asyncio.run(ports())
+    assert len(given) == 5
+    assert not given & listening
