@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import time
@@ -11,6 +10,7 @@ import psutil
 import pytest
 import zmq
 import zmq.asyncio
+from jupyter_core.utils import run_sync
 
 from pipeline import kernel
 
@@ -45,6 +45,6 @@ def test_a_kernel_is_given_no_port_that_another_program_could_take_first() -> No
             await manager.shutdown_kernel(now=True)
         return set(manager.ports), {one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN}
 
-    given, listening = asyncio.run(ports())
+    given, listening = run_sync(ports)()  # The tests of a browser leave a loop that runs in this thread.
     assert len(given) == 5
     assert not given & listening
