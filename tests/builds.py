@@ -105,6 +105,15 @@ def built_toy(factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return root, written.read_text(encoding="utf-8")
 
 
+def current_book() -> Path | None:
+    """Return the book that `make book` left in the project, if nothing has changed since."""
+    html = ROOT / "_build" / "html"
+    if not (html / "index.html").exists():
+        return None
+    done = pipeline(ROOT, "--dry-run")
+    return html if done.returncode == 0 and "Would be executed" not in done.stdout else None
+
+
 def copy_book(target: Path) -> Path:
     """Copy what the book of the real chapters is made of, except the executed chapters themselves."""
     target.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The runs around the book's networks: Table 2's sweep, chapters 06 and 07, and chapter 17's search.
+"""The runs around the book's networks: Table 2's sweep, those of chapters 06, 07 and 14, and 17's search.
 
 The names are also the names of their folders.
 """
@@ -29,6 +29,18 @@ SWEEP_SIZES: Mapping[str, Mapping[str, Any]] = {
     "small": {"epochs": 5},
 }
 """The size of Table 2's runs, where it is not the tier's own."""
+STRENGTH_WEIGHTS: Mapping[str, Sequence[float]] = {
+    "score_matching": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "gradient_norm": (3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+}
+"""Two penalties' lambda, from weak to strong; the quick tier's own are among them."""
+STRENGTHS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    method: {f"strength-{method}-{weight:.0e}": {"penalty": {"weight": weight}} for weight in weights}
+    for method, weights in STRENGTH_WEIGHTS.items()
+}
+"""What chapter 14's comparison at the same accuracy changes in each method's preset."""
+STRENGTH_SEEDS = range(3)
+"""How often a network is trained with each of them."""
 COLLAPSE: Mapping[str, Mapping[str, Any]] = {
     "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
     "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
@@ -56,6 +68,7 @@ PRINTED: Mapping[str, Mapping[str, Any]] = {
 """Score-matching with the constants that the paper prints: it diverges in the first epoch."""
 _VARIED: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], ...] = (
     ("sweep", "score_matching", SWEEP, SWEEP_SIZES),
+    *(("strength", method, changes, {}) for method, changes in STRENGTHS.items()),
     ("collapse", "score_matching", COLLAPSE, COLLAPSE_SIZES),
     ("clamp", "anti_score_matching", CLAMPS, {}),
     *(
@@ -134,7 +147,9 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
     if name in (*METHODS, "judge"):
         settings = preset(tier, dataset, name, seed)
         return f"Make it with: {command(settings)}{' --evaluate' if settings.is_evaluated else ''}"
-    known = sweep(tier, dataset) + (collapse() + clamps() if tier == "quick" else [])
+    known = sweep(tier, dataset)
+    if tier == "quick":
+        known += strengths() + collapse() + clamps()
     if tier == "paper":
         known += [varied(name, tier, dataset) for name in (*PUBLISHED, *PRINTED)]
     if tier in SEARCH:
@@ -154,6 +169,21 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
 def sweep(tier: str = "quick", dataset: str = "mnist5k", seed: int = 0) -> list[Settings]:
     """Return Table 2's 20 runs, every lambda with every mu."""
     return [varied(name, tier, dataset, seed) for name in SWEEP]
+
+
+def strengths() -> list[Settings]:
+    """Return the runs of two penalties with every weight, the quick tier's models among them.
+
+    Example:
+        >>> [run.name for run in strengths() if run.seed == 0 and run.method == "gradient_norm"][:3]
+        ['strength-gradient_norm-3e-03', 'strength-gradient_norm-1e-02', 'gradient_norm']
+    """
+    found = []
+    for method, names in STRENGTHS.items():
+        for name, seed in product(names, STRENGTH_SEEDS):
+            model, run = preset("quick", "mnist5k", method, seed), varied(name, seed=seed)
+            found.append(model if run.penalty == model.penalty else run)
+    return found
 
 
 def collapse() -> list[Settings]:
@@ -192,7 +222,7 @@ def committed_plan(tier: str = "quick") -> list[Settings]:
     if tier in SEARCH:
         plan += search(tier)
     if tier == "quick":
-        plan += sweep() + collapse() + clamps()
+        plan += sweep() + [one for one in strengths() if one.role == "strength"] + collapse() + clamps()
     return plan
 
 

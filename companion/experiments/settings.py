@@ -19,10 +19,11 @@ TIERS = ("tiny", "quick", "small", "paper")
 """`tiny` is the tests' size: the same code on a few images, for no result at all."""
 NETWORKS = {"resnet9": "ResNet-9", "resnet18": "ResNet-18", "resnet34": "ResNet-34"}
 """How networks are written."""
-ROLES = ("model", "judge", "candidate", "sweep", "collapse", "clamp", "published", "printed")
+ROLES = ("model", "judge", "candidate", "sweep", "strength", "collapse", "clamp", "published", "printed")
 """What a run is for: one of the compared models, the GAN-test's judge, a candidate of the search, a cell of
-Table 2's sweep, one of chapter 06's runs, one of chapter 07's with other clamps, a model with all that the
-paper publishes, or one with its constants in the book's schedule."""
+Table 2's sweep, a model with a weaker or a stronger penalty, one of chapter 06's runs, one of chapter 07's
+with other clamps, a model with all that the paper publishes, or one with its constants in the book's
+schedule."""
 LARGEST_SEED = 2**32 - 1
 JUDGE_SEED = 1000
 """The GAN-test's judge shares its seed, and with it the order of its batches, with no other run."""
@@ -130,7 +131,7 @@ class Settings:
     @property
     def is_evaluated(self) -> bool:
         """Whether the run's experiments are shown; of the others the book shows what training measures."""
-        return self.role in ("model", "sweep", "published")
+        return self.role in ("model", "sweep", "strength", "published")
 
     @property
     def run_id(self) -> str:

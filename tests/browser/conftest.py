@@ -30,7 +30,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that builds a book once: the toy's, or the chapters' (tiny, or what BOOK names)."""
+    """Return a function that builds a book once: the toy's, or the chapters'.
+
+    The chapters' is the one that BOOK names, or the project's own, or if that is not up to date a tiny one.
+    """
 
     @functools.cache
     def build(name: str) -> Path:
@@ -39,6 +42,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             return root / "_build" / "html"
         if os.environ.get("BOOK"):
             return Path(os.environ["BOOK"]).resolve()
+        if current := builds.current_book():
+            return current
         kept, _ = builds.execute_chapters()
         root = builds.copy_book(tmp_path_factory.mktemp(name) / "project")
         pages = root / "_executed"

@@ -56,7 +56,7 @@ def test_no_page_keeps_anyone_out(page: Page, html: Path) -> None:
     pages = all_pages(html)
     sources = [path for path in pages if "_modules" in path.parts]
     different = [path for path in pages if path not in sources[1:]]
-    # Every third page, others each day; all of them where a whole book is given.
+    # Every third page, others each day; all of them where BOOK names a book.
     some = different if os.environ.get("BOOK") else different[date.today().toordinal() % 3 :: 3]
     found = []
     for path in some:
