@@ -637,6 +637,8 @@ tell(
 #   {glue:text}`paper_opposite`. In total variation, clearly smoother than the baseline:
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.
+# - Networks that differ in accuracy are compared here. [](14_sweep.ipynb) compares two of the penalties at the same
+#   accuracy.
 # :::
 #
 # ## Exercises

@@ -695,6 +695,7 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 #   {glue:text}`common_sides`
 # - **A map that asks no network**, the distance of a pixel from its picture's mean, is better than a network's own
 #   gradient for {glue:text}`control_wins` of {glue:text}`control_networks` of digits.
+# - Score-matching and gradient norm *at the same accuracy* are compared in [](14_sweep.ipynb).
 # - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.

@@ -28,11 +28,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from companion import runs
+from companion.book import strengths
 from companion.book.curves import heat_map
 from companion.book.seeds import rank_correlation
 from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
-from companion.experiments import presets
+from companion.book.style import MODEL_LABELS
+from companion.experiments import presets, series
 from companion.experiments.series import SWEEP_MUS, SWEEP_WEIGHTS, sweep
 from companion.book.opening import begin, tell
 
@@ -399,6 +401,59 @@ tell(sweep_rivals=rivals, sweep_choice=choice, sweep_same=same)
 #
 # The book's own $\mu$ is {glue:text}`sweep_book_mu`, outside this grid. The grid here is the paper's.
 #
+# ## At the same accuracy
+#
+# Every penalty pulls a network away from what cross-entropy alone would make of it, and so may cost accuracy. Of two networks that differ in accuracy, one cannot say that the penalty alone makes the difference between their samples or maps. The paper's own pair is one: 72.20 % for score-matching, 76.60 % for the gradient norm. So we compare along $\lambda$. For each of the two penalties there are {glue:text}`strength_weights` weights, from weak to strong, each with {glue:text}`strength_seeds` seeds, on digits, at the size of the book's networks. Everything else is as there.
+#
+# What does a penalty buy for its price? Three qualities are looked at: the GAN-test of [](11_samples.ipynb), and the two areas of [](12_pixel_perturbation.ipynb), with the network's own reading and with the baseline's.
+
+# %% mystnb={"figure": {"name": "fig-sweep-strengths", "caption": "Accuracy on validation digits, and three qualities, over the weight of each penalty, minus those of the baseline of the same seed. Thick lines are means over seeds, thin ones the seeds; a ring marks the book's own weight. Shaded: the penalty costs at most one point."}, "image": {"alt": "Four panels, each with a line for score-matching from small weights and a line for gradient norm from larger ones, around a horizontal line for the baseline."}} tags=["hide-input"]
+networks = strengths.measured()
+strengths.curves(networks)
+plt.show()
+
+# %% [markdown]
+# To compare at the same price, we set one. Let a penalty cost at most so many points of the baseline's accuracy, on validation digits and in the mean over seeds. Of each penalty we then take the largest weight that keeps to it, and subtract: score-matching minus gradient norm, seed by seed, on test digits. The interval is Student's over {glue:text}`strength_seeds` seeds, so it is wide.
+
+# %%
+rows = {}
+for budget in strengths.BUDGETS:
+    chosen = strengths.strongest_within(networks, budget)
+    row = {}
+    for method, weight in chosen.items():
+        mean = strengths.means(networks, method).loc[weight]
+        right = f"{100 * mean['test_accuracy']:.1f} %"
+        row[MODEL_LABELS[method]] = f"λ = {weight:g}: {right} right"
+    for one in strengths.at_equal_cost(networks, budget):
+        row[one.label] = interval_text(one.written, "{:+.1f}")
+    rows[f"{100 * budget:g} points"] = row
+pd.DataFrame(rows).T.rename_axis("it may cost").fillna("none")
+
+# %% tags=["remove-cell"]
+one_point = strengths.at_equal_cost(networks, 0.01)
+equal = "At a price of at most one point no pair can be compared."
+if one_point:
+    equal = "At a price of at most one point, score-matching minus gradient norm, "
+    equal += f"in points: {strengths.in_words(one_point)}."
+paid = []
+for method in series.STRENGTH_WEIGHTS:
+    found = strengths.bought(networks, method, 0.01)
+    said = strengths.in_words(found) or "the weakest weight is all it affords"
+    paid.append(f"{MODEL_LABELS[method].lower()}: {said}")
+tell(
+    strength_equal=equal,
+    strength_bought=". ".join(f"For {text}" for text in paid) + ".",
+    strength_seeds=len(series.STRENGTH_SEEDS),
+    strength_weights=len(series.STRENGTH_WEIGHTS["gradient_norm"]),
+)
+
+# %% [markdown]
+# {glue:text}`strength_equal`
+#
+# And what does strength buy within one penalty? From its weakest weight to the largest that costs at most a point, in points again. {glue:text}`strength_bought`
+#
+# The weights were set before the networks were trained, and the price is measured on validation digits, of which there are 500: a point is five of them. A penalty that costs nothing here may cost something on photographs; [](17_search.ipynb) shows that it does.
+#
 # ## One setting, two values
 #
 # The main text and Table 1 report the setting $\lambda = 10^{-3}$, $\mu = 10^{-4}$. So does Table 2.
@@ -437,6 +492,7 @@ tell(
 # - **Large $\lambda$, small $\mu$.** The corner {glue:text}`sweep_corner`. {glue:text}`sweep_failures`
 # - **The pattern.** Accuracies {glue:text}`sweep_rank_accuracy`. GAN-tests {glue:text}`sweep_rank_gan`.
 # - **What $\mu$ decides.** The penalty is that on the gradient norm, and a pull of the trace towards $-1/(2c)$. {glue:text}`sweep_target`
+# - **At the same accuracy.** {glue:text}`strength_equal`
 # - **The best cell.** The rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. Within the intervals, the highest GAN-test has company: {glue:text}`sweep_rivals` cells.
 # - **One number for a setting is one draw.** The paper's own pair shows it, and so does the scatter along its rows.
 # :::
