@@ -25,6 +25,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 from matplotlib import pyplot as plt
 
 from companion import runs
@@ -435,12 +436,6 @@ equal = "At a price of at most one point no pair can be compared."
 if one_point:
     equal = "At a price of at most one point, score-matching minus gradient "
     equal += f"norm, in points: {strengths.in_words(one_point)}."
-paid = []
-for method in series.STRENGTH_WEIGHTS:
-    found = strengths.bought(networks, method, 0.01)
-    said = strengths.in_words(found) or "the weakest weight is all it affords"
-    paid.append(f"{MODEL_LABELS[method].lower()}: {said}")
-# %% tags=["remove-cell"]
 largest = {m: max(w) for m, w in series.STRENGTH_WEIGHTS.items()}
 edge = listed(
     MODEL_LABELS[method].lower()
@@ -450,7 +445,6 @@ edge = listed(
 tell(
     strength_edge=edge,
     strength_equal=equal,
-    strength_bought=". ".join(f"For {text}" for text in paid) + ".",
     strength_seeds=len(series.STRENGTH_SEEDS),
     strength_weights=len(series.STRENGTH_WEIGHTS["gradient_norm"]),
 )
@@ -458,9 +452,18 @@ tell(
 # %% [markdown]
 # {glue:text}`strength_equal`
 #
-# And what does strength buy within one penalty? From its weakest weight to the largest that costs at most a point, in points again. {glue:text}`strength_bought`
-#
-# The weights were set before the networks were trained. For these penalties, the largest that was tried still costs at most a point: {glue:text}`strength_edge`. The price is measured on 500 validation digits, so a point is five of them. Largest is not best: the rule fixes the price, not the quality. And the table holds a dozen intervals over the same few networks, so one of them may exclude nought by luck. A penalty that costs nothing here may cost something on photographs; [](17_search.ipynb) shows that it does.
+# And what does strength buy within one penalty? From its weakest weight to the largest that costs at most a point, in points again:
+
+# %% tags=["hide-input"]
+lines = []
+for method in series.STRENGTH_WEIGHTS:
+    found = strengths.bought(networks, method, 0.01)
+    said = strengths.in_words(found) or "the weakest weight is all it affords"
+    lines.append(f"- **{MODEL_LABELS[method]}**: {said}.")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# The weights were set before the networks were trained. For these penalties, the largest that was tried still costs at most a point: {glue:text}`strength_edge`. The price is measured on 500 validation digits, so a point is five of them. Largest is not best: the rule fixes the price, not the quality. And the table holds a dozen intervals over the same few networks, so one of them may exclude nought by luck. A penalty that costs nothing here may cost something on photographs; [](17_search.ipynb) looks at that.
 #
 # ## One setting, two values
 #
