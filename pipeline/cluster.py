@@ -56,7 +56,8 @@ def connected(address: str, workers: int) -> Iterator[None]:
                     n_workers=workers,
                     threads_per_worker=1,
                     dashboard_address=None,  # pyright: ignore[reportArgumentType]
-                    silence_logs=logging.ERROR,
+                    # What fails is told here. To Dask a heartbeat that meets the end is an error as well.
+                    silence_logs=logging.CRITICAL,
                 )
             stack.enter_context(target)
             target.loop.add_callback(target.scheduler.http_server.stop)  # pyright: ignore
