@@ -35,7 +35,7 @@ from companion.book.seeds import rank_correlation
 from companion.book.words import counted, direction, interval_text, listed
 from companion.claims.paper import reported
 from companion.book.style import MODEL_LABELS
-from companion.experiments import presets, series
+from companion.experiments import presets, search, series
 from companion.experiments.series import SWEEP_MUS, SWEEP_WEIGHTS, sweep
 from companion.book.opening import begin, tell
 
@@ -431,16 +431,16 @@ for budget in strengths.BUDGETS:
 pd.DataFrame(rows).T.rename_axis("its price").fillna("none")
 
 # %% tags=["remove-cell"]
-one_point = strengths.at_equal_cost(networks, 0.01)
+one_point = strengths.at_equal_cost(networks, search.SLACK)
 equal = "At a price of at most one point no pair can be compared."
 if one_point:
     equal = "At a price of at most one point, score-matching minus gradient "
     equal += f"norm, in points: {strengths.in_words(one_point)}."
-largest = {m: max(w) for m, w in series.STRENGTH_WEIGHTS.items()}
+chosen = strengths.strongest_within(networks, search.SLACK)
 edge = listed(
     MODEL_LABELS[method].lower()
-    for method, weight in strengths.strongest_within(networks, 0.01).items()
-    if weight == largest[method]
+    for method, weight in chosen.items()
+    if weight == max(series.STRENGTH_WEIGHTS[method])
 )
 tell(
     strength_edge=edge,
@@ -457,7 +457,7 @@ tell(
 # %% tags=["hide-input"]
 lines = []
 for method in series.STRENGTH_WEIGHTS:
-    found = strengths.bought(networks, method, 0.01)
+    found = strengths.bought(networks, method, search.SLACK)
     said = strengths.in_words(found) or "the weakest weight is all it affords"
     lines.append(f"- **{MODEL_LABELS[method]}**: {said}.")
 Markdown("\n".join(lines))

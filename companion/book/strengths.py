@@ -13,7 +13,7 @@ from companion.book import seeds, style, tables
 from companion.book.axes import legend_below, say_not_run
 from companion.book.words import direction
 from companion.claims.rule import Comparison
-from companion.experiments import presets, series
+from companion.experiments import presets, search, series
 
 PLACE = ("quick", "mnist5k")
 """The tier and data set of the networks."""
@@ -25,7 +25,6 @@ QUALITIES: Mapping[str, str] = {
 """The metrics of the records that are compared, in percent, and their names."""
 BUDGETS = (0.005, 0.01, 0.02, 0.05)
 """How much accuracy a penalty may cost, from frugal to generous."""
-FIRST, SECOND = series.STRENGTH_WEIGHTS
 
 
 def measured() -> pd.DataFrame:
@@ -111,8 +110,8 @@ def at_equal_cost(found: pd.DataFrame, budget: float) -> list[Comparison]:
     chosen = strongest_within(found, budget)
     if len(chosen) < 2:
         return []
-    pair = (FIRST, chosen[FIRST]), (SECOND, chosen[SECOND])
-    return [difference(found, metric, *pair) for metric in QUALITIES]
+    score_matching, gradient_norm = chosen.items()
+    return [difference(found, metric, score_matching, gradient_norm) for metric in QUALITIES]
 
 
 def bought(found: pd.DataFrame, method: str, budget: float) -> list[Comparison]:
@@ -123,7 +122,7 @@ def bought(found: pd.DataFrame, method: str, budget: float) -> list[Comparison]:
     return [difference(found, metric, (method, chosen[method]), (method, weakest)) for metric in QUALITIES]
 
 
-def in_words(compared: list[Comparison], above: str = "higher", below: str = "lower") -> str:
+def in_words(compared: list[Comparison]) -> str:
     """Say which differences are clear, which are not, and how large one would have had to be.
 
     Example:
@@ -137,7 +136,7 @@ def in_words(compared: list[Comparison], above: str = "higher", below: str = "lo
     said = []
     for one in compared:
         open_ = f"undecided, where {one.detectable} would have shown four times in five"
-        said.append(f"{one}, {direction(one.interval, above, below, open_)}")
+        said.append(f"{one}, {direction(one.interval, neither=open_)}")
     return "; ".join(said)
 
 
@@ -150,12 +149,11 @@ def beside_baseline(found: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def curves(found: pd.DataFrame, budget: float = 0.01) -> Figure:
+def curves(found: pd.DataFrame) -> Figure:
     """Draw accuracy and qualities over the weights, less the baseline's of each seed; thin lines are seeds.
 
     Args:
         found: as from `measured`.
-        budget: the share of accuracy that is shaded in the first panel.
     """
     panels = {"validation_accuracy": "validation accuracy", **QUALITIES}
     figure, axes = plt.subplots(2, 2, figsize=(9, 5.6), sharex=True)
@@ -174,7 +172,7 @@ def curves(found: pd.DataFrame, budget: float = 0.01) -> Figure:
         ax.set(xscale="log", title=f"{label[0].upper()}{label[1:]}")
         if found.empty:
             say_not_run(ax)
-    axes[0, 0].axhspan(-100 * budget, 0, color="#0072B2", alpha=0.08, linewidth=0)
+    axes[0, 0].axhspan(-100 * search.SLACK, 0, color="#0072B2", alpha=0.08, linewidth=0)
     for ax in axes[:, 0]:
         ax.set_ylabel("minus the baseline, points")
     for ax in axes[1]:
