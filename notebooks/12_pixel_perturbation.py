@@ -703,7 +703,7 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 #
 # ## Exercises
 #
-# **1.** *With pencil and paper.* By input times gradient all black pixels have the relevance 0. Ink is {glue:text}`ink_share` of the pixels of these digits. Up to which fraction removed has this order not touched any
+# **1.** *With pencil and paper.* By input times gradient all black pixels have the relevance 0. Ink is {glue:text}`ink_share:.0%` of the pixels of these digits. Up to which fraction removed has this order not touched any
 # ink, whatever the gradient says? What has the test compared up to there?
 #
 # :::{admonition} Solution
