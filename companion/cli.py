@@ -13,7 +13,7 @@ from companion import data
 from companion.auditing import add_options, audit
 from companion.clone import COMMANDS
 from companion.experiments import checks, training
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import known
 from companion.experiments.records import RecordError
 from companion.experiments.settings import LARGEST_SEED, TIERS
 from companion.making import evaluate, train
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command(train, "companion train --method score_matching --seed 1 --evaluate")
     sub.add_argument("--tier", choices=TIERS, default="quick")
     sub.add_argument("--dataset", help="mnist5k, cifar10 or cifar100 (default: the tier's first)")
-    sub.add_argument("--method", required=True, choices=(*METHODS, "judge"))
+    sub.add_argument("--method", required=True, choices=(*known(), "judge"))
     sub.add_argument("--seed", type=int, help="default: 0, or the judge's own")
     sub.add_argument(
         "--time-budget", type=float, metavar="SECONDS", help="stop cleanly after this; call again to go on"

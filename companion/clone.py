@@ -92,7 +92,7 @@ def _programs(command: str) -> list[list[str]]:
         "pdf": [["-m", "pipeline"], ["-m", "pipeline.pdf"]],
         "dist": [["-m", "pipeline"], ["-m", "pipeline.dist"]],
         "launch": [["-m", "pipeline.launch"]],
-        "test": [["-m", "pytest", "--numprocesses", "logical", "--maxprocesses", "4"]],
+        "test": [["-m", "pytest", "--numprocesses", _test_processes()]],
         "lint": [
             ["-m", "ruff", "check", "."],
             ["-m", "ruff", "format", "--check", "."],
@@ -106,6 +106,15 @@ def _programs(command: str) -> list[list[str]]:
         "faults": [["-m", "benchmarks.faults"]],
         "mutants": [["-m", "benchmarks.mutants"]],
     }[command]
+
+
+def _test_processes() -> str:
+    """Return how many processes share the tests, 0 for this one alone.
+
+    One for two cores, since a browser, a kernel or a build works beside most tests.
+    """
+    wanted = min(4, (os.cpu_count() or 1) // 2)
+    return str(wanted if wanted > 1 else 0)
 
 
 def make_environment() -> None:

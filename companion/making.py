@@ -9,7 +9,7 @@ from pathlib import Path
 
 from companion.experiments import evaluation, lock, presets, shelf, training
 from companion.experiments.checkpoint import CHECKPOINT
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import known
 from companion.experiments.records import EVALUATION_FILES, RecordError, Run
 from companion.experiments.settings import Settings
 
@@ -113,7 +113,7 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
         settings = presets.preset(
             options.tier, dataset, options.method, options.seed, **changes, penalty=values
         )
-    reserved = (*METHODS, "judge")
+    reserved = (*known(), "judge")
     if (changes or penalty) and settings.name in reserved and options.directory is None:
         raise ValueError(
             "changed settings would overwrite the preset's run: give the run a name with --set name=my-run"

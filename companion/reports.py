@@ -125,7 +125,8 @@ def doctor(options: argparse.Namespace) -> int:
         tier: len(list((provenance.PROJECT / "results" / tier).glob("*/*/record.json"))) for tier in TIERS
     }
     print("records      " + ", ".join(f"{tier}: {count}" for tier, count in found.items() if tier != "tiny"))
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    browsers = ("chromium-headless-shell", "chromium", "chromium-browser")
+    chromium = next(filter(None, map(shutil.which, browsers)), None)
     print(f"chromium     {chromium or 'not found: the browser tests are skipped without it'}")
     return 0
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 MARK = "<!-- the PDF -->"
 """Where a page of the book says that there is a PDF, if there is one."""
 STYLE = paths.ROOT / "book" / "_style" / "pdf.css"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+BROWSERS = (
+    "chromium-headless-shell",  # The same engine without windows: it takes a fifth less of the processor.
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "chrome",
+    "msedge",
+)
 FOOTER = '<p style="width: 100%; text-align: center; font-size: 8pt"><span class="pageNumber"></span></p>'
 PREPARED = """async () => {
     // Other pages are places in this one. What else lies beside it is not in the PDF.

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "pipeline" / "toy"
 BOOK_FILES = ("_config.yml", "book/_style", "book/_templates", "book/_vendor", "book/_ext")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
-EXECUTE_ONLY = ("-k", "task_train or task_evaluate or task_execute")
+EXECUTED = ROOT / "_executed" / ".cells"
+"""The executed chapters of each tier and seed."""
 
 
 def pipeline(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +106,7 @@ def built_toy(factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return root, written.read_text(encoding="utf-8")
 
 
+@cache
 def current_book() -> Path | None:
     """Return the book that `make book` left in the project, if nothing has changed since."""
     html = ROOT / "_build" / "html"
@@ -132,13 +134,20 @@ def copy(source: Path, target: Path) -> None:
 
 
 @cache
-def execute_chapters() -> tuple[Path, str]:
-    """Execute the real chapters at the tiny tier; return where they are, and what the pipeline wrote.
+def execute_chapters(*names: str) -> tuple[Path, str]:
+    """Execute real chapters at the tiny tier; return where they are, and what the pipeline wrote.
 
     They are kept in the project, like those of any tier, and executed again only if something has changed.
+
+    Args:
+        names: as in `01_softmax_shift`; without any, all chapters.
     """
-    done = pipeline(ROOT, *EXECUTE_ONLY, TIER="tiny")
-    return ROOT / "_executed" / ".cells" / "tiny-seed0", done.stdout
+    done = pipeline(ROOT, "-k", f"task_train or task_evaluate or {_executing(names)}", TIER="tiny")
+    return EXECUTED / "tiny-seed0", done.stdout
+
+
+def _executing(names: tuple[str, ...]) -> str:
+    return f"(task_execute and ({' or '.join(names)}))" if names else "task_execute"
 
 
 def build_html(root: Path, builder: str = "html", *, package: Path = ROOT) -> Path:

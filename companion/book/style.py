@@ -9,15 +9,15 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 
 from companion._support import choose
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import known
 
 STYLE_FILE = Path(__file__).with_name("companion.mplstyle")
 _RANDOM = {"color": "#8C8C8C", "label": "Random", "marker": "x", "linestyle": ":"}
-MODEL_LABELS: dict[str, str] = {name: method.title for name, method in METHODS.items()} | {
+MODEL_LABELS: dict[str, str] = {name: method.title for name, method in known().items()} | {
     "random": _RANDOM["label"]
 }
 """How the methods, and a random order beside them, are written in figures and tables."""
-MODEL_COLOURS: dict[str, str] = {name: method.colour for name, method in METHODS.items()} | {
+MODEL_COLOURS: dict[str, str] = {name: method.colour for name, method in known().items()} | {
     "random": _RANDOM["color"]
 }
 # An odd number of colours, so that the middle one is white exactly.
@@ -43,7 +43,7 @@ def model_style(name: str) -> dict[str, Any]:
     """Return a model's line style: the keywords color, label, marker and linestyle.
 
     Args:
-        name: `baseline`, `score_matching`, `anti_score_matching`, `gradient_norm` or `random`.
+        name: `baseline`, `score_matching`, `anti_score_matching`, `gradient_norm`, `adversarial` or `random`.
 
     Raises:
         ValueError: another name.
@@ -55,7 +55,7 @@ def model_style(name: str) -> dict[str, Any]:
     choose("model", name, MODEL_LABELS)
     if name == "random":
         return dict(_RANDOM)
-    method = METHODS[name]
+    method = known()[name]
     return {
         "color": method.colour,
         "label": method.title,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from companion import data, models
 from companion.experiments import measurements, training
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import known
 from companion.experiments.provenance import WHOLE_EXPERIMENTS
 from companion.experiments.settings import Settings
 
@@ -58,7 +58,7 @@ def _step(method: str, **options: str) -> dict[str, float]:
     x = torch.rand(6, 3, 32, 32, generator=_generator(2), dtype=torch.float64)
     y = torch.arange(6)
     found: dict[str, float] = {}
-    kind = METHODS[method].loss
+    kind = known()[method].loss
     if kind is None:
         logits, penalty = model(x), torch.zeros(6)
     else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from companion.losses import AntiScoreMatching, GradientNorm, Penalty, ScoreMatching
+from companion.losses import AdversarialTraining, AntiScoreMatching, GradientNorm, Penalty, ScoreMatching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,28 @@ class Method:
         return self.label.capitalize()
 
 
+def known() -> Mapping[str, Method]:
+    """Return every method that can be trained with: `METHODS`, and `KIN`.
+
+    Example:
+        >>> list(known())[-1]
+        'adversarial'
+    """
+    return {**METHODS, **KIN}
+
+
 # Colours are Okabe and Ito's, told apart by colour-blind readers; markers and dashes repeat what colour says.
+KIN: Mapping[str, Method] = {
+    "adversarial": Method(
+        loss=AdversarialTraining,
+        label="adversarial training",
+        colour="#CC79A7",
+        marker="P",
+        dashes=":",
+        sought=("right", "highest"),
+    ),
+}
+"""What stands beside the paper's methods in one chapter alone: section 4.3's conjecture is about it."""
 METHODS: Mapping[str, Method] = {
     "baseline": Method(
         loss=None,

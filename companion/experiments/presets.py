@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from companion._support import choose
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import METHODS, known
 from companion.experiments.settings import JUDGE_SEED, TIERS, Settings
 
 DATASETS = {
@@ -56,6 +56,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "anti_score_matching": {"weight": 1e-4, "tau": 1000.0, "variant": "forward", "batch_norm": "joint"},
         "gradient_norm": {"weight": 3e-2},
+        "adversarial": {"weight": 1.0, "eps": 0.1, "steps": 3},
     },
     "small": {
         "baseline": {},
@@ -84,6 +85,8 @@ SEEDS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "paper": {"cifar100": (0, 1, 2), "cifar10": (0,)},
 }
 """How often the four models are trained."""
+KIN_SEEDS = range(6)
+"""How often a network of each of `methods.KIN` is trained at the quick tier."""
 SEEDS_WITH_WEIGHTS = (0, 1, 2)
 """The seeds whose weights and pictures are committed; of the others their records and tables are."""
 
@@ -108,7 +111,7 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
     """
     choose("tier", tier, TIERS)
     choose("dataset", dataset, DATASETS[tier])
-    choose("method", method, (*METHODS, "judge"))
+    choose("method", method, (*known(), "judge"))
     if seed is None:
         seed = JUDGE_SEED if method == "judge" else 0
     values: dict[str, Any] = {"tier": tier, "dataset": dataset, "seed": seed, **SCHEDULES[tier]}
@@ -123,7 +126,7 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
     else:
         values |= {
             "method": method,
-            "penalty": PRESETS.get(tier, PRESETS["quick"]).get(method, METHODS[method].paper),
+            "penalty": PRESETS.get(tier, PRESETS["quick"]).get(method, known()[method].paper),
         }
     return Settings.from_dict({**values, **changes})
 

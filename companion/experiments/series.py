@@ -13,8 +13,16 @@ from itertools import product
 from typing import Any
 
 from companion._support import choose
-from companion.experiments.methods import METHODS
-from companion.experiments.presets import DATASETS, PAPER, SEEDS, SEEDS_WITH_WEIGHTS, command, preset
+from companion.experiments.methods import KIN, METHODS, known
+from companion.experiments.presets import (
+    DATASETS,
+    KIN_SEEDS,
+    PAPER,
+    SEEDS,
+    SEEDS_WITH_WEIGHTS,
+    command,
+    preset,
+)
 from companion.experiments.settings import Settings
 
 SWEEP_WEIGHTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -144,17 +152,17 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
         ValueError: the tier does not have the data set.
     """
     choose("dataset", dataset, DATASETS[tier])
-    if name in (*METHODS, "judge"):
+    if name in (*known(), "judge"):
         settings = preset(tier, dataset, name, seed)
         return f"Make it with: {command(settings)}{' --evaluate' if settings.is_evaluated else ''}"
-    known = sweep(tier, dataset)
+    planned = sweep(tier, dataset)
     if tier == "quick":
-        known += strengths() + collapse() + clamps()
+        planned += strengths() + collapse() + clamps()
     if tier == "paper":
-        known += [varied(name, tier, dataset) for name in (*PUBLISHED, *PRINTED)]
+        planned += [varied(name, tier, dataset) for name in (*PUBLISHED, *PRINTED)]
     if tier in SEARCH:
-        known += [settings for settings in search(tier) if settings.dataset == dataset]
-    for settings in known:
+        planned += [settings for settings in search(tier) if settings.dataset == dataset]
+    for settings in planned:
         if settings.name == name:
             again = replace(settings, seed=seed)
             brief = "--brief " if again.is_brief else ""
@@ -162,7 +170,7 @@ def how_to_make(tier: str, dataset: str, name: str, seed: int) -> str:
             return f"Make it with: {command(again)}{evaluate if again.is_evaluated else ''}"
     return (
         f"Its settings are not known here. Make it with: companion train --tier {tier} --dataset {dataset} "
-        f"--method METHOD --seed {seed} --set name={name}, where METHOD is one of {', '.join(METHODS)}"
+        f"--method METHOD --seed {seed} --set name={name}, where METHOD is one of {', '.join(known())}"
     )
 
 
@@ -184,6 +192,11 @@ def strengths() -> list[Settings]:
             model, run = preset("quick", "mnist5k", method, seed), varied(name, seed=seed)
             found.append(model if run.penalty == model.penalty else run)
     return found
+
+
+def kin() -> list[Settings]:
+    """Return the runs of `methods.KIN`, beside the quick tier's models."""
+    return [preset("quick", "mnist5k", method, seed) for method in KIN for seed in KIN_SEEDS]
 
 
 def collapse() -> list[Settings]:
@@ -222,7 +235,8 @@ def committed_plan(tier: str = "quick") -> list[Settings]:
     if tier in SEARCH:
         plan += search(tier)
     if tier == "quick":
-        plan += sweep() + [one for one in strengths() if one.role == "strength"] + collapse() + clamps()
+        plan += sweep() + [one for one in strengths() if one.role == "strength"]
+        plan += kin() + collapse() + clamps()
     return plan
 
 

@@ -12,7 +12,7 @@ import torch
 from companion import data, models
 from companion._support import choose
 from companion.experiments import checks
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import known
 from companion.losses import Penalty
 
 TIERS = ("tiny", "quick", "small", "paper")
@@ -36,7 +36,7 @@ class Settings:
     Attributes:
         tier: which size of experiment it belongs to, one of `TIERS`.
         dataset: `mnist5k`, `cifar10` or `cifar100`.
-        method: which penalty joins the cross-entropy, one of `METHODS`.
+        method: which penalty joins the cross-entropy, one of `methods.known()`.
         seed: initialisation, order of the batches, augmentation and probes.
         name: the run's name in its folder; the method's, if empty.
         role: what it is for, one of `ROLES`.
@@ -87,7 +87,7 @@ class Settings:
         """Check every setting."""
         choose("tier", self.tier, TIERS)
         choose("dataset", self.dataset, data.DATASETS)
-        choose("method", self.method, METHODS)
+        choose("method", self.method, known())
         choose("role", self.role, ROLES)
         choose("network", self.network, NETWORKS)
         choose("schedule", self.schedule, ("one_cycle", "step"))
@@ -106,7 +106,7 @@ class Settings:
         if self.name == "":
             object.__setattr__(self, "name", self.method)
         checks.folder_name("name", self.name)
-        kind = METHODS[self.method].loss
+        kind = known()[self.method].loss
         if kind is not None:
             checks.keyword_arguments("penalty", self.penalty, kind)
         elif self.penalty:
@@ -120,7 +120,7 @@ class Settings:
 
     def loss(self) -> Penalty | None:
         """Return the penalty, configured, or None for the baseline."""
-        kind = METHODS[self.method].loss
+        kind = known()[self.method].loss
         return None if kind is None else kind(**self.penalty)
 
     @property

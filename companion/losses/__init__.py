@@ -1,4 +1,4 @@
-"""The paper's three penalties on the implicit density, one value a sample.
+"""The paper's three penalties on the implicit density, and adversarial training; one value a sample.
 
 Add the mean of a penalty to the cross-entropy. A penalty perturbs x, and in training mode a batch norm has to
 choose the statistics that normalise x+v (`batch_norm=`):
@@ -16,6 +16,7 @@ Warning:
     that were validated.
 """
 
+from companion.losses.adversarial_training import AdversarialTraining
 from companion.losses.anti_score_matching import AntiScoreMatching
 from companion.losses.base import BATCH_NORMS, CLAMPS, NORMS, SQUARES, Penalty, Terms
 from companion.losses.gradient_norm import GradientNorm
@@ -26,6 +27,7 @@ __all__ = [
     "CLAMPS",
     "NORMS",
     "SQUARES",
+    "AdversarialTraining",
     "AntiScoreMatching",
     "GradientNorm",
     "Penalty",

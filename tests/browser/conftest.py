@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium, without a network."""
     program = pdf.chromium()
     if program is None:
-        pytest.skip("Chromium was not found: apt-get install chromium")
+        pytest.skip("Chromium was not found: apt-get install chromium-headless-shell")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
