@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from companion import data
-from companion.experiments import denoising, files, known_density, provenance, registry, shelf
+from companion.experiments import attacked, denoising, files, known_density, provenance, registry, shelf
 from companion.experiments.records import VERSIONED
 from companion.experiments.settings import TIERS
 
-STUDIES = {"known_density": known_density, "denoising": denoising}
+STUDIES = {"known_density": known_density, "denoising": denoising, "attacked": attacked}
 """The studies by name: each has a function that makes its table."""
 
 

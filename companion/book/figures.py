@@ -7,7 +7,7 @@ without any says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 import pandas as pd
@@ -22,7 +22,7 @@ from companion.book import curves, one_network, plots, style, tables
 from companion.book.axes import legend_below, say_not_run
 from companion.book.class_names import CIFAR100
 from companion.experiments import shelf
-from companion.experiments.methods import METHODS
+from companion.experiments.methods import METHODS, known
 from companion.experiments.records import Run
 
 MAP_QUALITIES = {"smoothness": "map_spatial_smoothness", "edge correlation": "map_edge_correlation"}
@@ -33,8 +33,15 @@ FILLS = ("full", "none", "left")
 """How the marks of a first, second and third data set are filled."""
 
 
-def samples(tier: str, dataset: str, seed: int = 0, first: int = 0, columns: int = 10) -> Figure:
-    """Draw Fig. 2: samples of the four models, a column a class; real images below, where the data are.
+def samples(
+    tier: str,
+    dataset: str,
+    seed: int = 0,
+    first: int = 0,
+    columns: int = 10,
+    names: Collection[str] = METHODS,
+) -> Figure:
+    """Draw Fig. 2: samples of the models, a column a class; real images below, where the data are.
 
     Args:
         tier: one of `settings.TIERS`.
@@ -42,6 +49,7 @@ def samples(tier: str, dataset: str, seed: int = 0, first: int = 0, columns: int
         seed: of the networks.
         first: the first class; of each network, the samples of the first twenty classes are kept.
         columns: how many classes, from the first on.
+        names: the models' names.
 
     Example:
         >>> figure = samples("quick", "mnist5k", columns=2)
@@ -50,7 +58,8 @@ def samples(tier: str, dataset: str, seed: int = 0, first: int = 0, columns: int
         >>> plt.close(figure)
     """
     rows: dict[str, Tensor] = {
-        METHODS[name].title: run.pictures()["samples"] for name, run in evaluated(tier, dataset, seed).items()
+        known()[name].title: run.pictures()["samples"]
+        for name, run in evaluated(tier, dataset, seed, names).items()
     }
     names = KEPT_CLASSES.get(dataset, data.DATASETS[dataset].first_classes)
     classes = range(first, min(first + columns, len(names)))
@@ -109,7 +118,9 @@ def gan_test(tier: str, dataset: str, chance: float) -> Figure:
     return figure
 
 
-def gradient_maps(tier: str, dataset: str, seed: int = 0, columns: int = 8) -> Figure:
+def gradient_maps(
+    tier: str, dataset: str, seed: int = 0, columns: int = 8, names: Collection[str] = METHODS
+) -> Figure:
     """Draw Fig. 4 (Fig. 6 for CIFAR-10): signed logit-gradients; the images above, where the data are.
 
     Example:
@@ -121,8 +132,8 @@ def gradient_maps(tier: str, dataset: str, seed: int = 0, columns: int = 8) -> F
     rows: dict[str, tuple[Tensor, bool]] = {}
     with suppress(data.DataError):
         rows["Image"] = data.to_float(data.load(dataset).x_test[:columns]), False
-    for name, run in evaluated(tier, dataset, seed).items():
-        rows[METHODS[name].title] = run.pictures()["gradients"][:columns], True
+    for name, run in evaluated(tier, dataset, seed, names).items():
+        rows[known()[name].title] = run.pictures()["gradients"][:columns], True
     return _picture_rows(rows)
 
 
@@ -194,14 +205,14 @@ def networks(frames: Mapping[str, pd.DataFrame], across: Mapping[str, str], up: 
     return figure
 
 
-def evaluated(tier: str, dataset: str, seed: int = 0) -> Mapping[str, Run]:
+def evaluated(tier: str, dataset: str, seed: int = 0, names: Collection[str] = METHODS) -> Mapping[str, Run]:
     """Return the runs of one seed whose pictures were kept, by model.
 
     Example:
         >>> list(evaluated("quick", "mnist5k", seed=0))
         ['baseline', 'score_matching', 'anti_score_matching', 'gradient_norm']
     """
-    found = {name: shelf.find_all(tier, dataset, name) for name in METHODS}
+    found = {name: shelf.find_all(tier, dataset, name) for name in names}
     return {
         name: run
         for name, members in found.items()

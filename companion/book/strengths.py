@@ -16,7 +16,9 @@ from companion.claims.rule import Comparison
 from companion.experiments import presets, search, series
 
 PLACE = ("quick", "mnist5k")
-"""The tier and data set of the networks."""
+"""The tier and data set of the networks, where no others are named."""
+PENALTIES = tuple(series.STRENGTH_WEIGHTS[PLACE[0]])
+"""The two methods whose weight is varied."""
 QUALITIES: Mapping[str, str] = {
     "gan_test": "GAN-test",
     "perturbation_own_gradient": "own perturbation area",
@@ -27,16 +29,19 @@ BUDGETS = (0.005, 0.01, 0.02, 0.05)
 """How much accuracy a penalty may cost, from frugal to generous."""
 
 
-def measured() -> pd.DataFrame:
+def measured(tier: str = PLACE[0]) -> pd.DataFrame:
     """Return what the records say of every network, one row each, the baselines of the same seeds first.
+
+    Args:
+        tier: one of those of `series.strengths`.
 
     Returns:
         Columns method, λ (nan for the baseline), seed, validation_accuracy, test_accuracy, and `QUALITIES`.
     """
-    kinds = {run.name: (run.method, run.penalty["weight"]) for run in series.strengths()}
+    kinds = {run.name: (run.method, run.penalty["weight"]) for run in series.strengths(tier)}
     columns = ["validation_accuracy", "test_accuracy", *QUALITIES]
-    found = tables.run_metrics(*PLACE, columns, ["baseline", *kinds])
-    found = found.loc[found["seed"].isin(list(series.STRENGTH_SEEDS))].reset_index(drop=True)
+    found = tables.run_metrics(tier, presets.DATASETS[tier][0], columns, ["baseline", *kinds])
+    found = found.loc[found["seed"].isin(list(series.STRENGTH_SEEDS[tier]))].reset_index(drop=True)
     named = [kinds.get(name, ("baseline", math.nan)) for name in found["model"]]
     found[["method", "λ"]] = pd.DataFrame(named, columns=["method", "λ"])
     return found.loc[:, ["method", "λ", "seed", *columns]]
@@ -49,7 +54,7 @@ def means(found: pd.DataFrame, method: str) -> pd.DataFrame:
     whole = {
         weight: rows.loc[:, columns].mean()
         for weight, rows in mine.groupby("λ", dropna=False)
-        if len(rows) == len(series.STRENGTH_SEEDS)
+        if len(rows) == found["seed"].nunique()
     }
     return pd.DataFrame(whole, index=columns).T
 
@@ -63,9 +68,9 @@ def strongest_within(found: pd.DataFrame, budget: float) -> dict[str, float]:
 
     Example:
         >>> rows = [("baseline", float("nan"), 0.98), *((method, weight, right)
-        ...         for method in series.STRENGTH_WEIGHTS for weight, right in ((0.1, 0.98), (1.0, 0.96)))]
+        ...         for method in PENALTIES for weight, right in ((0.1, 0.98), (1.0, 0.96)))]
         >>> found = pd.DataFrame(
-        ...     [(*row[:2], seed, row[2]) for row in rows for seed in series.STRENGTH_SEEDS],
+        ...     [(*row[:2], seed, row[2]) for row in rows for seed in range(3)],
         ...     columns=["method", "λ", "seed", "validation_accuracy"])
         >>> strongest_within(found, 0.01)
         {'score_matching': 0.1, 'gradient_norm': 0.1}
@@ -74,12 +79,25 @@ def strongest_within(found: pd.DataFrame, budget: float) -> dict[str, float]:
     """
     least = means(found, "baseline")["validation_accuracy"].mean() - budget - 1e-9
     chosen = {}
-    for method in series.STRENGTH_WEIGHTS:
+    for method in PENALTIES:
         rows = means(found, method)
         admitted = rows.loc[rows["validation_accuracy"] >= least]
         if len(admitted):
             chosen[method] = float(max(admitted.index))
     return chosen
+
+
+def price(found: pd.DataFrame, method: str, weight: float) -> float:
+    """Return how much accuracy a penalty costs: the baseline's mean minus its own, on validation images.
+
+    Args:
+        found: as from `measured`.
+        method: one of the two.
+        weight: its lambda.
+    """
+    baseline = means(found, "baseline")["validation_accuracy"].mean()
+    right = means(found, method)["validation_accuracy"].to_dict()
+    return float(baseline - right.get(weight, math.nan))
 
 
 def difference(
@@ -116,7 +134,7 @@ def at_equal_cost(found: pd.DataFrame, budget: float) -> list[Comparison]:
 
 def bought(found: pd.DataFrame, method: str, budget: float) -> list[Comparison]:
     """Return, for each quality, the strongest weight within the budget minus the weakest of all."""
-    chosen, weakest = strongest_within(found, budget), series.STRENGTH_WEIGHTS[method][0]
+    chosen, weakest = strongest_within(found, budget), series.STRENGTH_WEIGHTS["quick"][method][0]
     if chosen.get(method, weakest) == weakest:
         return []
     return [difference(found, metric, (method, chosen[method]), (method, weakest)) for metric in QUALITIES]
@@ -160,7 +178,7 @@ def curves(found: pd.DataFrame) -> Figure:
     rows = beside_baseline(found)
     for ax, (metric, label) in zip(axes.flat, panels.items(), strict=True):
         ax.axhline(0, color=style.MODEL_COLOURS["baseline"], linewidth=1, zorder=0)
-        for method in series.STRENGTH_WEIGHTS:
+        for method in PENALTIES:
             look, mine = style.model_style(method), rows.loc[rows["method"] == method]
             for _, each in mine.groupby("seed"):
                 ax.plot(each["λ"], 100 * each[metric], color=look["color"], linewidth=0.7, alpha=0.45)

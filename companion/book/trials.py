@@ -1,4 +1,4 @@
-"""Chapter 20's tables and figures: what a campaign of faults, of mutants and of timings found.
+"""Chapter 21's tables and figures: what a campaign of faults, of mutants and of timings found.
 
 `python -m companion faults`, `mutants` and `bench` write the tables under `results/trials/`; each has the
 commit and the machine that it was measured on.

@@ -102,7 +102,7 @@ MEASURES: dict[str, tuple[str, Measure]] = {
         "09_density_ratio_test",
         _computed(identities.perturbation_is_density_ratio, "It is the logarithm of the density ratio."),
     ),
-    "adversarial": ("15_claims", _order(orders.adversarial)),
+    "adversarial": ("20_adversarial_training", _order(orders.adversarial)),
     "accuracy-baseline": ("07_training", lambda shelf, claim: numbers.accuracy(shelf, claim, "baseline")),
     "accuracy-score-matching": (
         "07_training",

@@ -19,10 +19,10 @@ def networks(lead: float = 0.1) -> pd.DataFrame:
 
     Score-matching leads by so much at the same weight, but for a thousandth that differs from seed to seed.
     """
-    rows = [("baseline", math.nan, seed, 0.98, 0.97, 0.5, 0.5, 0.5) for seed in series.STRENGTH_SEEDS]
-    for method in series.STRENGTH_WEIGHTS:
+    rows = [("baseline", math.nan, seed, 0.98, 0.97, 0.5, 0.5, 0.5) for seed in range(3)]
+    for method in strengths.PENALTIES:
         for step, weight in enumerate((WEAK, MIDDLE, STRONG)):
-            for seed in series.STRENGTH_SEEDS:
+            for seed in range(3):
                 quality = 0.5 + 0.1 * step + 0.2 * seed
                 quality += (lead + 0.001 * seed) * (method == "score_matching")
                 rows.append((method, weight, seed, 0.98 - 0.008 * step, 0.97, *[quality] * 3))
@@ -33,7 +33,7 @@ def networks(lead: float = 0.1) -> pd.DataFrame:
 def test_the_strongest_weight_that_keeps_to_the_price_is_taken() -> None:
     for price, weight in ((0.005, WEAK), (0.008, MIDDLE), (0.02, STRONG)):
         chosen = strengths.strongest_within(networks(), price)
-        assert chosen == dict.fromkeys(series.STRENGTH_WEIGHTS, weight)
+        assert chosen == dict.fromkeys(strengths.PENALTIES, weight)
 
 
 def test_the_price_is_paid_on_validation_images_and_not_on_test_images() -> None:
@@ -72,7 +72,7 @@ def test_what_is_undecided_says_which_difference_would_have_shown() -> None:
 
 def test_what_strength_buys_is_the_strongest_affordable_weight_minus_the_weakest() -> None:
     found = networks()
-    first = series.STRENGTH_WEIGHTS["gradient_norm"][0]
+    first = series.STRENGTH_WEIGHTS["quick"]["gradient_norm"][0]
     found["λ"] = found["λ"].replace(WEAK, first).replace(MIDDLE, 10 * first).replace(STRONG, 100 * first)
     values = [one.interval.value for one in strengths.bought(found, "gradient_norm", 0.02)]
     assert values == pytest.approx([0.2] * 3)
@@ -97,3 +97,18 @@ def test_a_line_leads_through_the_means_over_seeds_less_the_baseline_of_the_same
     ]
     assert heights[0] == pytest.approx([0, -0.8, -1.6], abs=1e-9)
     assert heights[1] == pytest.approx([10, 20, 30])  # Of the seeds 0, 20 and 40, less 0, 0 and 30.
+
+
+def test_a_price_is_the_baselines_accuracy_minus_the_penaltys_on_validation_images() -> None:
+    assert strengths.price(networks(), "gradient_norm", STRONG) == pytest.approx(0.016)
+    assert math.isnan(strengths.price(networks(), "gradient_norm", 0.5))
+
+
+def test_on_photographs_the_presets_and_one_weaker_penalty_are_compared() -> None:
+    runs = {(run.method, run.penalty["weight"], run.role) for run in series.strengths("small")}
+    assert runs == {
+        ("score_matching", 1e-3, "model"),
+        ("gradient_norm", 1e-1, "model"),
+        ("gradient_norm", 1e-2, "strength"),
+    }
+    assert {run.dataset for run in series.strengths("small")} == {"cifar100"}

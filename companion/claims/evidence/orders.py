@@ -171,7 +171,8 @@ def adversarial(shelf: Shelf) -> Finding:
         note=(
             f"Percentage points, fast gradient sign, eps {networks.ATTACK[shelf.dataset]:.3g}, "
             f"{networks.IMAGES[shelf.tier]} test images. It tests robustness, one shared property, and "
-            "not the conjecture: no network here was trained adversarially, and one step is a weak attack."
+            "not the conjecture: one step is a weak attack. Networks that were trained against attacks are "
+            "in chapter 20."
         ),
         runs=[run for rs in found.values() for run in rs],
     )
