@@ -73,6 +73,7 @@ def behaviour(options: argparse.Namespace) -> int:
     """Compare what today's code computes with what the records' code did; with --accept, keep the answer."""
     from companion.experiments import behaviour as compared
 
+    torch.set_num_threads(1)  # The cases are small, and beside other work a second thread only waits.
     before = registry.read()
     after, deviations = compared.accept(before, again=not options.accept)
     for one in deviations:

@@ -56,10 +56,10 @@ SHARED = {
     (-1, -1): "both lower it",
     (1, -1): "opposite",
     (-1, 1): "opposite",
-    (0, 1): "shown of adversarial training alone",
-    (0, -1): "shown of adversarial training alone",
-    (1, 0): "shown of score-matching alone",
-    (-1, 0): "shown of score-matching alone",
+    (0, 1): "adversarial training alone raises it",
+    (0, -1): "adversarial training alone lowers it",
+    (1, 0): "score-matching alone raises it",
+    (-1, 0): "score-matching alone lowers it",
     (0, 0): "undecided",
 }
 """What the signs of score-matching's and of adversarial training's difference from the baseline say."""
@@ -161,7 +161,7 @@ def properties(found: pd.DataFrame) -> Figure:
     Args:
         found: as from `measured`.
     """
-    figure, axes = plt.subplots(2, 5, figsize=(9.6, 5.2), layout="constrained")
+    figure, axes = plt.subplots(2, 5, figsize=(8.4, 5.6), layout="constrained")
     for ax, (name, asked) in zip(axes.flat, PROPERTIES.items(), strict=True):
         for place, model in enumerate(NAMES):
             look = style.model_style(model)

@@ -35,8 +35,8 @@ def networks(**effects: dict[str, float]) -> pd.DataFrame:
         (-0.5, -0.5, "both lower it"),
         (0.5, -0.5, "opposite"),
         (-0.5, 0.5, "opposite"),
-        (0.0, 0.5, "shown of adversarial training alone"),
-        (-0.5, 0.0, "shown of score-matching alone"),
+        (0.0, 0.5, "adversarial training alone raises it"),
+        (-0.5, 0.0, "score-matching alone lowers it"),
     ],
 )
 def test_what_two_trainings_share_is_told_by_the_signs_of_their_intervals(
