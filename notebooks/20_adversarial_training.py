@@ -38,7 +38,6 @@ from companion import data, fooling, runs
 from companion.book import adversarial, figures
 from companion.book.opening import begin, tell
 from companion.book.style import MODEL_LABELS
-from companion.book.words import listed
 from companion.experiments import attacked, presets
 from companion.gradients import logit_gradient
 from companion.losses import AdversarialTraining, ScoreMatching
@@ -128,23 +127,8 @@ for name in adversarial.NAMES:
         f"fast_{name}": f"{row['right_fast']:.0f} %",
     })
 table = adversarial.shared(found)
-said = table["in common"]
-kinds = {
-    "agree": said.str.startswith("both"),
-    "against": said == "opposite",
-    "one": said.str.startswith("score-matching alone"),
-    "other": said.str.startswith("adversarial training alone"),
-    "unclear": said == "undecided",
-}
-for name, chosen in kinds.items():
-    labels = []
-    for label, text in said[chosen].items():
-        way = "raised" if "raise" in text else "lowered"
-        way = f" ({way})" if name in ("agree", "one", "other") else ""
-        labels.append(label.split(",")[0] + way)
-    tell({f"common_{name}": listed(labels) or "none"})
 tell(
-    common_count=f"{kinds['agree'].sum()} of {len(table)}",
+    adversarial.told(table),
     near_norm=int((table["nearer to"] == "gradient norm").sum()),
     near_score=int((table["nearer to"] == "score-matching").sum()),
     near_open=int((table["nearer to"] == "undecided").sum()),

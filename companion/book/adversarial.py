@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from companion.book import seeds, style, tables
 from companion.book.axes import legend_below, logarithmic, say_not_run
+from companion.book.words import listed
 from companion.claims.rule import Comparison
 from companion.experiments import attacked, studies
 from companion.experiments.methods import KIN, METHODS, known
@@ -149,6 +150,36 @@ def shared(found: pd.DataFrame) -> pd.DataFrame:
             "nearer to": {1: "gradient norm", -1: "score-matching", 0: "undecided"}[nearer(found, name)],
         }
     return pd.DataFrame(rows).T
+
+
+def told(table: pd.DataFrame) -> dict[str, str]:
+    """Return words for the prose: which properties both trainings move, and which one alone.
+
+    Args:
+        table: as from `shared`.
+
+    Returns:
+        Lists in words, `none` where there is nothing: `common_agree` (both, the same way), `common_against`,
+        `common_one` (score-matching alone), `common_other` (adversarial training alone), `common_unclear`;
+        and `common_count`, how many the first are of how many.
+    """
+    said = table["in common"].str
+    kinds = {
+        "agree": said.startswith("both"),
+        "against": said.startswith("opposite"),
+        "one": said.startswith("score-matching alone"),
+        "other": said.startswith("adversarial training alone"),
+        "unclear": said.startswith("undecided"),
+    }
+    ways = {"raise": " (raised)", "lower": " (lowered)"}
+    words = {}
+    for kind, chosen in kinds.items():
+        labels = [
+            label.split(",")[0] + next((way for verb, way in ways.items() if verb in text), "")
+            for label, text in table.loc[chosen, "in common"].items()
+        ]
+        words[f"common_{kind}"] = listed(labels) or "none"
+    return words | {"common_count": f"{kinds['agree'].sum()} of {len(table)}"}
 
 
 def _brief(compared: Comparison) -> str:

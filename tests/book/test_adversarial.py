@@ -79,6 +79,20 @@ def test_what_the_study_lacks_is_left_out_of_its_own_property_alone() -> None:
     assert adversarial.difference(found, "gan_test", "adversarial").interval.n == 3
 
 
+def test_the_words_say_which_way_each_property_moves() -> None:
+    found = networks(
+        score_matching={"gan_test": 0.5, "left_whole": -0.5, "map_edge_correlation": 0.5},
+        adversarial={"gan_test": 0.5, "test_accuracy": -0.5, "map_edge_correlation": -0.5},
+    )
+    words = adversarial.told(adversarial.shared(found))
+    assert words["common_agree"] == "GAN-test (raised)"
+    assert words["common_count"] == "1 of 10"
+    assert words["common_against"] == "edge correlation"
+    assert words["common_one"] == "noise left (lowered)"
+    assert words["common_other"] == "accuracy (lowered)"
+    assert words["common_unclear"].count(",") == 4  # Six of ten.
+
+
 def test_figures_have_a_panel_a_property_and_a_line_a_kind() -> None:
     found = networks()
     figure = adversarial.properties(found)
