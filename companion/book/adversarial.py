@@ -119,7 +119,7 @@ def nearer(found: pd.DataFrame, name: str) -> int:
     """
     values = found.pivot_table(index="seed", columns="model", values=name).dropna()
     if PROPERTIES[name].ratio:
-        values = np.log(values)
+        values = values.map(math.log)
     apart = {
         other: (values["adversarial"] - values[other]).abs().to_dict()
         for other in ("score_matching", "gradient_norm")
