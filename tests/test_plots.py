@@ -34,7 +34,7 @@ def relative_luminance(colour: str) -> float:
 def test_every_model_has_its_own_colour_marker_and_label() -> None:
     styles = [style.model_style(name) for name in style.MODEL_LABELS]
     for key in ("color", "marker", "label"):
-        assert len({style[key] for style in styles}) == 5
+        assert len({style[key] for style in styles}) == len(styles)
     with pytest.raises(ValueError, match="'baseline', 'score_matching'"):
         style.model_style("vgg")
 

@@ -35,7 +35,7 @@ def test_a_fifth_penalty_is_one_file_and_one_row(tmp_path: Path) -> None:
     methods = tmp_path / "companion" / "experiments" / "methods.py"
     before = methods.read_text(encoding="utf-8")
     head, brace, tail = before.rpartition("}\n")
-    imported = "from companion.losses import AntiScoreMatching"
+    imported = "from companion.losses import AdversarialTraining"
     assert imported in head
     head = head.replace(imported, f"from companion.losses.logit_norm import LogitNorm\n{imported}")
     methods.write_text(head + row + brace + tail, encoding="utf-8")
