@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -204,7 +205,7 @@ def properties(found: pd.DataFrame) -> Figure:
                 ax.hlines(mean, place - 0.35, place + 0.35, color=look["color"], linewidth=2)
         if asked.ratio:
             logarithmic(ax)
-        ax.set_title(f"{asked.label}{', %' if asked.scale == 100 else ''}", fontsize=8.5)
+        ax.set_title(fill(f"{asked.label}{', %' if asked.scale == 100 else ''}", 20), fontsize=8.5)
         ax.set_xticks([])
         ax.tick_params(labelsize=8)
         if found.empty:
