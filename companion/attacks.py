@@ -14,8 +14,8 @@ from companion._support import (
     generator_or_fresh,
     logits_of,
     positive,
+    predictions,
     require_floating,
-    resolve_target,
 )
 from companion.gradients import loss_gradient
 
@@ -80,12 +80,13 @@ def projected_gradient(
             f"pixels=({-math.inf}, {math.inf}) for none"
         )
     low, high = (x - eps).clamp(min=least), (x + eps).clamp(max=largest)
-    with torch.no_grad(), evaluation_mode(model):
-        target = resolve_target(y, logits_of(model, x))
+    if y is None:
+        with torch.no_grad(), evaluation_mode(model):
+            y = predictions(logits_of(model, x))
     moved = x
     if random_start:
         noise = torch.rand(x.shape, dtype=x.dtype, device=x.device, generator=generator_or_fresh(generator))
         moved = (x + eps * (2 * noise - 1)).clamp(low, high)
     for _ in range(steps):
-        moved = (moved + alpha * loss_gradient(model, moved, target).sign()).clamp(low, high)
+        moved = (moved + alpha * loss_gradient(model, moved, y).sign()).clamp(low, high)
     return moved

@@ -432,10 +432,7 @@ pd.DataFrame(rows).T.rename_axis("its price").fillna("none")
 
 # %% tags=["remove-cell"]
 one_point = strengths.at_equal_cost(networks, search.SLACK)
-equal = "At a price of at most one point no pair can be compared."
-if one_point:
-    equal = "At a price of at most one point, score-matching minus gradient "
-    equal += f"norm, in points: {strengths.in_words(one_point)}."
+equal = strengths.told("At a price of at most one point", one_point)
 chosen = strengths.strongest_within(networks, search.SLACK)
 edge = listed(
     MODEL_LABELS[method].lower()
@@ -494,10 +491,7 @@ paid = {
 }
 tell({f"photo_{name}": f"{100 * cost:.1f}" for name, cost in paid.items()})
 compared = strengths.at_equal_cost(photographs, paid["price"])
-told = "At that price no pair can be compared."
-if compared:
-    told = "At that price, score-matching minus gradient norm, in points: "
-    told += f"{strengths.in_words(compared)}."
+told = strengths.told("At that price", compared)
 tell(photo_told=told, photo_seeds=len(series.STRENGTH_SEEDS["small"]))
 
 # %% [markdown]

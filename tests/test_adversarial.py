@@ -22,7 +22,7 @@ Y = torch.tensor([0, 1, 2, 1, 0])
 
 @pytest.fixture
 def network() -> nn.Module:
-    """Two convolutions with batch norms and softplus, float64, in training mode."""
+    """Return a residual network with batch norms and softplus, float64, in training mode."""
     return models.resnet9(3, in_channels=1, width=8, generator=torch.Generator().manual_seed(1)).double()
 
 

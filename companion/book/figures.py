@@ -61,15 +61,15 @@ def samples(
         known()[name].title: run.pictures()["samples"]
         for name, run in evaluated(tier, dataset, seed, names).items()
     }
-    names = KEPT_CLASSES.get(dataset, data.DATASETS[dataset].first_classes)
-    classes = range(first, min(first + columns, len(names)))
+    class_names = KEPT_CLASSES.get(dataset, data.DATASETS[dataset].first_classes)
+    classes = range(first, min(first + columns, len(class_names)))
     with suppress(data.DataError):
         images = data.load(dataset)
-        firsts = [images.x_test[images.y_test == label][:1] for label in range(len(names))]
+        firsts = [images.x_test[images.y_test == label][:1] for label in range(len(class_names))]
         rows["Real"] = data.to_float(torch.cat(firsts))
     return _picture_rows(
         {label: (pictures[classes.start : classes.stop], False) for label, pictures in rows.items()},
-        [names[label].replace(" ", "\n") for label in classes],
+        [class_names[label].replace(" ", "\n") for label in classes],
     )
 
 

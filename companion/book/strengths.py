@@ -158,6 +158,22 @@ def in_words(compared: list[Comparison]) -> str:
     return "; ".join(said)
 
 
+def told(price: str, compared: list[Comparison]) -> str:
+    """Say what a comparison at one price found, in a sentence.
+
+    Args:
+        price: the sentence's beginning, such as `At that price`.
+        compared: as from `at_equal_cost`.
+
+    Example:
+        >>> told("At that price", [])
+        'At that price no pair can be compared.'
+    """
+    if not compared:
+        return f"{price} no pair can be compared."
+    return f"{price}, score-matching minus gradient norm, in points: {in_words(compared)}."
+
+
 def beside_baseline(found: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the two penalties with the metrics of the baseline of the same seed subtracted."""
     metrics = ["validation_accuracy", *QUALITIES]

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from companion import data, metrics
+from companion import data
 from companion.attacks import projected_gradient
-from companion.experiments import shelf, studies
-from companion.experiments.denoising import Part
+from companion.experiments import denoising, shelf, studies
 from companion.experiments.methods import known
 from companion.experiments.presets import SEEDS_WITH_WEIGHTS
 from companion.experiments.records import Run
@@ -60,17 +59,8 @@ def measure(run: Run, images: int = IMAGES) -> studies.Row:
         row[f"right_{eps:g}"] = _right(model, attacked, y)
     fast = projected_gradient(model, x, y, eps=FAST, steps=1, step_size=FAST, random_start=False)
     row["right_fast"] = _right(model, fast, y)
-    for part in PARTS:
-        found = metrics.denoising_alignment(
-            model if part == "whole" else Part(model, part),
-            x,
-            y,
-            sigmas=[SIGMA],
-            generator=torch.Generator().manual_seed(record.seed),
-            batch_size=50,
-        )
-        row[f"left_{part}"] = found.loss.item()
-    return row
+    left = denoising.measure(run, images, PARTS, sigmas=[SIGMA])
+    return row | {f"left_{found['part']}": found["loss"] for found in left}
 
 
 def _right(model: nn.Module, x: Tensor, y: Tensor) -> float:

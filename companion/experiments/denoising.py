@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -38,13 +38,16 @@ class Part(nn.Module):
         return getattr(parts_of(self.model(x)), self.part)
 
 
-def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies.Row]:
+def measure(
+    run: Run, images: int, parts: Iterable[str] = PARTS, sigmas: Sequence[float] = SIGMAS
+) -> list[studies.Row]:
     """Measure one run on the first test images: a row for each part of the logit and each noise level.
 
     Args:
         run: with its weights.
         images: how many.
         parts: which of `PARTS`.
+        sigmas: the noise levels.
 
     Returns:
         Rows with tier, dataset, method, seed, weights_sha256, part, and the columns of
@@ -66,7 +69,7 @@ def measure(run: Run, images: int, parts: Iterable[str] = PARTS) -> list[studies
             model if part == "whole" else Part(model, part),
             x,
             y,
-            sigmas=SIGMAS,
+            sigmas=sigmas,
             generator=torch.Generator().manual_seed(record.seed),
             batch_size=50,
         )

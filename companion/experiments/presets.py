@@ -97,8 +97,8 @@ def preset(tier: str, dataset: str, method: str, seed: int | None = None, **chan
     Args:
         tier: `quick`, `small`, `paper` (or `tiny`, for tests).
         dataset: one of the tier's, see `DATASETS`.
-        method: `baseline`, `score_matching`, `anti_score_matching`, `gradient_norm` or `judge`, the
-            independent network of the GAN-test.
+        method: `baseline`, `score_matching`, `anti_score_matching`, `gradient_norm`,
+            `adversarial` or `judge`, the independent network of the GAN-test.
         seed: the run's seed; None for 0, or for `settings.JUDGE_SEED` where the method is `judge`.
         changes: any fields of `Settings`.
 

@@ -48,8 +48,14 @@ STRENGTH_WEIGHTS: Mapping[str, Mapping[str, Sequence[float]]] = {
 
 At the small tier, on CIFAR-100, the gradient norm's own costs the most accuracy of all: one weaker is enough.
 """
+
+
+def _strength_name(method: str, weight: float) -> str:
+    return f"strength-{method}-{weight:.0e}"
+
+
 STRENGTHS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    method: {f"strength-{method}-{weight:.0e}": {"penalty": {"weight": weight}} for weight in weights}
+    method: {_strength_name(method, weight): {"penalty": {"weight": weight}} for weight in weights}
     for method, weights in STRENGTH_WEIGHTS["quick"].items()
 }
 """What chapter 14's comparison at the same accuracy changes in each method's preset."""
@@ -200,7 +206,7 @@ def strengths(tier: str = "quick") -> list[Settings]:
     for method, weights in STRENGTH_WEIGHTS[tier].items():
         for weight, seed in product(weights, STRENGTH_SEEDS[tier]):
             model = preset(*place, method, seed)
-            run = varied(f"strength-{method}-{weight:.0e}", *place, seed)
+            run = varied(_strength_name(method, weight), *place, seed)
             found.append(model if run.penalty == model.penalty else run)
     return found
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from companion import data, trace
 from companion._support import choose
+from companion.attacks import projected_gradient
 from companion.claims.evidence.records import Shelf
 from companion.claims.rule import ImagesMissing, NotYetRun
 from companion.experiments import presets, settings
@@ -110,7 +111,7 @@ def _attacked_accuracy(directory: Path, weights_sha256: str) -> Interval:
 
 def attack(model: nn.Module, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
     """Move each image by epsilon along the sign of its loss-gradient, within [0, 1]; (B, ...) -> (B, ...)."""
-    return (x + epsilon * loss_gradient(model, x, y).sign()).clamp(0, 1)
+    return projected_gradient(model, x, y, eps=epsilon, steps=1, step_size=epsilon, random_start=False)
 
 
 def loss_gradients_by_confidence(run: Run) -> dict[str, float]:
