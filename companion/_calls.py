@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -22,6 +23,26 @@ HALF = (torch.float16, torch.bfloat16)
 _DEPTH = 4  # of functions that call functions that call a module
 
 State = list[tuple[Tensor, int]]
+
+_values_are_known: ContextVar[bool] = ContextVar("_values_are_known", default=False)
+
+
+@contextmanager
+def known_values() -> Iterator[None]:
+    """Skip the checks that read a tensor's numbers: for what has been called, and checked, like this before.
+
+    A GPU's queue of work runs dry while the processor waits for a number, and a CUDA graph can hold no wait.
+    """
+    token = _values_are_known.set(True)
+    try:
+        yield
+    finally:
+        _values_are_known.reset(token)
+
+
+def values_are_known() -> bool:
+    """Say whether the checks that read a tensor's numbers are to be skipped."""
+    return _values_are_known.get()
 
 
 def roots_of(model: object, depth: int = _DEPTH) -> list[nn.Module]:
@@ -80,6 +101,8 @@ def random_state(x: Tensor) -> tuple[bytes, ...]:
     """Return the state of the global random numbers that a model on x's device can draw."""
     if torch._C._functorch.peek_interpreter_stack() is not None:  # pyright: ignore
         return ()  # inside vmap or jvp, where it cannot be read; estimators call f outside of them first
+    if values_are_known():
+        return ()
     states = [torch.get_rng_state()]
     if x.is_cuda:
         states.append(torch.cuda.get_rng_state(x.device))

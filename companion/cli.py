@@ -128,6 +128,9 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--directory", type=Path, help="the run's folder (default: below _runs/)")
     sub.add_argument("--evaluate", action="store_true", help="evaluate it afterwards")
+    sub.add_argument(
+        "--graph", action="store_true", help="launch each step as one CUDA graph; the numbers stay the same"
+    )
     sub.add_argument("--again", action="store_true", help="train it anew, although it is there and finished")
     shared(sub)
 

@@ -37,6 +37,7 @@ def train(options: argparse.Namespace) -> int:
                 device=options.device,
                 data_root=options.data,
                 time_budget=options.time_budget,
+                graph=options.graph,
                 progress=not options.quiet,
             )
             # What lies there was measured on the weights that were there before.

@@ -30,7 +30,7 @@ begin(globals(), figures="svg")
 # %% tags=["remove-cell"]
 import inspect
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ from companion.book.training_figures import (
 from companion.book.training_words import (
     beyond_the_rule, over_the_rule, single_networks,
 )
-from companion.book.words import counted, direction, interval_text, listed
+from companion.book.words import counted, direction, interval_text, led, listed
 from companion.claims.paper import reported
 from companion.experiments import presets, step
 from companion._support import flat_sum
@@ -83,14 +83,17 @@ dataset = presets.DATASETS[tier][0]
 # The paper prints no formula for the last row; we read it as the middle term of eq. 4. And this is a whole step of training, as the package runs it. `loss.terms` computes the penalty, with $h$ estimated as in [](05_trace_estimators.ipynb).
 
 # %% tags=["hide-input"]
-Markdown(f"```python\n{inspect.getsource(step.training_step)}```")
+parts = (step.training_step, step.batch_gradients)
+source = "\n\n".join(inspect.getsource(part) for part in parts)
+Markdown(f"```python\n{source}```")
 
 # %% [markdown]
 # One such network is trained, and measured, by one line in a terminal. Any setting can be changed on the way.
 #
 # ```
 # companion train --method score_matching --seed 1 --evaluate
-# companion train --method score_matching --set name=mine --set penalty.weight=1e-4
+# companion train --method score_matching --set name=mine \
+#     --set penalty.weight=1e-4
 # ```
 #
 # ## The settings
@@ -183,15 +186,23 @@ anti = presets.preset(tier, dataset, "anti_score_matching", seed).loss()
 
 # %% tags=["remove-cell"]
 tell(
-    beyond_digits=f"On digits: {over_the_rule('quick', 'mnist5k')}",
-    beyond_cifar="On CIFAR-100, with the small network: "
-    f"{over_the_rule('small', 'cifar100')}",
+    beyond_digits=led("On digits", over_the_rule("quick", "mnist5k")),
+    beyond_cifar=led(
+        "On CIFAR-100, with the small network",
+        over_the_rule("small", "cifar100"),
+    ),
 )
 
 # %% [markdown]
 # ## The paper's network, one of each kind
 #
-# The paper's experiments are on CIFAR-100 with a ResNet-18 of width 64. Here is that network, with each of the four losses, trained for {glue:text}`large_epochs` epochs (the released code has 200) on {glue:text}`large_device`. There is **one network each**. An interval over test pictures says how well that network is known, and nothing of the next. {glue:text}`large_notes`
+# The paper's experiments are on CIFAR-100 with a ResNet-18 of width 64. Here is that network, with each of the four losses, trained for {glue:text}`large_epochs` epochs (the released code has 200) on {glue:text}`large_device`. There is **one network each**. An interval over test pictures says how well that network is known, and nothing of the next.
+#
+# :::{admonition} What the records note of how they were made
+# :class: dropdown
+#
+# {glue:text}`large_notes`
+# :::
 
 # %% tags=["remove-cell"]
 large = [one for m in runs.METHODS for one in runs.find_all(*LARGE, m)]
@@ -235,7 +246,7 @@ density_in_training(*LARGE)
 plt.show()
 
 # %% [markdown]
-# {glue:text}`large_growth` Of score-matching's trace, which its stability term sends somewhere: {glue:text}`large_trace` On test pictures, with intervals over them:
+# {glue:text}`large_growth` As for score-matching's trace, which its stability term prescribes: {glue:text}`large_trace` On test pictures, with intervals over them:
 
 # %% tags=["hide-input"]
 QUANTITIES = {
@@ -332,12 +343,12 @@ plt.show()
 # %% tags=["hide-input"]
 def density_at_the_end(tier: str, dataset: str) -> pd.DataFrame:
     """Return what the penalties act on, on test pictures, with intervals."""
-    found = tables.interval_table(tier, dataset, QUANTITIES, "{:.1f}")
+    found = tables.interval_table(tier, dataset, QUANTITIES, "{:,.1f}")
     lower = tables.paired_differences(tier, dataset, "test_objective")
     texts = [
-        interval_text(row, "{:+.1f}") for _, row in lower.iterrows()
+        interval_text(row, "{:+,.1f}") for _, row in lower.iterrows()
     ]
-    found["objective - baseline's"] = ["", *texts]
+    found["objective, minus the baseline's"] = ["", *texts]
     behind = tables.model_table(tier, dataset, "test_trace")
     units = behind["unit"].str.replace("images", "pictures")
     found["interval over"] = [
@@ -407,7 +418,7 @@ tell(training_runs=words, training_earlier=aged)
 #
 # ## What it costs
 #
-# Accuracy on the test digits. A digit is easier than a photograph, so what is lost here is little in points; the paper's losses, and the large network's, are in the table above.
+# Accuracy on the test digits. A digit is easier than a photograph, so what is lost here is little in points; the paper's losses, and the large network's, are in the table of the large network.
 
 # %% tags=["hide-input"]
 def percents(frame: pd.DataFrame, form: str) -> list[str]:
@@ -565,7 +576,7 @@ tell(
 # %% [markdown]
 # ({glue:text}`training_images` digits, {glue:text}`training_probes` samples each.) For the score-matched network the formula predicts {glue:text}`own_predicted:.0f`, the forward estimate has {glue:text}`own_forward:.0f`, the central one {glue:text}`own_central:.0f`, and the mean trace is {glue:text}`own_trace:.0f`. The standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
 #
-# Averaged over the epochs, score-matching's squared gradient norm on validation digits is {glue:text}`norm_ratio`. The remark's first half is {glue:text}`remark_b`. Its reason, that score-matching minimises the norm, leaves out the other term of the same sum. Where the trace weighs more than half the squared norm, curvature is what the objective pays for, and curvature needs slopes. Its second half, a small variance, depends on beside what. The right panel is the answer.
+# Averaged over the epochs, score-matching's squared gradient norm on validation digits is {glue:text}`norm_ratio`. The remark's first half is {glue:text}`remark_b`. Its reason, that score-matching minimises the norm, leaves out the other term of the same sum. Where the trace weighs more than half the squared norm, curvature is what the objective pays for, and curvature needs slopes. Its second half, a small variance, is a comparison, and one has to say with what. The right panel does.
 
 # %% tags=["remove-cell"]
 def objectives(tier: str, dataset: str) -> str:
@@ -610,7 +621,7 @@ tell({f"cifar_costs_{name}": words for name, words in costs(*CIFAR).items()})
 # %% [markdown]
 # ## A small network on CIFAR-100
 #
-# Between the two stands a ResNet-9 of width {glue:text}`cifar_width`, trained on the paper's pictures for {glue:text}`cifar_epochs` epochs with crops and flips. It is small enough to be trained from several seeds on a laptop's processor. Trained so far: {glue:text}`cifar_trained`.
+# Between the two stands a ResNet-9 of width {glue:text}`cifar_width`, trained on the paper's pictures for {glue:text}`cifar_epochs` epochs with crops and flips. It is small enough to be trained from several seeds on a laptop's processor. Here: {glue:text}`cifar_trained`.
 
 # %% mystnb={"figure": {"name": "fig-training-density-cifar", "caption": "CIFAR-100: what the penalties act on, through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model over the epochs."}} tags=["hide-input"]
 density_in_training(*CIFAR)
@@ -623,11 +634,11 @@ accuracies(*CIFAR)
 density_at_the_end(*CIFAR)
 
 # %% [markdown]
-# Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. An interval is over seeds where there are several. Where there is one, it is over the test pictures, and says how well that network is known, not the next.
+# Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. Intervals are over seeds.
 #
 # So a comparison of these networks is never between equals: where one gives the better samples or the better maps, it does so at another accuracy. {glue:text}`cifar_beyond`
 #
-# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective` Most of an objective is its trace, and of the trace {glue:text}`cifar_prescribed` Which way score-matching pulls is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
+# Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective` Most of an objective is its trace, and for that {glue:text}`cifar_prescribed` Which way score-matching pulls is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 
 # %% [markdown]
 # ## Where the clamp stops
@@ -637,9 +648,8 @@ density_at_the_end(*CIFAR)
 # %% tags=["remove-cell"]
 from companion.book import clamp_figures
 from companion.experiments import forces
-from companion.metrics import seed_interval
 
-# %% mystnb={"figure": {"name": "fig-training-clamp", "caption": "Anti-score-matching with the paper's clamp, measured on validation pictures after each epoch; a line a seed. Left: the mean trace; linear between -100 and 100, logarithmic beyond. Right: how far it lies above $\\tau$, counted in spreads $s = 2 \\lVert\\nabla f_i\\rVert / \\sigma$ of the forward estimate, with the root of the mean squared norm."}, "image": {"alt": "Two panels over the course of training, lines for several data sets. Left, the traces rise through the dashed threshold and end several times to tens of times above it. Right, they end several spreads above it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-training-clamp", "caption": "Anti-score-matching with the paper's clamp, measured on validation pictures after each epoch; a line a seed. Left: the mean trace; linear between $-\\tau$ and $\\tau$, logarithmic beyond. Right: how far it lies above $\\tau$, counted in spreads $s = 2 \\lVert\\nabla f_i\\rVert / \\sigma$ of the forward estimate, with the root of the mean squared norm."}, "image": {"alt": "Two panels over the course of training, lines for several data sets. Left, the traces rise through the dashed threshold and end several times to tens of times above it. Right, they end several spreads above it."}} tags=["hide-input"]
 PLACES = {
     "digits": ("quick", "mnist5k"),
     "CIFAR-100": ("small", "cifar100"),
@@ -822,15 +832,15 @@ ENDS = {
 
 
 def clamp_at_the_end(label: str) -> dict[str, str]:
-    """Return a clamp's validation measurements, means over seeds."""
+    """Return a clamp's validation measurements, lowest to highest seed."""
     last = pd.DataFrame([one.history().iloc[-1] for one in tried[label]])
     if last.empty:
         return dict.fromkeys(["seeds", *ENDS], "not run")
     last["wrong"] = 100 * (1 - last["validation_accuracy"])
     said = {"seeds": f"{len(last)}"}
     for title, (column, form) in ENDS.items():
-        found = asdict(seed_interval(last[column].tolist()))
-        said[title] = interval_text(found, form)
+        low, high = last[column].min(), last[column].max()
+        said[title] = f"{form.format(low)} to {form.format(high)}"
     return said
 
 
@@ -886,8 +896,8 @@ tell(
 # - **The price.** On digits, score-matching {glue:text}`costs_score_matching`; anti-score-matching {glue:text}`costs_anti_score_matching`; gradient norm {glue:text}`costs_gradient_norm`. In the paper all three lose accuracy.
 # - **What the penalties are for.** On digits, score-matching's objective {glue:text}`moves_score`, and anti-score-matching's {glue:text}`moves_anti`. On CIFAR-100, with the small network, score-matching's {glue:text}`moves_cifar`.
 # - **The stability term pulls the trace** towards $-1/(2c)$, down where an ordinary network stands above that, up where it stands below.
-# - **The clamp** at $\tau$ is to hold anti-score-matching's trace. On digits the paper's {glue:text}`held_anti_score_matching`; folded at $\tau$, and with the central estimate, it {glue:text}`held_clamp-two-sided`.
-# - **Appendix B's remark**, that a low gradient norm makes the estimate quiet, is {glue:text}`remark_b`. In the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
+# - **The clamp** at $\tau$ is to hold anti-score-matching's trace. On digits the paper's {glue:text}`held_anti_score_matching`; folded at $\tau$, and with the central estimate, it {glue:text}`held_clamp-two-sided`. (Three seeds of each.)
+# - **Appendix B's remark** has two halves. That score-matching lowers the gradient norm is {glue:text}`remark_b`. Whether that makes the estimate quiet is another matter: in the score-matched network itself, the standard deviation of one forward sample is {glue:text}`own_ratio:.1f` times the size of the trace.
 # :::
 #
 # ## Exercises

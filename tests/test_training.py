@@ -143,10 +143,10 @@ def test_diverging_run_stops_says_when_and_keeps_its_history(
     honest = training.training_step
     calls = 0
 
-    def explode(*arguments: object) -> dict[str, torch.Tensor]:
+    def explode(*arguments: object, **options: object) -> dict[str, torch.Tensor]:
         nonlocal calls
         calls += 1
-        terms = honest(*arguments)  # type: ignore[arg-type]
+        terms = honest(*arguments, **options)  # type: ignore[arg-type]
         return terms | {"loss": torch.tensor(math.nan)} if calls == STEPS + 2 else terms
 
     monkeypatch.setattr(training, "training_step", explode)
@@ -163,9 +163,9 @@ def test_a_run_that_diverges_after_a_resume_keeps_the_last_whole_epochs_weights(
     settings = presets.preset("tiny", "mnist5k", "baseline", 0, epochs=3, **SMALL)
     honest = training.training_step
 
-    def explode(*arguments: object) -> dict[str, torch.Tensor]:
+    def explode(*arguments: object, **options: object) -> dict[str, torch.Tensor]:
         state = arguments[1]
-        terms = honest(*arguments)  # type: ignore[arg-type]
+        terms = honest(*arguments, **options)  # type: ignore[arg-type]
         return terms | {"loss": torch.tensor(math.nan)} if (state.epoch, state.step) == (1, 2) else terms  # type: ignore[attr-defined]
 
     monkeypatch.setattr(training, "training_step", explode)
@@ -220,10 +220,10 @@ def test_a_time_budget_ends_before_it_is_used_up(
 ) -> None:
     honest, clock = training.training_step, 0.0
 
-    def a_second_long(*arguments: object) -> dict[str, torch.Tensor]:
+    def a_second_long(*arguments: object, **options: object) -> dict[str, torch.Tensor]:
         nonlocal clock
         clock += 1.0
-        return honest(*arguments)  # type: ignore[arg-type]
+        return honest(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "training_step", a_second_long)
     monkeypatch.setattr(training.time, "monotonic", lambda: clock)

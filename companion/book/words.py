@@ -41,6 +41,16 @@ def interval_text(
     return f"{value} ({'one seed, ' if values['n'] == 1 else ''}no interval)"
 
 
+def led(lead: str, sentence: str) -> str:
+    """Write a sentence behind words that lead to it.
+
+    Example:
+        >>> led("On digits", "None is better.")
+        'On digits, none is better.'
+    """
+    return f"{lead}, {sentence[:1].lower()}{sentence[1:]}"
+
+
 def counted(count: int, word: str) -> str:
     """Write a number of things: `1 seed`, `3 seeds`.
 

@@ -22,7 +22,10 @@ _OLDER = b"PK"  # of earlier code, whose checkpoints have no digest
 
 @dataclass
 class State:
-    """What a checkpoint holds; `last_whole` are the weights at the end of the last whole epoch."""
+    """What a checkpoint holds, and whether a step was `checked` since the process began.
+
+    `last_whole` are the weights at the end of the last whole epoch.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -34,6 +37,7 @@ class State:
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    checked: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is kept, for `torch.save`."""

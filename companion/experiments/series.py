@@ -67,6 +67,10 @@ COLLAPSE: Mapping[str, Mapping[str, Any]] = {
     "collapse-stable": {"penalty": {"weight": 1e-2, "mu": 1e-1}},
 }
 """What chapter 06's runs change in it: with and without the stability term and input noise."""
+NOISES: Mapping[str, Mapping[str, Any]] = {
+    f"collapse-noise-{width:g}": {**COLLAPSE["collapse-noise"], "input_noise": width} for width in (0.03, 0.3)
+}
+"""The same with less noise and with more."""
 COLLAPSE_SIZES: Mapping[str, Mapping[str, Any]] = {"quick": {"width": 8, "epochs": 12}}
 """The size of chapter 06's runs, where it is not the tier's own."""
 COLLAPSE_SEEDS = range(5)
@@ -89,7 +93,7 @@ PRINTED: Mapping[str, Mapping[str, Any]] = {
 _VARIED: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]], ...] = (
     ("sweep", "score_matching", SWEEP, SWEEP_SIZES),
     *(("strength", method, changes, {}) for method, changes in STRENGTHS.items()),
-    ("collapse", "score_matching", COLLAPSE, COLLAPSE_SIZES),
+    ("collapse", "score_matching", {**COLLAPSE, **NOISES}, COLLAPSE_SIZES),
     ("clamp", "anti_score_matching", CLAMPS, {}),
     *(
         ("published", method, {f"published-{method}": PUBLISHED[f"published-{method}"]}, {})
@@ -218,7 +222,7 @@ def kin() -> list[Settings]:
 
 def collapse() -> list[Settings]:
     """Return chapter 06's runs, five seeds of each."""
-    return [varied(name, seed=seed) for name in COLLAPSE for seed in COLLAPSE_SEEDS]
+    return [varied(name, seed=seed) for name in (*COLLAPSE, *NOISES) for seed in COLLAPSE_SEEDS]
 
 
 def clamps() -> list[Settings]:

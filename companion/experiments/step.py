@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from companion._calls import known_values
 from companion.experiments.augmentation import crop_and_flip
 from companion.experiments.checkpoint import State
+from companion.experiments.cuda_graph import Batch
 from companion.experiments.settings import Settings
 from companion.trace.precision import tensor_float32, tf32_suffices
 
 
 def training_step(
-    settings: Settings,
-    state: State,
-    x: Tensor,
-    y: Tensor,
+    settings: Settings, state: State, x: Tensor, y: Tensor, *, gradients: Batch | None = None
 ) -> dict[str, Tensor]:
     """Take one step of SGD; return the batch's mean loss, terms and accuracy.
 
-    They stay on the device, so that the next step need not wait for them.
+    They stay on the device, so that the next step need not wait for them. The first step checks labels and
+    model value by value; the others are like it, and do not. `gradients` computes what `batch_gradients`
+    does, where that has been recorded as a CUDA graph.
     """
+    with known_values() if state.checked else nullcontext():
+        means = batch_gradients(settings, state, x, y) if gradients is None else gradients(x, y)
+    state.optimizer.step()
+    state.schedule.step()
+    state.checked = True
+    return means
+
+
+def batch_gradients(settings: Settings, state: State, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Compute the gradients of a batch's loss; return its mean loss, terms and accuracy."""
     model, loss = state.model.train(), settings.loss()
     if settings.augment:
         x = crop_and_flip(x, state.generator)
@@ -48,8 +59,6 @@ def training_step(
         objective = cross_entropy + shown["penalty"].mean()
     state.optimizer.zero_grad(set_to_none=True)
     objective.backward()
-    state.optimizer.step()
-    state.schedule.step()
     means = {"loss": cross_entropy.detach()}
     for name, value in shown.items():
         if value is not None:
@@ -60,12 +69,18 @@ def training_step(
 
 @contextmanager
 def numerics(settings: Settings, device: torch.device) -> Iterator[None]:
-    """No denormals (they slow a collapsing network many times); TF32 on a GPU, but where digits cancel."""
+    """No denormals, which slow a collapsing network many times; on a GPU the fastest kernels, and TF32.
+
+    TF32 is not used where digits cancel.
+    """
+    tuned = torch.backends.cudnn.benchmark
     torch.set_flush_denormal(True)
+    torch.backends.cudnn.benchmark = True
     try:
         with tensor_float32(uses_tf32(settings, device)):
             yield
     finally:
+        torch.backends.cudnn.benchmark = tuned
         torch.set_flush_denormal(False)
 
 
