@@ -192,7 +192,7 @@ for column, (name, classifier) in enumerate(shown.items(), start=1):
     bars.bar(classes, answer, color=colours)
     bars.set(ylim=(0, 1), yticks=[0, 1])
     bars.set_xticks(classes if len(classes) == 10 else [])
-    bars.tick_params(labelsize=8)
+    bars.tick_params(labelsize=9)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -451,7 +451,7 @@ figure, axes = plt.subplots(2, 7, figsize=(8.9, 3.2))
 for column, name in enumerate(honest):
     maps = torch.stack([honest[name][0], forged[name][0]])
     plots.signed_maps(axes[:, column], maps)
-    axes[0, column].set_title(name, fontsize=8.5, loc="center")
+    axes[0, column].set_title(name, fontsize=9.5, loc="center")
     change = relative[name]
     written = f"{change:.1g}" if change < 1e-2 else f"{change:.2f}"
     axes[1, column].set_xlabel(written)
@@ -567,7 +567,7 @@ tell(
 # :::
 #
 # :::{admonition} What you just saw
-# - Six functions $g$, six sets of maps: a face, a flat wash, a blank, another class's map. Over
+# - Six functions $g$, and maps such as a face, a flat wash, a blank, another class's map. Over
 #   {glue:text}`test_images` test images the face changed {glue:text}`predictions_changed` predictions.
 # - Probabilities, losses and loss-gradients agreed to {glue:text}`double_probability`,
 #   {glue:text}`double_loss` and {glue:text}`double_loss_gradient` in double precision, and what was left

@@ -171,7 +171,7 @@ tell(
 # Here $\epsilon$ is {glue:text}`epsilon`, $m$ is {glue:text}`frequency:.0f`, and a wavelength is
 # {glue:text}`wavelength_in_grey_levels:.2f` of a grey level; the images are the {glue:text}`checked` test
 # images of which the network is least certain. At a peak the first ratio is
-# {glue:text}`bound_loss_attained:.6f`, on a slope the second is {glue:text}`bound_gradient_attained:.6f`.
+# {glue:text}`bound_loss_attained:.4g`, on a slope the second is {glue:text}`bound_gradient_attained:.4g`.
 # Both bounds hold, and neither can be improved. For a fixed $\epsilon$ the second grows with $m$ without
 # end.
 #
@@ -397,7 +397,7 @@ figure, axes = plt.subplots(3, 5, figsize=(7.6, 5.8))
 figure.suptitle("A loss-gradient can be a picture of your choice, too")
 plots.show_images(axes[:, 0], x[chosen])
 for ax, p in zip(axes[:, 0], probability[chosen], strict=True):
-    written = f"p = {p:.2f}" if p < 0.99 else f"1 - p = {1 - p:.0e}"
+    written = f"p = {p:.2f}" if p < 0.99 else f"1 − p = {1 - p:.0e}"
     ax.set_xlabel(written, fontsize=9)
 for column, (title, these) in enumerate(maps.items(), start=1):
     plots.signed_maps(axes[:, column], these)
@@ -645,8 +645,8 @@ tell(told, noise_kind=kind)
 # {glue:text}`loss_sure` in the more confident one; between their logit-gradients it is {glue:text}`logit_unsure` and
 # {glue:text}`logit_sure`. {glue:text}`noise_kind`
 #
-# A cosine far from 1 is noise enough. But it is there on doubtful images as well, and logit-gradients have no less of it. That is
-# no ground for preferring one kind of map to the other, or for trusting either less where the network is sure.
+# A cosine far from 1 is noise enough. But it is there on doubtful images nearly as much, and in logit-gradients nearly as much. That is
+# little ground for preferring one kind of map to the other, or for trusting either less where the network is sure.
 #
 # ## What the paper reports, what you just saw
 #
@@ -658,8 +658,8 @@ tell(told, noise_kind=kind)
 # :::
 #
 # :::{admonition} What you just saw
-# - Both bounds hold and are attained: {glue:text}`bound_loss_attained:.6f` and
-#   {glue:text}`bound_gradient_attained:.6f` of their values.
+# - Both bounds hold and are attained: {glue:text}`bound_loss_attained:.4g` and
+#   {glue:text}`bound_gradient_attained:.4g` times their values were reached.
 # - The ripple as printed belongs to no classifier. Moved to one logit, it does: losses within
 #   {glue:text}`mended_loss:.5f`, gradients up to {glue:text}`mended_gradient:.0f` apart, and a face if you
 #   like.

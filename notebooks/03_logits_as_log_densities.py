@@ -224,7 +224,7 @@ print(
 # f_i - \frac1C \sum_{j=1}^C f_j = \frac1C \sum_{j=1}^C \log \frac{p_i}{p_j} .
 # $$ (eq-logits-centred)
 #
-# Only the third part, the mean logit, is free: no probability depends on it, at any picture. And [](01_softmax_shift.ipynb) found that in a trained network it is nearly nought, because training starts there and has no reason to move it. How large are the three? `split_gradient` computes them, in double precision, since some are small.
+# Only the third part, the mean logit, is free: no probability depends on it, at any picture. And [chapter 1](01_softmax_shift.ipynb) found that in a trained network it is nearly nought, because training starts there and has no reason to move it. How large are the three? `split_gradient` computes them, in double precision, since some are small.
 
 # %%
 model = model.double()
@@ -244,7 +244,7 @@ written = "gradient's length, relative to the map's"
 pd.DataFrame(columns, index=pd.Index(WORDS.values(), name=written))
 
 # %% [markdown]
-# Medians over test pictures with 95 % intervals; $p$ is the probability that the network gives to the true class. Lengths of vectors do not add up, so the numbers need not sum to 1. Now the pictures: two of whose right answer the network is unsure, and two of which it is sure.
+# Medians over test pictures with 95 % intervals; $p$ is the probability that the network gives to the true class. Lengths of vectors do not add up, so the numbers need not sum to 1. Now the pictures: two for which the network is unsure of the right answer, and two for which it is sure.
 
 # %% mystnb={"figure": {"name": "fig-logits-three-parts", "caption": "The gradient map of the true class's logit and its three parts, equation {eq}`eq-logits-three`, for test pictures from the least certain to the most. Orange raises the logit, blue lowers it. Each panel has its own scale of colour; the number below it is the part's length, relative to the map's."}, "image": {"alt": "Four rows, each with a digit, its gradient map and three more maps with numbers below them. In the first row, an uncertain digit, the first two parts have lengths of the order of the map's. Down the rows the first part's number falls by many orders of magnitude, the second part becomes the picture of the map itself, and the third part, a pattern of its own, stays at about a hundredth."}} tags=["hide-input"]
 order = certainty.argsort().tolist()
@@ -290,13 +290,13 @@ tell(
 #
 # Why is the first part small? It is $\sum_j p_j (\nabla f_i - \nabla f_j)$, and vanishes as $p_i$ goes to 1. The network gives its right answer a probability above 0.99 on {glue:text}`sure_share:.0%` of these pictures. There the map that we would have called "what the network looked at" is mostly the second part: the directions in which the *other* classes, improbable already, become more improbable still.
 #
-# Is that a matter of classification? Strictly, yes: it is a function of the probabilities, and whoever changes it changes a probability. In practice only just. Whether a wrong class has a probability of $10^{-5}$ or of $10^{-8}$ turns no decision, and changes the loss by $10^{-5}$. So there are two kinds of freedom in a map, and they should not be mixed up. What training *cannot* see is the mean logit, and in this network it is a small part of the map. What training *hardly* sees are the logarithms of tiny probabilities, and they are most of it. [](13_gradient_maps.ipynb) makes the same table for all four kinds of networks: in some the free part is not small.
+# Is that a matter of classification? Strictly, yes: it is a function of the probabilities, and whoever changes it changes a probability. In practice only just. Whether a wrong class has a probability of $10^{-5}$ or of $10^{-8}$ turns no decision, and changes the loss by $10^{-5}$. So there are two kinds of freedom in a map, and they should not be mixed up. What training *cannot* see is the mean logit, and in this network it is a small part of the map. What training *hardly* sees are the logarithms of tiny probabilities, and they are most of it. [Chapter 13](13_gradient_maps.ipynb) makes the same table for all four kinds of networks: in some the free part is not small.
 #
 # For the reading as a density this is awkward. Were the logits centred exactly, the model's log-density of pictures would be $-\frac1C \sum_j \log p_j$ and nothing else: high where the classifier rules out its other classes with emphasis. That is a fact about the classes, and centred logits are one choice of $g$ among all. Where a training leaves the mean logit decides which density the logits imply.
 #
 # ## A shift moves the third part, and nothing else
 #
-# In [](01_softmax_shift.ipynb) we added a function $g(\mathbf{x})$ to every logit and could make the gradient map any picture. Now we can say what happened. The first two parts depend on the probabilities alone, so $g$ drops out of them. The third gains exactly $\nabla g$:
+# In [chapter 1](01_softmax_shift.ipynb) we added a function $g(\mathbf{x})$ to every logit and could make the gradient map any picture. Now we can say what happened. The first two parts depend on the probabilities alone, so $g$ drops out of them. The third gains $\nabla g$, exactly:
 #
 # $$
 # \begin{gathered}
@@ -321,7 +321,7 @@ unmoved = max(
 gained = after.free - before.free
 mismatch = float((gained - strength * target).abs().max())
 
-# %% mystnb={"figure": {"name": "fig-logits-shift", "caption": "The doubtful picture of {numref}`fig-logits-three-parts` again: above, the network; below, the same network with g added to every logit, where g's gradient is the picture of a face. Each panel has its own scale of colour; the number below it is its largest pixel."}, "image": {"alt": "Two rows of four maps with numbers below them. The second and the third are the same in both rows. In the lower row a smiley covers the map and is the whole of the free part, whose largest pixel has grown many times."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-logits-shift", "caption": "The first picture of {numref}`fig-logits-three-parts` again: above, the network; below, the same network with $g$ added to every logit, where the gradient of $g$ is the picture of a face. Each panel has its own scale of colour; the number below it is its largest pixel."}, "image": {"alt": "Two rows of four maps with numbers below them. The second and the third are the same in both rows. In the lower row a smiley covers the map and is the whole of the free part, whose largest pixel has grown many times."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4))
 for row, name, split in zip(axes, ("f", "f + g"), (before, after), strict=True):
     maps = torch.cat([split.whole, split.own, split.others, split.free])
@@ -336,16 +336,17 @@ plt.show()
 model, x = model.float(), x.float()
 
 # %% tags=["remove-cell"]
-tell(unmoved=unmoved, gained=float(gained.abs().max()), mismatch=mismatch)
+exactly = f"to within {mismatch:.0e}" if mismatch else "to the last digit"
+tell(unmoved=unmoved, gained=float(gained.abs().max()), mismatch=exactly)
 
 # %% [markdown]
-# The free part moved by up to {glue:text}`gained:.2g` a pixel, and that is $\nabla g$ to within {glue:text}`mismatch:.0e`. No pixel of the other two moved by more than {glue:text}`unmoved:.0e`, which is rounding.
+# The free part moved by up to {glue:text}`gained:.2g` a pixel, and that is $\nabla g$ {glue:text}`mismatch`. No pixel of the other two moved by more than {glue:text}`unmoved:.0e`, which is rounding.
 #
 # ## A density that can be seen
 #
 # For digits nobody knows the true density. For the three Gaussians we do. So we let a small softplus network learn to tell the two classes apart, and look at the density it did not know it was making.
 #
-# A second network has the same size, the same points and the same number of steps, and one more term in its loss: score-matching, which [](04_score_matching.ipynb) derives. It knows no more than the first. It sees points and their classes.
+# A second network has the same size, the same points and the same number of steps, and one more term in its loss: score-matching, which [chapter 4](04_score_matching.ipynb) derives. It knows no more than the first. It sees points and their classes.
 
 # %%
 points, classes = mixture.sample(20_000, generator)
@@ -548,15 +549,16 @@ growth = table - table.iloc[0]
 
 # %% tags=["remove-cell"]
 growth = growth.iloc[-1]
+added = float(growth["with score-matching"])
 ratios = log_partition(matched, 16.0)
 tell(
     plain_growth=float(growth["trained to classify"]),
-    matched_growth=float(growth["with score-matching"]),
+    matched_growth=f"{added:.2f}" if added >= 0.005 else "less than 0.005",
     matched_ratio=float((ratios[0] - ratios[1]).exp()),
 )
 
 # %% [markdown]
-# The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, and in proportion to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to slope downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth:.2f`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.
+# The table shows how much $\log Z_0$ grows beyond its value in the square of {numref}`fig-logits-mixture`. For the plain classifier it grows by {glue:text}`plain_growth:.0f`, in proportion to what is added to the square's width: the integral is infinite. A softplus network is nearly linear far out, and nothing told this one to slope downwards. Its "density" {eq}`eq-logits-joint` does not exist; only its score does. The score-matched network adds {glue:text}`matched_growth`. There cross-entropy has even set the classes' weights: $Z_0 / Z_1$ is {glue:text}`matched_ratio:.2f`, where the true ratio is 3.
 #
 # ## What the paper reports, what you just saw
 #
@@ -568,7 +570,7 @@ tell(
 # - **Bayes' rule holds**, with $Z_i$ in the place of $Z/C$. The score needs neither.
 # - **A gradient map has three parts**: what decides, what the other classes' probabilities say, and the free part, the mean logit's. On the digits' ordinary classifier their lengths are {glue:text}`own_share`, {glue:text}`others_share` and {glue:text}`free_share` of the map's. A shift $g$ enters through the last alone.
 # - **A sure network maps the other classes.** The part that decides vanishes. The next is a function of tiny probabilities, which training hardly sees.
-# - **Classification does not teach a density.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density; and perfect probabilities with centred logits have a wrong score, too. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [](07_training.ipynb) on.
+# - **Classification does not teach a density.** In the plane, where we can check, a network trained to classify has the right probabilities, a wrong score, and no density; and perfect probabilities with centred logits have a wrong score, too. This says that nothing *forces* the density to be right; it is no proof that a large network on real pictures gets it wrong. That is what the paper's experiments are about, and ours from [chapter 7](07_training.ipynb) on.
 # - **Score-matching does teach it.** How a loss can match a score that nobody can see is the next chapter.
 # :::
 #

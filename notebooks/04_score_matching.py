@@ -112,7 +112,7 @@ generator = torch.Generator().manual_seed(seed)
 #
 # ## The same number twice
 #
-# We take the three Gaussians of [](03_logits_as_log_densities.ipynb), where $s$ is known, and measure both forms for four models: the true density, one that is too wide, one that is moved, and a softplus network with random weights, which is no density at all. `score_alignment` measures {eq}`eq-matching-explicit`, with the true score in hand. `hyvarinen_objective` measures {eq}`eq-matching-implicit` without it.
+# We take the three Gaussians of [chapter 3](03_logits_as_log_densities.ipynb), where $s$ is known, and measure both forms for four models: the true density, one that is too wide, one that is moved, and a softplus network with random weights, which is no density at all. `score_alignment` measures {eq}`eq-matching-explicit`, with the true score in hand. `hyvarinen_objective` measures {eq}`eq-matching-implicit` without it.
 
 # %%
 means = torch.tensor([[-1.5, 1.0], [1.5, 1.5], [0.5, -0.9]])
@@ -246,7 +246,7 @@ found = minimiser(implicit.mean(dim=1))
 quantiles = torch.tensor([0.025, 0.975]).double()
 low, high = minimiser(counts @ implicit.T / num_points).quantile(quantiles)
 
-# %% mystnb={"figure": {"name": "fig-matching-consistency", "caption": "Both forms of the objective for the true mixture with its standard deviations multiplied by t; the constant has been added to eq. 2. Bars: one standard error; all points come from one sample, so they err together. Shaded: 95 % bootstrap interval of eq. 2's minimiser."}, "image": {"alt": "Two curves that nearly coincide, with a minimum near t = 1. The shaded interval of the minimiser is narrow and contains 1."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-matching-consistency", "caption": "Both forms of the objective for the true mixture with its standard deviations multiplied by $t$; the constant has been added to eq. 2. The vertical line is the truth. Bars: one standard error; all points come from one sample, so they err together. Shaded: 95 % bootstrap interval of eq. 2's minimiser."}, "image": {"alt": "Two curves that nearly coincide, with a minimum near t = 1. The shaded interval of the minimiser is narrow and contains 1."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.4, 3.6))
 ax.axvspan(float(low), float(high), color="#D55E00", alpha=0.2, linewidth=0)
 ax.axvline(1, color="#555555", linewidth=1)
@@ -326,7 +326,7 @@ errors = [row["eq. 1"] for row in forgetting]
 tell(forget_most=max(errors), forget_last=errors[-1])
 
 # %% [markdown]
-# $J$ is never quite 0, as {prf:ref}`prf-matching-consistent` says. But from {glue:text}`forget_most:.2f` at its worst it falls to {glue:text}`forget_last:.0e`, and no sample would ever show that. Where the density between two clusters is 0, it is 0.
+# $J$ is never quite 0, as {prf:ref}`prf-matching-consistent` says. But from {glue:text}`forget_most:.2f` at its worst it falls to {glue:text}`forget_last:.0e`, and no sample would ever show that. Where the density between two clusters is 0, $J$ is 0.
 #
 # ## Let it train
 #
@@ -414,7 +414,7 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
     tell({
         f"{key}_error": final[name]["eq. 1"],
         f"{key}_error_se": final[name]["s.e."],
-        f"{key}_accuracy": final[name]["accuracy"],
+        f"{key}_accuracy": round(final[name]["accuracy"], 3),
     })
 
 # %% [markdown]
@@ -422,7 +422,7 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 #
 # Look at the accuracies too. Cross-entropy reaches {glue:text}`plain_accuracy:.1%`. Eq. 2 alone gives {glue:text}`matched_accuracy:.1%`, although it knows the shape of both classes: a gradient says nothing about the constant that may be added to each logit, and the decision needs their difference. So the two losses mend each other. Cross-entropy fixes the differences between logits and leaves their common level free; score-matching fixes each logit's shape and leaves its constant free. Together they leave one number.
 #
-# In the terms of [](03_logits_as_log_densities.ipynb): cross-entropy leaves the mean logit free, and eq. 2 does not. Add $g$ to all logits, and every score moves by $\nabla g$, which eq. 1 notices. Score-matching is what ties down the part of a logit that a forger would use.
+# In the terms of [chapter 3](03_logits_as_log_densities.ipynb): cross-entropy leaves the mean logit free, and eq. 2 does not. Add $g$ to all logits, and every score moves by $\nabla g$, which eq. 1 notices. Score-matching is what ties down the part of a logit that a forger would use.
 #
 # ## What came before, and after
 #
@@ -446,7 +446,7 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 # :::{admonition} What you just saw
 # - **Eq. 1 equals eq. 2** up to a constant of the data: proven above, and confirmed for four models to {glue:text}`largest_mismatch:.0e`. **The minimum is at the truth**: in a family of mixtures, within an interval from {glue:text}`found_low:.3f` to {glue:text}`found_high:.3f`.
 # - **Both need conditions that pictures do not meet.** With pixels in $[0, 1]$ there is a surface term, and eq. 2 prefers a bump. Where the support has gaps, the score does not tell how much mass lies on each side.
-# - **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [](05_trace_estimators.ipynb) is about estimating it.
+# - **It works, where the trace can be had.** In the plane the exact trace costs two Hessian-vector products. For a picture it costs as many as there are pixels. [Chapter 5](05_trace_estimators.ipynb) is about estimating it.
 # :::
 #
 # ## Exercises
@@ -478,7 +478,7 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 # The cross-entropy settles the difference between the logits and leaves their common level free, eq. 2 settles each logit's shape and leaves its constant free; the two do not contradict each other. So both should be well served, and are. On fresh points we found a distance (eq. 1) of about 0.03, where eq. 2 alone had 0.02 and the cross-entropy alone 6.9, and an accuracy of about 97.5 %, as high as that of the cross-entropy alone.
 # :::
 #
-# **3.** *What would happen if* somebody forgot the factor $\frac12$ and minimised $\mathbb{E}\,\big(\operatorname{trace} + \|s_\theta\|^2\big)$?
+# **3.** *What would happen if* somebody forgot the factor $\frac12$ and minimised $\mathbb{E}\,\big(\operatorname{trace}{} + \|s_\theta\|^2\big)$?
 #
 # :::{admonition} Solution
 # :class: dropdown

@@ -106,10 +106,12 @@ live.traces(model, x_live, y_live, images.class_names, exact=known)
 # The mean of $f(\mathbf{x}+\mathbf{v})$ is $f$ blurred by a Gaussian, and a Gaussian blur is heat flowing for a time $\sigma^2/2$. With the Laplacian $\Delta f = \operatorname{trace} H$,
 #
 # $$
+# \begin{aligned}
 # \mathbb{E} f(\mathbf{x}+\mathbf{v}) = e^{\frac{\sigma^2}{2}\Delta} f
-# = f + \frac{\sigma^2}{2}\,\Delta f + \frac{\sigma^4}{8}\,\Delta^2 f + \dots,
-# \qquad\text{so the bias is}\qquad
-# \frac{\sigma^2}{4}\,\Delta^2 f + \mathcal{O}(\sigma^4) .
+# &= f + \frac{\sigma^2}{2}\,\Delta f + \frac{\sigma^4}{8}\,\Delta^2 f + \dots, \\
+# \text{so the bias is}\quad
+# &\phantom{=}\ \frac{\sigma^2}{4}\,\Delta^2 f + \mathcal{O}(\sigma^4) .
+# \end{aligned}
 # $$ (eq-trace-bias)
 #
 # All three variants share it: they differ by terms that are odd in $\mathbf{v}$, and those average out. For the same reason the paper's remainder is too cautious. Eq. 7 ends with $\mathcal{O}(\sigma^3)$ inside the bracket, which is $\mathcal{O}(\sigma)$ after the division; but the third-order term is odd as well, and the error is $\mathcal{O}(\sigma^2)$.
@@ -130,9 +132,10 @@ live.traces(model, x_live, y_live, images.class_names, exact=known)
 # For quadratic $f$ and $N$ independent samples,
 #
 # $$
-# \operatorname{Var}(\text{forward}) = \frac{2}{N}\,\|H\|_F^2 + \frac{4\,\|\nabla f\|^2}{N\sigma^2},
-# \qquad
-# \operatorname{Var}(\text{control}) = \operatorname{Var}(\text{central}) = \frac{2}{N}\,\|H\|_F^2 .
+# \begin{aligned}
+# \operatorname{Var}(\text{forward}) &= \frac{2}{N}\,\|H\|_F^2 + \frac{4\,\|\nabla f\|^2}{N\sigma^2}, \\
+# \operatorname{Var}(\text{control}) = \operatorname{Var}(\text{central}) &= \frac{2}{N}\,\|H\|_F^2 .
+# \end{aligned}
 # $$
 #
 # The last is Hutchinson's variance with Gaussian $\mathbf{u}$. With random signs it is $\frac{2}{N}\big(\|H\|_F^2 - \sum_d H_{dd}^2\big)$.
@@ -448,7 +451,7 @@ for name, mine in formats.items():
     })
 
 # %% [markdown]
-# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these pictures, {glue:text}`count` in number, have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses it by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. How much better is central than forward, for one more forward pass? So few pictures cannot say. But a comparison of scatter needs no exact trace, so it can be made on many: over {glue:text}`scatter_pictures` test digits the standard deviation of a forward sample is {glue:text}`scatter_median:.1f` times that of a central one in the median, and between {glue:text}`scatter_low:.1f` and {glue:text}`scatter_high:.1f` times for the middle half of them.
+# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these pictures, {glue:text}`count` in number, have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses the trace by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. How much better is central than forward, for one more forward pass? So few pictures cannot say. But a comparison of scatter needs no exact trace, so it can be made on many: over {glue:text}`scatter_pictures` test digits the standard deviation of a forward sample is {glue:text}`scatter_median:.1f` times that of a central one in the median, and between {glue:text}`scatter_low:.1f` and {glue:text}`scatter_high:.1f` times for the middle half of them.
 #
 # Going right, bias takes over: at $\sigma = 0.1$ the central error is {glue:text}`central_large:.1f`. Going left, digits run out. $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x})$ agree in all but their last places, the subtraction leaves rounding error, and $2/\sigma^2$ multiplies it. At $\sigma = 10^{-4}$ the central error is {glue:text}`float32_small:.1f` in float32 and {glue:text}`float64_small:.1f` in float64. So there is a valley with two walls, and the forward variant never sees its floor: its own noise is lowest where bias is already high. Of the $\sigma$ tried, the smallest error of the forward variant is {glue:text}`forward_best:.0f`, at $\sigma$ = {glue:text}`forward_best_sigma`; that of the central one is {glue:text}`central_best:.1f`, at {glue:text}`central_best_sigma`.
 #
@@ -472,7 +475,7 @@ tell(precision_figures.in_words(measured_gpu))
 # %% [markdown]
 # The differences $f(\mathbf{x}+\mathbf{v}) + f(\mathbf{x}-\mathbf{v}) - 2f(\mathbf{x})$ lose a fixed number of digits, and $1/\sigma^2$ multiplies the loss. So what a format adds should grow a hundredfold when $\sigma$ falls to a tenth. {glue:text}`gpu_growth`
 #
-# That gives a rule, and it belongs to $\sigma$ and not to the format alone. {glue:text}`gpu_rule` The formats are not the whole of the error, either. {glue:text}`gpu_bias` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage.
+# Whether a format will do is a question of $\sigma$, then, and not of the format alone. {glue:text}`gpu_rule` So `trace.taylor` refuses autocast, and TF32 on a GPU where $\sigma$ is below 0.01, unless it is told that you want to measure the damage. The formats are not the whole of the error, either. {glue:text}`gpu_bias`
 #
 # ## What it costs
 #

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Collapse
 #
-# In [](04_score_matching.ipynb) score-matching found the true density, given plenty of points. Given few it finds something else. The paper warns that the objective, used as it stands, runs away to minus infinity, that noise on the inputs does not help, and that a small penalty on the squared trace does. **Why does it run away, and what holds it?**
+# In [chapter 4](04_score_matching.ipynb) score-matching found the true density, given plenty of points. Given few it finds something else. The paper warns that the objective, used as it stands, runs away to minus infinity, that noise on the inputs does not help, and that a small penalty on the squared trace does. **Why does it run away, and what holds it?**
 #
 # We look at it three times: on a line, where the whole density can be drawn; on digits, where it turns out that no training is needed; and on networks trained with each remedy and without.
 
@@ -31,9 +31,10 @@ from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
 from companion import data, runs, trace
-from companion.experiments import presets
+from companion.experiments import presets, series
 from companion._support import flat_sum
 from companion.book.opening import begin, tell
+from companion.book.words import interval_text, listed
 from companion.fooling import shift_logits
 from companion.gradients import logit_gradient
 from companion.metrics import (
@@ -193,7 +194,7 @@ line = {
 }
 optima = {"noise": -1 / noise_width**2, "stable": -1 / (2 * c_line)}
 
-# %% mystnb={"figure": {"name": "fig-collapse-line", "caption": "Three networks on the same ten points. Left: the mean trace at the points (solid) and at fresh points (dashed); thin lines are the traces where each objective is lowest, $-1/s^2$ and $-1/(2c)$. Linear between -10 and 10, logarithmic beyond. Right: the learned densities, normalised on the interval shown, each to its own maximum."}, "image": {"alt": "Left, three pairs of curves over the training steps. That of the naive network falls by orders of magnitude at the points and stays higher at fresh points; the other two level off near the traces where their objectives are lowest. Right, the naive density is a spike; the density trained with noise is smooth; the one with the stability term lies in between."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-collapse-line", "caption": "Three networks on the same ten points. Left: the mean trace at the points (solid) and at fresh points (dashed); thin lines are the traces where each objective is lowest, $-1/s^2$ and $-1/(2c)$. Linear between -10 and 10, logarithmic beyond. Right: the learned densities, each divided by its maximum."}, "image": {"alt": "Left, three pairs of curves over the training steps. That of the naive network falls by orders of magnitude at the points and stays higher at fresh points; the other two level off near the traces where their objectives are lowest. Right, the naive density is a spike; the density trained with noise is smooth; the one with the stability term lies in between."}} tags=["hide-input"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.2))
 labels = {
     "naive": "naive",
@@ -236,7 +237,7 @@ tell(
 # %% [markdown]
 # After {glue:text}`line_steps` steps the naive network's trace is {glue:text}`line_naive_points:,.0f` on average at the points and {glue:text}`line_naive_fresh:,.0f` at fresh ones. With noise it is {glue:text}`line_noise_points:.1f` ({glue:text}`line_noise_optimum:.1f` at the optimum), with the stability term {glue:text}`line_stable_points:.1f` ({glue:text}`line_stable_optimum:.1f`).
 #
-# So on a line both remedies stop the fall. As densities they are not equal. On fresh points the objective is {glue:text}`line_noise_objective:.1f` with noise and {glue:text}`line_stable_objective:.1f` with the stability term, and the truth has {glue:text}`truth_value:.1f`. Noise asks for a smoothed version of the truth, which is a well-posed question. The stability term asks for a summit of fixed sharpness under every training point.
+# So on a line both remedies stop the fall. As densities they are not equal. On fresh points the objective is {glue:text}`line_naive_objective:,.0f` for the naive network, {glue:text}`line_noise_objective:.1f` with noise and {glue:text}`line_stable_objective:.1f` with the stability term, and the truth has {glue:text}`truth_value:.1f`. Noise asks for a smoothed version of the truth, which is a well-posed question. The stability term asks for a summit of fixed sharpness under every training point.
 #
 # ## On digits it takes no overfitting
 #
@@ -319,7 +320,7 @@ tell(
 #
 # Three kinds of network, each trained from several seeds on cross-entropy plus $\lambda$ times the bracket of {eq}`eq-collapse-stable`: naive ($c = 0$), naive with input noise, and with the stability term. {glue:text}`runs_sizes` A run is stopped when a number is no longer finite, or when a batch's mean trace falls below $-10^6$.
 #
-# In the table, "trace", "|∇f|²" and the objective {eq}`eq-collapse-objective` of the two are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
+# In the table, "trace", "|∇f|²" and the objective {eq}`eq-collapse-objective` made of both are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
 
 # %%
 def collapse_runs(tier: str, dataset: str) -> dict[str, list[Run]]:
@@ -671,6 +672,66 @@ tell(
 #
 # **The noise** has its optimum at a trace of {glue:text}`runs_noise_floor:,.0f` and a squared norm of {glue:text}`runs_noise_norm:,.0f`: at the density of the data, noise included, integration by parts makes the mean of one the negative of the other. {glue:text}`noise_balance` The objective is at {glue:text}`noise_objectives`, and its floor at {glue:text}`runs_objective_floor:,.0f`. That floor is the objective's alone. On clean digits, where the noise does not balance the books, the same networks had mean traces down to {glue:text}`runs_lowest` on the way.
 #
+# Was it the wrong width? With less noise the floor lies deeper; with more, the digits drown. And batch norm keeps the statistics of what it was shown: a network that was trained on noisy digits is validated on clean ones. So beside the validation accuracy stands that on the batches of the last epoch, noise and all.
+
+# %% tags=["remove-cell"]
+changes = series.COLLAPSE | series.NOISES
+widths = {c["input_noise"]: n for n, c in changes.items() if "input_noise" in c}
+asked: dict[str, list[Run]] = {
+    f"s = {width:g}": runs.find_all("quick", "mnist5k", widths[width])
+    for width in sorted(widths)
+} | {"stability term": kinds["stable"]}
+aims = {f"s = {width:g}": -size / width**2 for width in widths}
+aims["stability term"] = -1 / (2 * c_runs)
+
+
+def last(key: str, column: str) -> dict[int, float]:
+    """Return a quantity of the last epoch, by seed."""
+    tables = {one.record.seed: history_of(one) for one in asked[key]}
+    return {s: float(h[column].iloc[-1]) for s, h in tables.items() if len(h)}
+
+
+# %% tags=["hide-input"]
+def percents(by_seed: dict[int, float]) -> str:
+    """Return the lowest and the highest share, in percent."""
+    values = by_seed.values()
+    return f"{100 * min(values):.0f} to {100 * max(values):.0f}"
+
+
+pd.DataFrame({
+    key: {
+        "runs": len(last(key, "trace")),
+        "accuracy on the batches, %": percents(last(key, "accuracy")),
+        "validation accuracy, %": percents(last(key, "validation_accuracy")),
+        "trace, last epoch": ends_of(last(key, "trace")),
+        "where the objective is lowest": f"{aims[key]:,.0f}",
+    }
+    for key in asked
+}).T
+
+# %% tags=["remove-cell"]
+def apart(key: str) -> Interval:
+    """Return the accuracy on the batches minus the stability term's."""
+    best = last("stability term", "accuracy")
+    return difference(last(key, "accuracy"), best)
+
+
+with_noise = [key for key in asked if key != "stability term"]
+below = [key for key in with_noise if apart(key).high < 0]
+listed_gaps = listed([
+    f"{interval_text(apart(key), '{:.0f}', 100)} at {key}" for key in with_noise
+])
+noise_widths = {
+    True: "So the width is not to blame: at none of the three does noise do what "
+    "the stability term does.",
+    False: f"So the width matters: lower at {listed(below)}, and elsewhere these "
+    "seeds do not tell them apart, or noise is ahead.",
+}[len(below) == len(with_noise)]
+tell(noise_gaps=listed_gaps, noise_widths=noise_widths)
+
+# %% [markdown]
+# On the batches, the accuracy with noise minus that with the stability term is, in points, {glue:text}`noise_gaps`. {glue:text}`noise_widths`
+#
 # If the trace falls by overfitting, it has to fall on training digits and not on others. {glue:text}`overfit`
 #
 # The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`. The noise has $s$ = {glue:text}`runs_noise:g`. So few seeds show what is large and settle nothing that is small; and a wider network, another $\lambda$ or a longer schedule may do something else.
@@ -724,7 +785,7 @@ tell(
 # %% [markdown]
 # Squaring one forward sample adds {glue:text}`forward_added:,.0f`; the formula's last term is {glue:text}`square_predicted:,.0f`. One central sample adds {glue:text}`central_added:,.0f`. The $h^2$ that was meant is about {glue:text}`central_square:,.0f`.
 #
-# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [](17_search.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
+# Now multiply by $c$. With $\sigma = 0.01$, one forward sample and $c = 10^{-3}$, as in the authors' code, the hidden penalty is {glue:text}`hidden:.0f` $\|\nabla f\|^2$, next to the $\frac12 \|\nabla f\|^2$ that eq. 4 writes. With the paper's $\mu = 10^{-4}$, that is $c = 1$, it is {glue:text}`hidden_paper:,.0f` $\|\nabla f\|^2$. Such a network is trained to have a small gradient before anything else. That may be why gradient-norm regularisation does about as well in the paper as score-matching. [Chapter 17](17_search.ipynb) trains with both constants. The runs of this chapter use the {glue:text}`runs_variant` estimate.
 #
 # ## What the paper reports, what you just saw
 #
@@ -736,14 +797,14 @@ tell(
 # - **The objective has no floor.** On a line, kernels and a network both follow it down at the training points, and fresh points do not go along.
 # - **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
 # - **Noise gives the objective a floor, and it is far down**: $-D/(2s^2)$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
-# - **The stability term asks for a trace of $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [](14_sweep.ipynb) tries twenty pairs of constants, and [](07_training.ipynb) the paper's own data.
-# - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict`
+# - **The stability term asks for a trace of $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [Chapter 14](14_sweep.ipynb) tries twenty pairs of constants, and [chapter 7](07_training.ipynb) the paper's own data.
+# - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict` {glue:text}`noise_widths`
 # :::
 #
 # ## Exercises
 #
 # **1.** *With pencil and paper.* The points of {eq}`eq-collapse-objective` are drawn from $\mathcal{N}(\mathbf{0}, s^2 \mathbf{I})$ in $D$ dimensions, and
-# $f = -\frac a2 \|\mathbf{x}\|^2$. For which $a$ is $J$ lowest, and how low is it? What if all points lie in the origin?
+# $f = -\frac a2 \|\mathbf{x}\|^2$. For which $a$ is $J$ lowest, and how low is it? What if all points lie at the origin?
 #
 # :::{admonition} Solution
 # :class: dropdown
@@ -753,7 +814,7 @@ tell(
 # :::
 #
 # **2.** *With one line.* For the three networks on the line the coefficient `c_line` is 0.05. Make it 0.5. Where will the stable network's trace come to lie at its points, and
-# where the one's that is trained with noise?
+# where that of the network trained with noise?
 #
 # :::{admonition} Solution
 # :class: dropdown

@@ -87,7 +87,13 @@ figures.samples(*lead.shelf)
 plt.show()
 
 # %% [markdown]
-# Nobody drew these, and no photograph was shown to the sampler: they come out of the networks' logits. {glue:text}`lead_notes`
+# Nobody drew these, and no photograph was shown to the sampler: they come out of the networks' logits.
+#
+# :::{admonition} What the records note of how they were made
+# :class: dropdown
+#
+# {glue:text}`lead_notes`
+# :::
 #
 # Whether they are good pictures is counted in [chapter 11](11_samples.ipynb). What they tell about the networks is another
 # matter, and the one of this chapter. We take it apart in the plane, where everything is known, and then on digits.
@@ -150,7 +156,7 @@ table.index = pd.RangeIndex(1, 6, name="step")
 table
 
 # %% tags=["remove-cell"]
-tell(apart=f"{apart:.0e}" if apart else "0")
+tell(apart=f"{apart:.0e}" if apart else "nothing at all")
 
 # %% [markdown]
 # Five steps from one starting point, with the same random numbers. The last two columns are two functions of the
@@ -316,7 +322,7 @@ def apart_by(first, second):
 distance = "mean's distance from the truth"
 columns = [
     (distance, "predicted"), (distance, "measured"),
-    ("measured from", "predicted"),
+    ("distance between", "the two"),
     ("pixel deviation", "predicted"), ("pixel deviation", "measured"),
 ]
 rows = [
@@ -346,7 +352,7 @@ for key, (_, (mean, spread, walls)) in zip(keys, biased.values(), strict=True):
         f"spread_{key}": spread,
         f"walls_{key}": f"{100 * walls:.0f}",
     })
-agreement = table["measured from", "predicted"]
+agreement = table["distance between", "the two"]
 tell(
     worst_agreement=float(agreement.drop("clamp").max()),
     clamp_agreement=float(agreement["clamp"]),
@@ -467,7 +473,7 @@ def rises(curve):
 named = {"whole": "rise of the logit", **WORDS}
 pd.DataFrame({
     MODEL_LABELS[name]: {
-        named[part]: interval_text(mean_interval(rise), "{:+.1f}")
+        named[part]: interval_text(mean_interval(rise), "{:+.2f}")
         for part, rise in rises(curves[name]).items()
     }
     for name in names
@@ -486,12 +492,12 @@ def when_sure(curve):
             curve[name][-1, c] - curve[name][int(sure[:, c].nonzero()[0]), c]
             for c in passed
         ]
-        moved[name] = round(float(sum(values)) / len(values), 1) + 0.0
+        moved[name] = round(float(sum(values)) / len(values), 2) + 0.0
     return (
         f"{len(passed)} of {sure.shape[1]} classes passed a probability of "
         f"0.99; from there on the deciding part changed by "
-        f"{moved['own']:+.1f}, the other classes' part by "
-        f"{moved['others']:+.1f} and the mean logit by {moved['free']:+.1f} "
+        f"{moved['own']:+.2f}, the other classes' part by "
+        f"{moved['others']:+.2f} and the mean logit by {moved['free']:+.2f} "
         "on average"
     )
 
@@ -505,7 +511,7 @@ largest = {
 for name in names:
     found = {k: float(v.mean()) for k, v in rises(curves[name]).items()}
     tell({
-        f"{name}_{part}": f"{round(value, 1) + 0.0:+.1f}"
+        f"{name}_{part}": f"{round(value, 2) + 0.0:+.2f}"
         for part, value in found.items()
     })
     most = max(largest, key=lambda part: found[part])
@@ -527,12 +533,12 @@ tell(steps=steps)
 # still less probable. That is a statement about probabilities, if one that no decision turns on. What goes into the mean logit is not.
 #
 # How small or large the mean logit's share may be in a network that was trained in the ordinary way, nothing holds it there. There is a plain
-# way to see whose picture it is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, T\rangle$ to
-# all logits, with a face for $T$, as in [chapter 1](01_softmax_shift.ipynb). The classifier's answers stay what
+# way to see whose picture it is. Add $g(\mathbf{x}) = s\,\langle \mathbf{x}, \mathbf{t}\rangle$ to
+# all logits, with a face for $\mathbf{t}$, as in [chapter 1](01_softmax_shift.ipynb). The classifier's answers stay what
 # they were. We climb the new logits, and beside them add the noise of Langevin, and the two kinds of help.
 
 # %%
-bent = fooling.linear_shift(stencils.smiley(shape[-1]), 1.0)
+bent = fooling.linear_shift(stencils.smiley(shape[-1]), 3.0)
 face = fooling.shift_logits(networks["baseline"], bent)
 climber, langevin = sampling.activation_maximisation, sampling.langevin
 kinds = {
@@ -560,7 +566,9 @@ figure, axes = plt.subplots(len(order), 10, figsize=(8.8, 0.68 * len(order)))
 for row, key in zip(axes, order, strict=True):
     plots.show_images(row, album[key])
     label = f"{MODEL_LABELS.get(key[0], 'Baseline + face')}\n{key[1]}"
-    row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+for ax, digit in zip(axes[0], targets.tolist(), strict=True):
+    ax.set_title(f"{digit}", loc="center", fontsize=9)
 plt.show()
 
 # %%
@@ -581,18 +589,35 @@ table = pd.DataFrame(rows, columns=["network", "sampler", *columns])
 table.set_index(["network", "sampler"])
 
 # %% tags=["remove-cell"]
+def both(said: dict[str, str]) -> str:
+    """Say something of the two networks' pictures, once if it is the same."""
+    plain, matched = (said[name] for name in names)
+    if plain == matched:
+        return f"the pictures of both networks are {plain}"
+    return (
+        f"the baseline's pictures are {plain}, and the score-matched network's "
+        f"{matched}"
+    )
+
+
 words = ("rougher", "smoother", "neither clearly rougher nor smoother")
+helped, hot = {}, {}
 for name in names:
-    tell({
-        f"{name}_smooth": direction(changes[name, "climb, smoothness"], *words),
-        f"{name}_jitter": direction(changes[name, "climb, jitter"], *words),
-        f"{name}_hot": direction(changes[name, "Langevin, T = 1"], *words),
-    })
+    smooth, jitter = (
+        direction(changes[name, f"climb, {kind}"], *words)
+        for kind in ("smoothness", "jitter")
+    )
+    helped[name] = f"{smooth} with the smoothness prior and {jitter} with jitter"
+    if smooth == jitter:
+        helped[name] = f"{smooth} with either help"
+    hot[name] = direction(changes[name, "Langevin, T = 1"], *words)
 gap = paired_difference_interval(plain["score_matching"], plain["baseline"])
 unclear = "not clearly smoother or rougher than"
 with torch.no_grad():
     before, after = (f(noise).softmax(1) for f in (networks["baseline"], face))
 tell(
+    helped=both(helped),
+    hot=both(hot),
     between=direction(gap, "rougher than", "smoother than", unclear),
     between_value=interval_text(gap, "{:+.3f}"),
     face_kept=f"{float((after - before).abs().max()):.0e}",
@@ -605,16 +630,13 @@ tell(
 # networks differ by {glue:text}`face_kept`, which is rounding.
 #
 # The table gives the total variation of the pictures, the mean difference between neighbouring pixels, over the
-# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. Against its own plain climb,
-# the baseline's pictures are {glue:text}`baseline_smooth` with the smoothness prior and
-# {glue:text}`baseline_jitter` with jitter; the score-matched network's are {glue:text}`score_matching_smooth` with
-# the prior and {glue:text}`score_matching_jitter` with jitter. Between the two networks without any help, the score-matched network's pictures are {glue:text}`between` the baseline's (difference
+# ten classes; the noise that they start from has {glue:text}`noise_variation:.3f`. Against the plain
+# climb, {glue:text}`helped`. Between the two networks without any help, the score-matched network's pictures are {glue:text}`between` the baseline's (difference
 # {glue:text}`between_value`). These are ten pictures from one trained network each; the count over many pictures
 # and three seeds is in [chapter 11](11_samples.ipynb).
 #
-# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, the pictures of
-# the baseline are {glue:text}`baseline_hot` than its climbed ones, and those of the score-matched network are
-# {glue:text}`score_matching_hot` than theirs. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
+# At $T = 1$, the temperature at which Langevin dynamics would sample the density itself, {glue:text}`hot`
+# than those of the plain climb. With this step the noise adds 0.45 to every pixel each time, and the clamp does the rest. A typical sample of
 # a density over hundreds of pixels need not look like its summit at all.
 
 # %% tags=["remove-cell"]
@@ -629,7 +651,7 @@ rows, said = {}, []
 for name, network in theirs.items():
     climbed = parts(network, way_up(network, start))
     rows[MODEL_LABELS[name]] = {
-        named[part]: interval_text(mean_interval(rise), "{:+.1f}")
+        named[part]: interval_text(mean_interval(rise), "{:+.2f}")
         for part, rise in rises(climbed).items()
     }
     end = float(climbed["probability"][-1].mean())
@@ -648,13 +670,13 @@ tell(
 # ## On CIFAR-100
 #
 # Are these the ways of digits alone? The climb needs a network and some noise, but no data. We take the small networks that
-# [](07_training.ipynb) trains on CIFAR-100 ({glue:text}`cifar_networks`), its first ten classes, and as many steps as above.
+# [chapter 7](07_training.ipynb) trains on CIFAR-100 ({glue:text}`cifar_networks`), its first ten classes, and as many steps as above.
 
 # %% tags=["hide-input"]
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# Means over ten climbs, with 95 % intervals over the classes, of one network each. A part may fall while the logit rises: the parts add up, with their signs. The pictures themselves are in [chapter 11](11_samples.ipynb).
+# Means over ten climbs, with 95 % intervals over the classes, of one network each. The parts add up, with their signs. The pictures themselves are in [chapter 11](11_samples.ipynb).
 #
 # ## What the paper reports, what you just saw
 #
@@ -666,8 +688,8 @@ pd.DataFrame(rows).T
 # :::
 #
 # :::{admonition} What you just saw
-# - The two updates differ by {glue:text}`apart` when the noise is off. In the plane the climb ends on the modes,
-#   and its counts there ({glue:text}`share_climbed` %) are not the density's ({glue:text}`share_true` %).
+# - The two updates differ by {glue:text}`apart` when the noise is off. In the plane the climb ends on the modes;
+#   how many climbs end on each is a matter of where they began, and not of the density.
 # - Grey, smoothness and jitter move the mean of a known density by {glue:text}`off_grey:.3f`,
 #   {glue:text}`off_smooth:.3f` and {glue:text}`off_jitter:.3f` a pixel, as calculated.
 # - The clamp to $[0, 1]$ is a bias as well: {glue:text}`walls_clamp` % of the pixels of that density end up on a wall.

@@ -18,7 +18,7 @@
 # less likely than clean ones?**
 #
 # The paper asks this in its Figure 1, and answers with a curve: the average {term}`density ratio`, "lower is better"
-# {cite:p}`srinivas2021rethinking`. Before we draw that curve we ask what it ought to look like. The answer is
+# {cite:p}`srinivas2021rethinking`. We draw that curve, and then ask what it ought to look like. The answer is
 # a surprise, and it changes which curve we should look at.
 
 # %% tags=["parameters"]
@@ -116,7 +116,7 @@ tell(lead_carried=lead_carried)
 # curve, the mean ratio over {glue:text}`lead_images` test images, drawn as a logarithm; above 0, noisy images are
 # the likelier ones. On the right we take the logarithm first and the mean afterwards. The ratios are the same.
 
-# %% mystnb={"figure": {"name": "fig-ratios-lead", "caption": "Figure 1 of the paper on CIFAR-100, by the strongest networks that the book has. Left: logarithm of the mean density ratio, on an axis that is linear between -1 and 1. Right: mean of the logarithm. Where there is one network each, bands are 95 % over images; where there are several, thin lines are single trainings. The dotted line is a ratio of 1."}, "image": {"alt": "Two panels with a curve for each model over the noise level, around a dotted line at zero: on the left the logarithm of the mean ratio, on the right the mean log-ratio."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-ratios-lead", "caption": "Figure 1 of the paper on CIFAR-100, by the strongest networks that the book has. Left: logarithm of the mean density ratio, on an axis that is linear between −1 and 1. Right: mean of the logarithm. Bands are 95 % over images. The dotted line is a ratio of 1."}, "image": {"alt": "Two panels with a curve for each model over the noise level, around a dotted line at zero: on the left the logarithm of the mean ratio, on the right the mean log-ratio."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 paired.figure_one(*lead.shelf)
 plt.show()
@@ -133,10 +133,16 @@ plt.show()
 #
 # So does the baseline give higher densities to noisy images, as the paper says? By the paper's measure, the mean
 # ratio: {glue:text}`lead_by_mean`. By the mean log-ratio: {glue:text}`lead_by_log`. (The interval of a mean ratio is
-# to be read with care. Its weight lies on few images, for the baseline on as few as {glue:text}`lead_carried`.)
+# to be read with care. The mean's weight lies on few images, for the baseline on as few as {glue:text}`lead_carried`.)
 #
 # Two summaries of the same numbers need not agree, and one has to know what each of them says. For that we leave
-# the networks, and ask what the two curves *ought* to look like. {glue:text}`lead_notes`
+# the networks, and ask what the two curves *ought* to look like.
+#
+# :::{admonition} What the records note of how they were made
+# :class: dropdown
+#
+# {glue:text}`lead_notes`
+# :::
 #
 # ## What a perfect model would show
 #
@@ -147,10 +153,11 @@ plt.show()
 # independent of $\mathbf{x}$, with any distribution. Then
 #
 # $$
+# \begin{aligned}
 # \mathbb{E}\left[ \frac{p(\mathbf{x} + \boldsymbol\eta)}{p(\mathbf{x})} \right]
-# = \Pr(\mathbf{x} - \boldsymbol\eta \in S) \;\le\; 1 ,
-# \qquad
-# \mathbb{E}\left[ \log \frac{p(\mathbf{x} + \boldsymbol\eta)}{p(\mathbf{x})} \right] \;\le\; 0 .
+# &= \Pr(\mathbf{x} - \boldsymbol\eta \in S) \;\le\; 1 , \\
+# \mathbb{E}\left[ \log \frac{p(\mathbf{x} + \boldsymbol\eta)}{p(\mathbf{x})} \right] &\le\; 0 .
+# \end{aligned}
 # $$ (eq-ratios-ideal)
 #
 # If $p$ is positive everywhere, the first is exactly 1, at every noise level.
@@ -242,8 +249,8 @@ tell(
 
 # %% [markdown]
 # At $\sigma$ = {glue:text}`middle_sigma` the mean over {glue:text}`points` points is {glue:text}`middle_ratio:.2f`
-# ± {glue:text}`middle_error:.2f`. The median is {glue:text}`middle_median:.2f`: half of all points lose at least
-# that much. The mean log-ratio is {glue:text}`middle_log:.2f`. All three are right, and they describe one perfect
+# ± {glue:text}`middle_error:.2f`. The median is {glue:text}`middle_median:.2f`: half of all points end at or
+# below that. The mean log-ratio is {glue:text}`middle_log:.2f`. All three are right, and they describe one perfect
 # model.
 #
 # Further right the mean is harder to come by. At $\sigma$ = {glue:text}`last_sigma` it is {glue:text}`last_ratio:.2f` ±
@@ -372,8 +379,8 @@ tell(
 #
 # So what does a mean ratio above 1 prove? If it is the mean over the whole population, something after all. By
 # {prf:ref}`prf-ratios-ideal` the images are then not samples of the model's density: $p_\theta$ is not
-# $p_{\mathrm{data}}$. What it does not prove is that noise is *typically* favoured. A few images with a steep slope
-# do as well, and in a sample of ours they may be one or two.
+# $p_{\mathrm{data}}$. What it does not prove is that noise is *typically* favoured. A few images with a steep
+# slope are enough to raise it; in a sample of ours it may be one or two.
 #
 # That settles how we read the paper's sentence. **"Higher density for noisy inputs" is about inputs as they come, so
 # we ask whether the mean log-ratio is above 0,** and show the paper's measure beside it. For the true density the
@@ -534,7 +541,8 @@ tell(small=f"{small:g}", slope_beside_ratio="; ".join(told))
 
 # %% [markdown]
 # At $\sigma$ = {glue:text}`small`, $\sigma^2/2$ times the trace and the measured log-ratio are:
-# {glue:text}`slope_beside_ratio`. (The trace was taken on fewer images.)
+# {glue:text}`slope_beside_ratio`. (The trace was taken on fewer images. And where the
+# two are far apart, this $\sigma$ is not small for that network.)
 #
 # {eq}`eq-ratios-slope` has another side, and with it comes a yardstick that has a zero. For samples of a smooth
 # density, the mean trace and the mean squared length of the gradient add up to nothing:
@@ -552,7 +560,7 @@ shelves = {
     "small on CIFAR-100": CIFAR,
 }
 if lead.shelf != CIFAR:
-    shelves[f"{lead.network} on CIFAR-100"] = lead.shelf
+    shelves["paper's on CIFAR-100"] = lead.shelf
 sums = {title: density.balance(*shelf) for title, shelf in shelves.items()}
 written_sums = {
     title: {
@@ -737,10 +745,6 @@ both = pd.DataFrame({
 both.astype({"n": int}).style.format(precision=4, na_rep="–")
 
 # %% tags=["remove-cell"]
-records = [
-    run for m in runs.METHODS for run in runs.find_all(tier, dataset, m)
-]
-aged = sum(run.from_earlier_code for run in records) or "none"
 likelier_in_box = direction(
     boxed, "above 0", "below 0", "not clearly on one side of 0"
 )
@@ -760,13 +764,12 @@ tell(
     box_level=f"{level:g}",
     box_says=likelier_in_box,
     record_width=(recorded["high"] - recorded["low"]) / 2,
-    earlier=f"Of {len(records)} records, {aged} are from earlier code.",
 )
 
 # %% [markdown]
 # With the same noise the two numbers differ by {glue:text}`again_difference`; with fresh noise by
 # {glue:text}`fresh_difference:.4f`, where the interval over images has a half-width of
-# {glue:text}`record_width:.4f`. {glue:text}`earlier`
+# {glue:text}`record_width:.4f`.
 #
 # Clipped, the same pictures have a log-ratio that differs by {glue:text}`box_difference`, image by image, at
 # $\sigma$ = {glue:text}`box_level`; it is {glue:text}`box_says`. So much of the measurement is about what the logit does

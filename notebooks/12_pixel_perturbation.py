@@ -69,7 +69,7 @@ dataset = presets.DATASETS[tier][0]
 # $$ (eq-perturbation-curve)
 #
 # and a good map keeps it high. Its area, the mean height from nothing removed to everything removed, sums it up
-# in one number. [](09_density_ratio_test.ipynb) explains why the paper scores this test by accuracy and not by
+# in one number. [Chapter 9](09_density_ratio_test.ipynb) explains why the paper scores this test by accuracy and not by
 # the logit.
 #
 # ## The two experiments
@@ -126,16 +126,16 @@ tell(
     lead_short=lead.short(),
     lead_notes=lead.notes(),
     lead_own=sentences.ranking(*lead.shelf, own),
-    lead_own_told=one_network.told(lead, own, "{:+.1f}", 100),
+    lead_own_told=one_network.told(lead, own, "{:+.2f}", 100),
     lead_common=sentences.ranking(*lead.shelf, common),
-    lead_common_told=one_network.told(lead, common, "{:+.1f}", 100),
-    lead_random_told=one_network.told(lead, random_own, "{:+.1f}", 100),
+    lead_common_told=one_network.told(lead, common, "{:+.2f}", 100),
+    lead_random_told=one_network.told(lead, random_own, "{:+.2f}", 100),
 )
 
 # %% [markdown]
 # Here are both on the paper's data, CIFAR-100, over the whole test set: {glue:text}`lead_networks`.
 
-# %% mystnb={"figure": {"name": "fig-perturbation-lead", "caption": "Figures 3a and 3b on CIFAR-100: accuracy against the fraction of pixels removed, least relevant first. Left each network reads its own choice; right the baseline reads all. Grey: a random order, read by the baseline. Below: the same, less the baseline's; with one network each, with 95 % intervals over images."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-lead", "caption": "The paper's Figures 3a and 3b on CIFAR-100: accuracy against the fraction of pixels removed, least relevant first. Left each network reads its own choice; right the baseline reads all. Grey: a random order, read by the baseline. Below: the same, less the baseline's; the bars are 95 % intervals over images."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 paired.pixel_perturbation(*lead.shelf)
 plt.show()
@@ -153,7 +153,12 @@ area_table(*lead.shelf, lead_areas["gain over random"])
 #   the reader's merit; no map was asked.
 #
 # The paper has score-matching and gradient norm first, then the baseline, then anti-score-matching, in both.
+#
+# :::{admonition} What the records note of how they were made
+# :class: dropdown
+#
 # {glue:text}`lead_notes`
+# :::
 
 # %% tags=["remove-cell"]
 CIFAR = ("small", "cifar100")
@@ -180,7 +185,7 @@ for title, key in titles.items():
 # One network each is one draw of the weights. The small networks of [](07_training.ipynb), on the same test set:
 # {glue:text}`cifar_runs`.
 
-# %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "The same for the small networks. Above: thin lines are single trainings, thick ones their means. Below, less the baseline of the same seed: small marks are single pairs, large ones the mean with its 95 % t-interval, which runs off the panel where it is wide."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "The same for the small networks. Above: thin lines are single trainings, thick ones their means. Below, less the baseline of the same seed: small marks are single pairs, large ones the mean with its 95 % t-interval."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
 paired.pixel_perturbation(*CIFAR)
 plt.show()
 
@@ -188,7 +193,7 @@ plt.show()
 area_table(*CIFAR, theirs["gain over random"])
 
 # %% [markdown]
-# From the largest area to the smallest, and what of it is told from chance, in percentage points:
+# From the largest area to the smallest, and what differs clearly from the baseline, in percentage points:
 #
 # - **Own gradients**: {glue:text}`cifar_own`. {glue:text}`cifar_own_told`
 # - **Gain over random**: {glue:text}`cifar_gain`. {glue:text}`cifar_gain_told`
@@ -272,7 +277,7 @@ tell(ink_share=float(ink.float().mean()), few=few)
 # background lays a veil over the picture.
 
 # %% [markdown]
-# Now the two experiments, read from the records of {glue:text}`seeds`: {glue:text}`n_images` test images.
+# Now the two experiments, over {glue:text}`n_images` test images, read from the records of {glue:text}`seeds`.
 
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
@@ -322,7 +327,7 @@ tell(end_low=float(ends.min()), end_high=float(ends.max()))
 # $\mathbf{x} \odot \nabla f_y$. This one gives every black pixel a relevance of exactly zero, and so removes the
 # background first, in order of its rows.
 
-# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Above: each network reads pictures from which pixels were removed in three orders, by its gradient, by input times gradient, and at random; thin lines are single trainings. Below: the first two less the random order of the same seed, with 95 % t-intervals over seeds."}, "image": {"alt": "Eight panels, a column for each model: above three falling curves, for gradient, input times gradient and a random order; below the differences of the first two from the third."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Above: each network reads pictures from which pixels were removed in three orders, by its gradient, by input times gradient, and at random; thin lines are single trainings. Below: the first two less the random order of the same seed, with 95 % t-intervals over seeds; circles are the gradient, squares input times gradient. What is not grey has the model's colour."}, "image": {"alt": "Eight panels, a column for each model: above three falling curves, for gradient, input times gradient and a random order; below the differences of the first two from the third."}} tags=["hide-input"]
 paired.orders(tier, dataset)
 plt.show()
 
@@ -384,11 +389,11 @@ for title, key in zip(judged, keys, strict=True):
     for side, names in found.items():
         if names and side != "undecided":
             better = "better" if side == "above" else "worse"
-            decided.append(f"{better} by {title}, {listed(names)}")
+            decided.append(f"by “{title}” {better}: {listed(names)}")
 tell(decided="; ".join(decided) or "no model, by none of the four readings")
 
 # %% [markdown]
-# Told from the baseline, over {glue:text}`seeds`: {glue:text}`decided`.
+# Against the baseline, over {glue:text}`seeds`: {glue:text}`decided`.
 #
 # The four readings need not agree. Where a model is better by its own curve and not by the gain over random, the
 # curve was the reader's merit. Where it is better by the gain and not with the common reader, its map tells us about
@@ -532,7 +537,7 @@ plt.show()
 # {glue:text}`control_networks`, worse for {glue:text}`control_losses` and undecided for {glue:text}`control_open`; the difference
 # itself is positive for {glue:text}`control_ahead`. Against input times gradient it is better for {glue:text}`product_wins` and worse for {glue:text}`product_losses`. For the baseline the areas are
 # {glue:text}`control_baseline` % by contrast, {glue:text}`gradient_baseline` % by its gradient and
-# {glue:text}`product_baseline` % by input times gradient, means over its networks.
+# {glue:text}`product_baseline` % by input times gradient, means over its networks here.
 #
 # What does it mean? With the mean as replacement, removing a pixel changes the picture by as much as the pixel differs
 # from the mean. {glue:text}`control_means` "Better than random" proves little; "better than contrast" would be a finding.
@@ -619,31 +624,32 @@ changes = {
 }
 table = pd.DataFrame([
     {
-        "accuracy, half removed": float(curve.value[half]),
-        "change in accuracy": changes[name].value,
-        "low": changes[name].low,
-        "high": changes[name].high,
+        "accuracy, half removed": f"{100 * float(curve.value[half]):.1f} %",
+        "change, points": ""
+        if name == "as in this chapter"
+        else interval_text(changes[name], "{:+.1f}", 100),
     }
     for name, curve in variants.items()
 ], index=list(variants))
-table.style.format("{:+.1%}").format("{:.1%}", subset=[table.columns[0]])
+table
 
 # %% tags=["remove-cell"]
 spread, size = gradient.std(dim=1, correction=0), gradient.abs().sum(dim=1)
 told = {"colour": "These pictures have it."}
+left = "rounding, and " if spread.any() else ""
 told["spread_left"] = "a pixel whose gradient is strong in all colours alike "
 told["spread_left"] += "ranks low"
 if x.shape[1] == 1:
     told["colour"] = (
         "A digit has one channel, where the spread is zero for every pixel and "
-        "ranks nothing; our pixel_perturbation refuses it. So we let the "
+        "ranks nothing; our function refuses it. So we let the "
         "network look at a colour picture of a digit, whose three channels it "
         "averages first. All three channels then have the same gradient, which "
         "is the case in which the spread calls a pixel irrelevant however "
         "large its gradient is."
     )
     told["spread_left"] = (
-        "all that is left to rank by is rounding, and the order of the rows"
+        f"all that is left to rank by is {left}the order of the rows"
     )
 tell(
     told,
@@ -683,8 +689,8 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 # :::{admonition} What you just saw
 # - **On CIFAR-100** ({glue:text}`lead_short`), areas in points. Own gradients: {glue:text}`lead_own_told` Common
 #   reader: {glue:text}`lead_common_told`
-# - **Small networks there**, from the largest area to the smallest: own gradients, {glue:text}`cifar_own`; common
-#   reader, {glue:text}`cifar_common`.
+# - **Small networks there**, from the largest area to the smallest. Own gradients: {glue:text}`cifar_own`. Common
+#   reader: {glue:text}`cifar_common`.
 # - **Digits, own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching
 #   {glue:text}`own_score_matching`, gradient norm {glue:text}`own_gradient_norm`, anti-score-matching
 #   {glue:text}`own_anti_score_matching`. {glue:text}`own_sides`

@@ -100,7 +100,13 @@ plt.show()
 
 # %% [markdown]
 # Look at the grain first: how far does one colour reach before it changes into the other? Then ask whether you can tell
-# what the photograph showed. {glue:text}`lead_notes`
+# what the photograph showed.
+#
+# :::{admonition} What the records note of how they were made
+# :class: dropdown
+#
+# {glue:text}`lead_notes`
+# :::
 #
 # To have photographs beside the maps, we take four that anyone may show: a raccoon, a rocket, a cup and a woman, which
 # are classes of CIFAR-100, cut to its 32 pixels. (They are example pictures of SciPy and of scikit-image, in the public domain or under
@@ -134,7 +140,7 @@ plt.show()
 # %% [markdown]
 # ## Four networks, the same digits
 #
-# Digits you can compute from the data on. Again the images are the first eight of the test
+# With digits you can compute everything, from the data on. Again the images are the first eight of the test
 # set. The maps come from the runs' records, in half precision; we also compute them again from
 # the weights.
 
@@ -436,7 +442,7 @@ split = {name: split_gradient(model, x, y) for name, model in models.items()}
 centred = {name: parts.centred for name, parts in split.items()}
 free = {name: parts.free for name, parts in split.items()}
 
-# %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The gradient map of the first test image and its three parts, in four networks. Each panel has its own scale of colour; the number below it is the part's length, relative to the map's."}, "image": {"alt": "Four rows, a network each: the digit, its gradient map and three more maps with numbers below. The first part is of the order of a thousandth of the map or less; the second is nearly the map itself; the third has a pattern of its own, about a hundredth of the map's length for the baseline and for gradient norm, and a tenth to a quarter for the other two."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-maps-terms", "caption": "The gradient map of the first test image and its three parts, in four networks. Each panel has its own scale of colour; the number below it is the part's length, relative to the map's."}, "image": {"alt": "Four rows, a network each: the digit, its gradient map and three more maps with numbers below. The first part is of the order of a thousandth of the map or less; the second is nearly the map itself; the third has a pattern of its own, about a hundredth of the map's length for the baseline and for gradient norm, and a fifth to a third for the other two."}} tags=["hide-input"]
 figure, axes = plt.subplots(4, 5, figsize=(8.4, 7.4))
 for row, (name, parts) in zip(axes, split.items(), strict=True):
     plots.show_images(row[0], x[:1])
@@ -525,12 +531,11 @@ for name in models:
 tell(
     little=listed(little["test images"]),
     little_cifar=listed(little["CIFAR-100, own samples"]),
-    networks=len(models),
 )
 
 # %% [markdown]
-# Of the {glue:text}`networks` kinds of networks, the free part has less than a tenth of the map's length on the test images in {glue:text}`little`, and
-# on CIFAR-100's own samples in {glue:text}`little_cifar`. Where it is small, the maps are functions of the
+# The free part has less than a tenth of the map's length on test digits in {glue:text}`little`, and on the CIFAR-100
+# networks' own samples in {glue:text}`little_cifar`. Where it is small, the maps are functions of the
 # probabilities, however little the digit's own class has to do with them. Where it is not, part of what one sees is what no
 # prediction depends on.
 #

@@ -127,13 +127,15 @@ complete = bool(here["accuracy"].notna().all())
 # %% tags=["remove-cell"]
 ran = int(here["accuracy"].notna().sum())
 words = f"{ran} of the {len(here)} cells have been run at this tier."
+if ran == len(here):
+    words = f"All {ran} cells have been run at this tier."
 diverged = here[here["status"].str.startswith("diverged")]
 if len(diverged):
     stopped = [
         f"λ = {row['λ']:g} with μ = {row['μ']:g}"
         for _, row in diverged.iterrows()
     ]
-    words += f" {len(stopped)} of them diverged: {listed(stopped)}."
+    words += f" Diverged: {listed(stopped)}."
 elif ran:
     words += " None diverged."
 else:
@@ -251,7 +253,7 @@ tell(sweep_trouble=trouble, sweep_corner=corner, sweep_failures=count)
 # = \tfrac12 \lVert\nabla f_i\rVert^2 + c \Bigl( h + \frac{1}{2c} \Bigr)^{2} - \frac{1}{4c} .
 # $$ (eq-sweep-square)
 #
-# On the right stands the gradient-norm penalty, and beside it a pull of the trace towards one number, $-1/(2c)$, the same for every picture. From one column of the table to the next this target moves by a factor of ten. The trace follows, the more closely the larger $\lambda$ is.
+# On the right stands the gradient-norm penalty, and beside it a pull of the trace towards one number, $-1/(2c)$, the same for every picture. From one column of the table to the next this target moves by a factor of ten. The trace follows, the more closely the larger $\lambda$ is, where the target is far from where an ordinary network stands.
 
 # %% mystnb={"figure": {"name": "fig-sweep-target", "caption": "The mean trace over the batches of the last epoch, without its minus sign, against the target's, $1/(2c) = \\mu / (2 \\cdot 10^{-4})$. One mark a network whose trace is negative, one line for each $\\lambda$. On the dashed line the trace is the target."}, "image": {"alt": "Five lines of four marks on logarithmic axes. The line of the largest lambda follows the dashed diagonal; with smaller lambda the lines stay higher towards the left."}} tags=["hide-input"]
 here["target"] = -here["μ"] / 2e-4
@@ -398,7 +400,7 @@ if top is not None:
 tell(sweep_rivals=rivals, sweep_choice=choice, sweep_same=same)
 
 # %% [markdown]
-# Our rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. And how sharp is a best cell at all? Intervals over generated pictures that overlap with that of our highest GAN-test: {glue:text}`sweep_rivals` cells. The paper prints no intervals; with its thousand pictures a score near one half has one of about three points to either side, and neighbours in its table differ by far more than that, in both directions. What moves them is not the sampling of pictures. One run a cell cannot say what it is.
+# Our rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. And how sharp is a best cell at all? The interval over generated pictures overlaps with that of our highest GAN-test in {glue:text}`sweep_rivals` cells. The paper prints no intervals; with its thousand pictures a score near one half has one of about three points to either side, and neighbours in its table differ by far more than that, in both directions. What moves them is not the sampling of pictures. One run a cell cannot say what it is.
 #
 # The book's own $\mu$ is {glue:text}`sweep_book_mu`, outside this grid. The grid here is the paper's.
 #
@@ -427,7 +429,7 @@ for budget in strengths.BUDGETS:
         row[MODEL_LABELS[method]] = f"λ = {weight:g}: {right} right"
     for one in strengths.at_equal_cost(networks, budget):
         row[one.label] = interval_text(one.written, "{:+.1f}")
-    rows[f"{100 * budget:g} %"] = row
+    rows[f"{100 * budget:g} points"] = row
 pd.DataFrame(rows).T.rename_axis("its price").fillna("none")
 
 # %% tags=["remove-cell"]
@@ -460,13 +462,13 @@ for method in strengths.PENALTIES:
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# The weights were set before the networks were trained. For these penalties, the largest that was tried still costs at most a point: {glue:text}`strength_edge`. The price is measured on 500 validation digits, so a point is five of them. Largest is not best: the rule fixes the price, not the quality. And the table holds a dozen intervals over the same few networks, so one of them may exclude nought by luck.
+# The weights were set before the networks were trained. The largest weight that was tried still costs at most a point for {glue:text}`strength_edge`. The price is measured on 500 validation digits, so a point is five of them. Largest is not best: the rule fixes the price, not the quality. And the table holds a dozen intervals over the same few networks, so one of them may exclude nought by luck.
 #
 # ### On photographs
 #
 # A penalty that costs nothing on digits may cost something on photographs. On CIFAR-100, with the small network, the gradient norm's own weight is the dearest of the book's
 # penalties, and a comparison with score-matching is one of accuracies too. So the gradient norm was trained again with a tenth of its weight. At what score-matching costs there, {glue:text}`photo_price` points of accuracy on
-# validation images, this weaker penalty is to be had: it costs {glue:text}`photo_weak`. (The book's own costs {glue:text}`photo_own`.) {glue:text}`photo_seeds` seeds each.
+# validation images, this weaker penalty is to be had: it costs {glue:text}`photo_weak`. (The book's own costs {glue:text}`photo_own`.) Each was trained with {glue:text}`photo_seeds` seeds.
 
 # %% tags=["hide-input"]
 photographs = strengths.measured("small")
@@ -492,6 +494,9 @@ paid = {
 tell({f"photo_{name}": f"{100 * cost:.1f}" for name, cost in paid.items()})
 compared = strengths.at_equal_cost(photographs, paid["price"])
 told = strengths.told("At that price", compared)
+there = f"On CIFAR-100, at the {100 * paid['price']:.1f} points that "
+there += "score-matching costs there"
+tell(photo_told_here=strengths.told(there, compared))
 tell(photo_told=told, photo_seeds=len(series.STRENGTH_SEEDS["small"]))
 
 # %% [markdown]
@@ -535,7 +540,7 @@ tell(
 # - **Large $\lambda$, small $\mu$.** The corner {glue:text}`sweep_corner`. {glue:text}`sweep_failures`
 # - **The pattern.** Accuracies {glue:text}`sweep_rank_accuracy`. GAN-tests {glue:text}`sweep_rank_gan`.
 # - **What $\mu$ decides.** The penalty is that on the gradient norm, and a pull of the trace towards $-1/(2c)$. {glue:text}`sweep_target`
-# - **At the same accuracy.** {glue:text}`strength_equal` On CIFAR-100: {glue:text}`photo_told`
+# - **At the same accuracy.** {glue:text}`strength_equal` {glue:text}`photo_told_here`
 # - **The best cell.** The rule {glue:text}`sweep_choice`: {glue:text}`sweep_same`. Within the intervals, the highest GAN-test has company: {glue:text}`sweep_rivals` cells.
 # - **One number for a setting is one draw.** The paper's own pair shows it, and so does the scatter along its rows.
 # :::

@@ -42,7 +42,7 @@ HTML(claims.html_overview(every))
 # Each of the paper's 31 claims has a chip for each *tier* of the experiments, and leads to its own lines
 # [below](#the-claims). `paper` is the paper's network on the paper's data, `small` a small network on the same data, `quick` what
 # runs on any computer in minutes ([how they differ](../book/reproduce.md)). The sentences above count, for each claim, the
-# largest tier that can judge it. Everything on this screen is computed from records.
+# largest tier that can judge it. Everything on this screen is computed from records, or proved again on the spot.
 
 # %% tags=["remove-cell"]
 best = claims.strongest(every)
@@ -69,7 +69,7 @@ tell(
 # and tests it where the density is known. There it orders networks as the true error of their score does, with a rank correlation of
 # {glue:text}`why_known`, where eq. 2's objective has {glue:text}`why_known_eq2`. There, too, the hypothesis can be put to the truth: with
 # the *true* error, the gain over random has a rank correlation of {glue:text}`why_known_gain` (below 0, nearer is better), and the exact
-# density itself wins {glue:text}`why_truth` points over a random order with the gradient of its logit, and {glue:text}`why_truth_centred` with
+# density itself gains {glue:text}`why_truth` points over a random order with the gradient of its logit, and {glue:text}`why_truth_centred` with
 # that of its centred logit.
 #
 # Here are all yardsticks side by side, on the networks of this book: the noise left; eq. 2's objective $J = t + \frac12 n$, with
@@ -208,10 +208,10 @@ HTML(claims.html_verdicts(claims.support(every)))
 
 # %% [markdown]
 # And these are the numbers between which one chooses, the paper's data and network first. With several seeds they are means with
-# Student's 95 % interval; with a single one the interval is over its images. "Perturbation" is the area under the accuracy
+# Student's 95 % interval; with a single one the interval is over its images. (Three seeds can scatter so widely that an interval of a share passes 0 or 100 %.) "Perturbation" is the area under the accuracy
 # curve while the least relevant pixels are removed, by each model's own gradient: from the model itself, and
 # from the baseline. The attack is one step of the fast gradient sign method of
-# {cite:t}`goodfellow2015explaining`; it needs weights, which are committed for small networks alone. The squared gradient norm is over all the test images of the evaluation;
+# {cite:t}`goodfellow2015explaining`; it needs weights and pictures at hand, and was made on the digits alone. The squared gradient norm is over all the test images of the evaluation;
 # [chapter 7](07_training.ipynb)'s is over the first of them only, those on which the trace was estimated too.
 
 # %% tags=["hide-input"]
@@ -258,10 +258,14 @@ pd.Series(moved, name="largest change of a pixel").to_frame()
 # %% tags=["remove-cell"]
 tell(cure_logit=f"{moved['logit']:.1f}")
 cured = max(moved["centred logit"], moved["difference"])
-tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
+tell(
+    cure_left=f"those of the other two by at most {cured:.0e}, which is rounding"
+    if cured
+    else "no pixel of the other two maps at all"
+)
 
 # %% [markdown]
-# The face moves a pixel of the logit's map by up to {glue:text}`cure_logit`, and one of the other two maps by {glue:text}`cure_left`.
+# The face moves a pixel of the logit's map by up to {glue:text}`cure_logit`, and {glue:text}`cure_left`.
 # What is bought is a map that belongs to the decision. What is given up is the density: a centred logit says nothing about $p(\mathbf{x})$, and
 # the paper's reading of it as a score does not apply. The map has still to be tested like any other.
 #
@@ -290,9 +294,10 @@ tell(cure_left=f"{cured:.0e}, which is rounding" if cured else "nothing")
 # - Of {glue:text}`claims_orders` claims about an order the strongest evidence speaks for {glue:text}`claims_for` and against
 #   {glue:text}`claims_against`, and leaves {glue:text}`claims_undecided` undecided. Of these verdicts,
 #   {glue:text}`claims_one_each` are on one network of each kind.
-# - **Is it the density?** On CIFAR-100, with less noise left by denoising goes steadily: {glue:text}`why_cifar_denoising`; with a
-#   smaller gradient norm: {glue:text}`why_cifar_norm`. On digits: {glue:text}`why_digits_denoising`; {glue:text}`why_digits_norm`. Where the
-#   density is known, the exact one wins {glue:text}`why_truth` points over a random order.
+# - **Is it the density?** On CIFAR-100, what goes steadily with less noise left by denoising: {glue:text}`why_cifar_denoising`; with a
+#   smaller gradient norm: {glue:text}`why_cifar_norm`. On digits, with less noise left: {glue:text}`why_digits_denoising`; with a smaller
+#   norm: {glue:text}`why_digits_norm`. Where the density is known, the exact one gains {glue:text}`why_truth` points over a random order
+#   with its logit's gradient, and {glue:text}`why_truth_centred` with its centred logit's.
 # - With no answer changed, a logit's map can be given any picture. That of a centred logit, or of a difference of two, cannot.
 # :::
 #

@@ -14,7 +14,7 @@
 # # The same on CIFAR-10
 #
 # One data set can be a coincidence. The paper's appendix C repeats two experiments on CIFAR-10, ten classes of
-# the same small photographs: pixel perturbation and gradient maps. **Do our small networks, on a second set of
+# the same kind of small photographs: pixel perturbation and gradient maps. **Do our small networks, on a second set of
 # pictures, behave as they did on the first?** We repeat all the experiments.
 #
 # Nothing is explained here that is not explained elsewhere. Each section names the chapter that has the method,
@@ -70,7 +70,6 @@ for key, metric, form, scale in (
     tell({f"{key}_told": one_network.told(evidence, metric, form, scale)})
 tell(
     network=evidence.described(),
-    notes=evidence.notes(),
     trace=trace_in_words(*HERE),
     runs=runs_in_words(*HERE, "density_ratio"),
 )
@@ -79,7 +78,9 @@ tell(
 # ## The networks
 #
 # The network is [chapter 7](07_training.ipynb)'s for CIFAR-100 ({glue:text}`network`), with the same constants;
-# nothing was tuned on CIFAR-10. Trained and evaluated: {glue:text}`runs`. {glue:text}`notes`
+# nothing was tuned on CIFAR-10. Trained and evaluated: {glue:text}`runs`. Where this chapter sets an order beside
+# CIFAR-100's, the network is the same small one there, from three seeds: the paper's may order otherwise, as
+# [chapter 15](15_claims.ipynb) shows.
 
 # %% mystnb={"figure": {"name": "fig-cifar10-training", "caption": "CIFAR-10: squared gradient norm and Hessian trace through training, as in {numref}`fig-training-density`."}, "image": {"alt": "Four panels: squared gradient norm above and Hessian trace below, for training images left and validation images right, one curve a model."}} tags=["hide-input"]
 density_in_training(*HERE)
@@ -95,7 +96,7 @@ density = {
 table = pd.concat(
     [
         tables.interval_table(*HERE, shares, "{:.1f}", 100),
-        tables.interval_table(*HERE, density, "{:.1f}"),
+        tables.interval_table(*HERE, density, "{:,.0f}"),
     ],
     axis=1,
 )
@@ -105,7 +106,7 @@ table[["test accuracy, %", *density, "GAN-test, %"]]
 # Accuracy, from high to low: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`. With one seed, the
 # intervals are over images or samples.
 #
-# Of the trace that score-matching's stability term asks for, as in [chapter 7](07_training.ipynb): {glue:text}`trace`
+# The trace, as in [chapter 7](07_training.ipynb): {glue:text}`trace`
 #
 # ## Density under noise
 #
@@ -136,14 +137,14 @@ plt.show()
 # %% [markdown]
 # From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. In points, on CIFAR-10:
 # {glue:text}`gan_told` A judge of ten classes is easily
-# satisfied: where the scores crowd below 100 %, they tell the networks no longer apart.
+# satisfied: where the scores crowd below 100 %, they hardly tell the networks apart.
 # [Chapter 11](11_samples.ipynb) shows the same samples to another judge.
 #
 # ## Pixel perturbation
 #
 # Figure 5 of the paper. The method is [chapter 12](12_pixel_perturbation.ipynb)'s.
 
-# %% mystnb={"figure": {"name": "fig-cifar10-perturbation", "caption": "Figure 5: accuracy against the fraction of pixels removed, on CIFAR-10, drawn as in {numref}`fig-perturbation-lead`."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-cifar10-perturbation", "caption": "The paper's Figure 5: accuracy against the fraction of pixels removed, on CIFAR-10, drawn as in {numref}`fig-perturbation-lead`."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
 paired.pixel_perturbation(*HERE)
 plt.show()
 
@@ -169,7 +170,7 @@ figures.map_qualities(*HERE)
 plt.show()
 
 # %% [markdown]
-# {glue:text}`smooth_told` From high to low. Smoothness: {glue:text}`smooth_here`; on CIFAR-100 {glue:text}`smooth_there`. Edge correlation:
+# From high to low. Smoothness: {glue:text}`smooth_here`; on CIFAR-100 {glue:text}`smooth_there`. {glue:text}`smooth_told` Edge correlation:
 # {glue:text}`edges_here`; on CIFAR-100 {glue:text}`edges_there`.
 #
 # ## What the paper reports, what you just saw
@@ -181,13 +182,13 @@ plt.show()
 # :::
 #
 # :::{admonition} What you just saw
-# - **Accuracy**: {glue:text}`accuracy_here`. On CIFAR-100: {glue:text}`accuracy_there`.
+# - **Accuracy**: {glue:text}`accuracy_here`. On CIFAR-100, with the same small network, here and below: {glue:text}`accuracy_there`.
 # - **Own gradients**, by area: {glue:text}`own_here`. On CIFAR-100: {glue:text}`own_there`. {glue:text}`own_told`
 # - **Common reader**: {glue:text}`common_here`. On CIFAR-100: {glue:text}`common_there`. {glue:text}`common_told`
 # - **Smoothness of the maps**: {glue:text}`smooth_here`. On CIFAR-100: {glue:text}`smooth_there`.
 # - **Edge correlation**: {glue:text}`edges_here`. On CIFAR-100: {glue:text}`edges_there`.
 # - **GAN-test**: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
-# - These are orders of means, and with one seed of single networks. [](15_claims.ipynb) judges the paper's claim.
+# - With one seed these are orders of single networks. [](15_claims.ipynb) judges the paper's claim.
 # :::
 #
 # ## Exercises

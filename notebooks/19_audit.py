@@ -63,7 +63,12 @@ x, y = x_test[:few], y_test[:few]
 # ````{prf:proposition} Immunity
 # :label: prf-audit-immune
 #
-# An output $h$ is the same after every shift, $h(f_1 + g, \dots, f_C + g) = h(f_1, \dots, f_C)$ for all $g$,
+# An output $h$ is the same after every shift,
+#
+# $$
+# h(f_1 + g, \dots, f_C + g) = h(f_1, \dots, f_C) \qquad \text{for all } g,
+# $$
+#
 # if and only if it is a function of the probabilities. Then every attribution of it is the same, too,
 # as far as it asks for nothing but values and gradients of $h$ at points $\mathbf{x}$.
 # ````
@@ -73,9 +78,10 @@ x, y = x_test[:few], y_test[:few]
 # every shift. The other way round, let $h$ be the same after every shift, and choose $g = -\frac1C \sum_j f_j$. Then
 #
 # $$
-# h(f_1, \dots, f_C) = h\Big(f_1 - \tfrac1C \sum_j f_j, \, \dots\Big),
-# \qquad
-# f_i - \tfrac1C \sum_j f_j = \tfrac1C \sum_j \log \frac{p_i}{p_j},
+# \begin{aligned}
+# h(f_1, \dots, f_C) &= h\Big(f_1 - \tfrac1C \sum_j f_j, \, \dots\Big), \\
+# f_i - \tfrac1C \sum_j f_j &= \tfrac1C \sum_j \log \frac{p_i}{p_j},
+# \end{aligned}
 # $$ (eq-audit-centred)
 #
 # and on the right there are only probabilities. Values and gradients of one and the same function of $\mathbf{x}$
@@ -343,7 +349,7 @@ tell(
 # %% [markdown]
 # {glue:text}`sure` of the {glue:text}`sampled` images have a probability above 0.999. On these the log-probability's gradient has {glue:text}`sure_log` of the logit's length in the median, on the others {glue:text}`unsure_log`;
 # the centred logit's {glue:text}`sure_centred` ({numref}`fig-audit-sure`). A short map can be scaled up, of course. But what one then sees is the answer to another question: which pixels would tip the last thousandth of
-# the probability? The two cures agree as far as the cosine between their maps, {glue:text}`same_way` in the median, says.
+# the probability? How far do the two cures agree? The cosine between their maps is {glue:text}`same_way` in the median.
 #
 # | to be explained | attribute | its price |
 # |---|---|---|
@@ -438,7 +444,7 @@ tell(
 # - **perturbation curve**, the mean accuracy while the least relevant pixels are replaced: {glue:text}`told_perturbation`.
 # - **samples**, the judge's probability of the class that was climbed for: {glue:text}`told_samples`.
 #
-# In words: {glue:text}`effect_clear`. (Of {glue:text}`effect_of` intervals of 95 % one may well miss by chance.) The intervals of the parts through the mean logit are much narrower, since a network is compared with itself. By their means, {glue:text}`effect_smaller` parts through the mean logit are smaller than what is left without it;
+# In words: {glue:text}`effect_clear`. (Of {glue:text}`effect_of` intervals of 95 % one may well miss by chance.) The intervals of the parts through the mean logit are mostly narrower, since a network is compared with itself. By their means, {glue:text}`effect_smaller` parts through the mean logit are smaller than what is left without it;
 # clearly different from 0 are those of: {glue:text}`effect_through`. What stays in a centred network is a fact about its probabilities. It is no sign of a density in the mean logit; nor can anybody have forged it without
 # changing an answer.
 #
@@ -465,7 +471,8 @@ tell(
 # Write a function that returns the network, an `nn.Module` from images in $[0, 1]$ to logits, and type
 #
 # ```sh
-# companion audit --model my_module:build --images photographs/ --size 224 --out report.html
+# companion audit --model my_module:build --images photographs/ \
+#     --size 224 --out report.html
 # ```
 #
 # The answer is a sentence, a page with pictures that needs nothing from elsewhere, and an exit status: 1 where a shift moves a map, 0 where none does, 2 where something was wrong with the question. `--outputs centred_logit` asks about the

@@ -82,7 +82,7 @@ for loss in (AdversarialTraining(), ScoreMatching(mu=0.1)):
     ]
     change = (values[1] - values[0]).abs().mean() / values[0].abs().mean()
     moved[type(loss).__name__] = change.item()
-pd.Series(moved, name="change of the penalty").map("{:.2g}".format)
+pd.Series(moved, name="change of the penalty").map("{:.2g}".format).to_frame()
 
 # %% tags=["remove-cell"]
 before, after = (logit_gradient(one, x, y) for one in (model, shifted))
@@ -102,7 +102,7 @@ tell(
 # ## The networks
 #
 # Networks of {glue:text}`kin_seeds` seeds were trained as the four models of [chapter 7](07_training.ipynb) were, with the attack in place of their penalties: three signed steps from a random start within
-# $\epsilon =$ {glue:text}`kin_eps`, of a range of pixels from 0 to 1, and the loss of the attacked image alone. The size of the attack was fixed beforehand and nothing was tuned.
+# an $\epsilon$ of {glue:text}`kin_eps`, of a range of pixels from 0 to 1, and the loss of the attacked image alone. The size of the attack was fixed beforehand and nothing was tuned.
 # First, do they withstand attacks? Those of the test take {glue:text}`kin_steps` steps.
 
 # %% mystnb={"figure": {"name": "fig-kin-attack", "caption": "The share of test digits that is classified rightly after an attack, over the size of the attack. Thick lines are means over seeds, thin ones the seeds. The attack that was trained against has size 0.1; the paper's networks were trained against none."}, "image": {"alt": "Five falling curves of accuracy over the size of the attack, one for each kind of network. That of adversarial training falls last."}} tags=["hide-input"]
@@ -168,7 +168,7 @@ table
 #
 # Here are the maps and the samples themselves.
 
-# %% mystnb={"figure": {"name": "fig-kin-maps", "caption": "Signed logit-gradients of the first eight test digits, a row a network, all of the same seed."}, "image": {"alt": "Rows of eight orange and blue maps of digits below the digits themselves, a row for each of five networks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-kin-maps", "caption": "Signed logit-gradients of the first eight test digits, a row a network, all of the same seed. Orange raises the logit, blue lowers it; each map has its own scale."}, "image": {"alt": "Rows of eight orange and blue maps of digits below the digits themselves, a row for each of five networks."}} tags=["hide-input"]
 set_matplotlib_formats("png")
 NAMES = adversarial.NAMES
 figures.gradient_maps("quick", "mnist5k", seed, names=NAMES)
@@ -213,7 +213,7 @@ for name in (SCORE, KIN):
 few = 20 if tier == "tiny" else 60
 again = attacked.measure(run, few)
 columns = ["n", "right_0", "right_fast", "right_0.1"]
-pd.Series(again)[columns].map("{:.3g}".format)
+pd.Series(again)[columns].map("{:.3g}".format).to_frame(run.record.name)
 
 # %% [markdown]
 # ## What the paper reports, what you just saw
@@ -228,7 +228,7 @@ pd.Series(again)[columns].map("{:.3g}".format)
 # - The way back from noise at $\sigma = 0.1$: adversarial training takes away {glue:text}`way_adversarial`; score-matching {glue:text}`way_score_matching`.
 # - In {glue:text}`near_norm` of the ten, adversarial training is nearer to the gradient norm, in {glue:text}`near_score` nearer to score-matching.
 # - Under attack at $\epsilon = 0.1$: adversarial training {glue:text}`many_adversarial`, score-matching {glue:text}`many_score_matching`, gradient norm {glue:text}`many_gradient_norm`, baseline {glue:text}`many_baseline`.
-# - Adversarial training's objective does not change when one function is added to all logits (here by {glue:text}`seen_adversarial`), so that it says nothing of the free part of the density. Score-matching's changes by {glue:text}`seen_score` times its size.
+# - Adversarial training's objective does not change when one function is added to all logits (but for rounding), so that it says nothing of the free part of the density. Score-matching's changes by {glue:text}`seen_score` times its size.
 # - Digits, one size of network and one size of attack: a fact about these. The literature's networks are larger, and see photographs.
 # :::
 #

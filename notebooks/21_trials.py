@@ -13,7 +13,7 @@
 # %% [markdown]
 # # How sturdy, and how fast?
 #
-# Would you trust a number from this package if the power had failed while it was computed?
+# Would you trust a number from this package if it had been killed while it computed it?
 #
 # Readers bring their own classifiers, their own files, and little patience. This chapter shows what was done to the package on purpose:
 # processes killed, files damaged, calls made up by a machine, its own source changed behind the back of its tests. Then it is timed beside
@@ -76,7 +76,7 @@ faults.drop(columns=["commit", "machine"]).style.hide()
 #
 # Tests that pass say little if they would also pass for a wrong program. So the programs are made wrong: a plus becomes a minus, a `<` becomes a
 # `<=`, a 1 a 2, an argument is left out. Each such *mutant* of `companion/trace`, `companion/losses` and `companion/metrics` is given to the tests that reach it. A
-# mutant that fails one, or crashes it, is killed. Sentences for people (error messages) are not mutated.
+# mutant that fails one, or crashes it, is killed. Whole error messages are not mutated.
 
 # %%
 mutants = trials.table("mutants")
@@ -90,22 +90,21 @@ killed = wilson(
 made = int(mutants["made"].iloc[0])
 tell(
     mutant_tried=f"{killed.n:,}",
-    mutant_made=f"{made:,}",
-    mutant_how="all of them"
+    mutant_how=f"All {made:,} mutants were tried"
     if killed.n == made
-    else "drawn at random",
+    else f"Of {made:,} mutants {killed.n:,}, drawn at random, were tried",
     mutant_share=f"{killed.value:.1%}",
     mutant_interval=f"{killed.low:.1%} to {killed.high:.1%}",
     mutant_where=trials.where(mutants),
 )
 
 # %% [markdown]
-# Of {glue:text}`mutant_made` mutants {glue:text}`mutant_tried` were tried ({glue:text}`mutant_how`), and of these **{glue:text}`mutant_share` were killed**
-# (95 % interval {glue:text}`mutant_interval`; {glue:text}`mutant_where`). The survivors, each with what it changed:
+# {glue:text}`mutant_how`, and of these **{glue:text}`mutant_share` were killed**
+# (95 % interval {glue:text}`mutant_interval`; {glue:text}`mutant_where`). The survivors, each with what it changed, in a box that scrolls:
 
 # %% tags=["hide-input", "output_scroll"]
 survivors = trials.table("survivors")
-survivors[["file", "fate", "change"]].style.hide()
+survivors[["file", "change"]].style.hide()
 
 # %% [markdown]
 # Why do they live? Read down the last column, and you will meet five kinds.
@@ -132,8 +131,18 @@ figure = trials.beside_peers(peers)
 plt.show()
 
 # %% tags=["hide-input"]
-columns = ["what", "peer", "ms", "peer_ms", "ratio", "largest_difference"]
-peers[columns].style.hide().format(precision=3)
+PEERS = {
+    "what": "what",
+    "peer": "beside",
+    "ms": "ours, ms",
+    "peer_ms": "theirs, ms",
+    "ratio": "ratio",
+    "largest_difference": "largest difference",
+}
+columns = list(PEERS)
+shown = peers[columns].rename(columns=PEERS)
+styled = shown.style.hide().format(precision=3, na_rep="–")
+styled.format("{:,.0f}", subset=[PEERS["ms"], PEERS["peer_ms"]])
 
 # %% tags=["remove-cell"]
 ratio = peers.set_index("peer")["ratio"]
@@ -148,8 +157,8 @@ tell(
 )
 
 # %% [markdown]
-# - Logit-gradients take {glue:text}`captum` of Captum's time.
-# - A perturbation curve takes {glue:text}`quantus` of Quantus's time (`PixelFlipping`, the same curve), and differs from its bare forward passes by {glue:text}`bare`.
+# - Logit-gradients take {glue:text}`captum` times Captum's time.
+# - A perturbation curve takes {glue:text}`quantus` times Quantus's time (`PixelFlipping`, the same curve), and {glue:text}`bare` beside its bare forward passes.
 # - Hessian traces for each image are {glue:text}`curvlinops` times as fast as a loop over curvlinops's operators, by Hutchinson's estimator with as many probes and by Taylor's to the same standard error.
 #   A loop is how one gets a trace *for each image* from a library made for weights. (There the difference is told in standard errors.)
 #

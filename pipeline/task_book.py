@@ -27,7 +27,7 @@ def evidence() -> str:
     made = ", ".join(f"`{settings.run_id}`" for settings in project.plan())
     committed = registry.read().in_words(project.standings())
     return (
-        f"Trained and measured on this machine: {made or 'no network'}. All others are committed ones, "
+        f"Trained and measured on this machine: {made or 'no network'}. All others are committed: "
         f"{committed}; {{ref}}`what that means <reproduce-code>`."
     )
 
@@ -45,7 +45,8 @@ def task_status(
         notebook = nbformat.read(page, as_version=4)
         made = notebook.metadata["companion"]
         versions |= made["versions"] | {"python": notebook.metadata["language_info"]["version"]}
-        rows.append(f"| [](/_executed/{page.name}) | {made['seconds']:.1f} | `{made['parameters']}` |")
+        given = str(made["parameters"]).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        rows.append(f"| [](/_executed/{page.name}) | {made['seconds']:.1f} | `{given}` |")
     names = sorted(versions)
     lines = [
         "# How this book was made",

@@ -3,10 +3,17 @@ if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
-// What scrolls in its own box, such as a long equation, can be reached by keyboard.
+// What scrolls in its own box, such as a long equation, can be reached by keyboard, and shows that it goes on.
+const BOXES = 'mjx-container[display="true"], .bd-article :is(pre, .text_html, .pst-scrollable-table-container)';
+const goesOn = (box) => {
+  box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+};
 const reachable = () => {
-  for (const box of document.querySelectorAll('mjx-container[display="true"], .bd-article pre')) {
+  for (const box of document.querySelectorAll(BOXES)) {
+    if (box.querySelector(".live-figure")) continue;
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    goesOn(box);
+    box.onscroll = () => goesOn(box);
   }
 };
 addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reachable));

@@ -40,6 +40,7 @@ class Property:
     unit: str = ""
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 PROPERTIES: Mapping[str, Property] = {
     "test_accuracy": Property(label="accuracy", scale=100, unit="points"),
     "right_0.1": Property(label="accuracy under attack", scale=100, unit="points"),
@@ -205,9 +206,11 @@ def properties(found: pd.DataFrame) -> Figure:
                 ax.hlines(mean, place - 0.35, place + 0.35, color=look["color"], linewidth=2)
         if asked.ratio:
             logarithmic(ax)
-        ax.set_title(fill(f"{asked.label}{', %' if asked.scale == 100 else ''}", 20), fontsize=8.5)
+        label = f"{asked.label}{', %' if asked.scale == 100 else ''}"
+        kept = label.replace(" = ", f"{NO_BREAK}={NO_BREAK}").replace(", %", f",{NO_BREAK}%")
+        ax.set_title(fill(kept, 20), fontsize=9)
         ax.set_xticks([])
-        ax.tick_params(labelsize=8)
+        ax.tick_params(labelsize=9)
         if found.empty:
             say_not_run(ax)
     for model in NAMES:

@@ -197,7 +197,7 @@ def answer(found: Compared) -> dict[str, str]:
         if any(one["centred"].sign() for one in found.values()):
             said = f"of the {len(found)} effects none is clear as trained"
     else:
-        kept = "all" if len(stay) == len(clear) else f"{len(stay)} of them" if stay else "none of them"
+        kept = f"{len(stay) or 'none'} of these {len(clear)}"
         said = (
             f"of the {len(found)} effects, clear as trained: {named(clear)}; clear without the mean logit, "
         )
@@ -229,9 +229,9 @@ def draw(found: pd.DataFrame) -> Figure:
             ax.plot(ends, means, **look | {"linewidth": 2.2, "markersize": 7})
         ax.set_xticks(
             [x + d for x in range(len(shown)) for d in (-0.2, 0.2)],
-            ["as\ntrained", "cen-\ntred"] * len(shown),
+            ["plain", "centred"] * len(shown),
         )
-        ax.tick_params(axis="x", labelsize=7)
+        ax.tick_params(axis="x", labelsize=9, rotation=90)
         ax.grid(visible=False, axis="x")
     axes[0].set_ylabel("less the baseline")
     legend_below(figure, axes[0])

@@ -17,6 +17,7 @@ from companion.experiments.methods import METHODS
 Histories = Mapping[str, Sequence[pd.DataFrame]]
 """Histories of training, one a seed, by what the legend calls them."""
 MARKS = ("o", "s", "^", "D")
+DASHES = ("-", "--", ":", "-.")
 CLAMP_COLOURS = (METHODS["anti_score_matching"].colour, "#CC79A7", "#56B4E9", "#0B6E4F")
 """The paper's clamp has the colour of the book's anti-score-matching; the others have no other meaning."""
 
@@ -31,16 +32,17 @@ def through_training(histories: Histories, *, tau: float, sigma: float) -> Figur
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9))
     colour = METHODS["anti_score_matching"].colour
-    for (label, seeds), mark in zip(histories.items(), MARKS, strict=False):
+    for (label, seeds), mark, dashes in zip(histories.items(), MARKS, DASHES, strict=False):
         for number, history in enumerate(seeds):
             spread = 2 * history["squared_norm_validation"] ** 0.5 / sigma
             done = history["epoch"] / history["epoch"].max()
-            style = {"color": colour, "marker": mark, "markevery": [-1], "linewidth": 0.8}
+            style = {"color": colour, "marker": mark, "markevery": [-1], "linewidth": 0.9}
+            style["linestyle"] = dashes
             style["label"] = None if number else label
             left.plot(done, history["trace_validation"], **style)
             right.plot(done, (history["trace_validation"] - tau) / spread, **style)
     _mark_threshold(left, tau)
-    left.set_yscale("symlog", linthresh=tau / 10)
+    _powers(left, tau)
     left.set(ylabel="mean trace", title="The trace passes the threshold")
     right.axhline(0, color="#555555", linewidth=0.8, zorder=0)
     right.set(ylabel="(trace - τ) / spread of h", title="... by several spreads of the noise")
@@ -109,7 +111,7 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
             left.plot(history["epoch"], history["trace_validation"], **style)
             right.plot(history["epoch"], history["squared_norm_validation"], **style)
     _mark_threshold(left, tau)
-    left.set_yscale("symlog", linthresh=tau)
+    _powers(left, tau)
     left.set(ylabel="mean trace", title="What holds the trace at τ")
     right.set(yscale="log", ylabel="squared gradient norm", title="What it does to the gradient")
     for ax in (left, right):
@@ -118,14 +120,22 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
     return figure
 
 
+def _powers(ax: Axes, tau: float) -> None:
+    """Make the axis of the trace linear up to tau, with ticks at 0, there, and at ten times that, ..."""
+    ax.set_yscale("symlog", linthresh=tau)
+    low, high = ax.get_ylim()
+    ax.set_yticks([tick for tick in (0, *(tau * 10**power for power in range(4))) if low <= tick <= high])
+    ax.set_ylim(low, high)
+
+
 def _mark_threshold(ax: Axes, tau: float, *, upright: bool = False) -> None:
-    """Draw tau as a dashed line, with its name at the upper end or below the right one."""
+    """Draw tau as a dashed line, with its name at the upper end or above the left one."""
     (ax.axvline if upright else ax.axhline)(tau, color="#222222", linestyle="--", linewidth=1)
-    text = {"s": f" τ = {tau:,g} ", "va": "top", "fontsize": 9}
+    text = {"text": f"τ = {tau:,g}", "fontsize": 9, "textcoords": "offset points"}
     if upright:
-        ax.text(tau, 0.97, transform=ax.get_xaxis_transform(), **text)
+        ax.annotate(xy=(tau, 0.97), xycoords=ax.get_xaxis_transform(), xytext=(4, 0), va="top", **text)
     else:
-        ax.text(1, tau, transform=ax.get_yaxis_transform(), ha="right", **text)
+        ax.annotate(xy=(0, tau), xycoords=ax.get_yaxis_transform(), xytext=(4, 3), va="bottom", **text)
 
 
 def _finish(figure: Figure, ax: Axes, histories: Histories) -> None:

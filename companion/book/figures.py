@@ -152,7 +152,7 @@ def map_qualities(tier: str, dataset: str) -> Figure:
         ax.set(title=title, ylabel="correlation")
         if bool(frame["value"].notna().any()):
             curves.bars_with_intervals(ax, frame)
-            ax.tick_params(axis="x", labelsize=8)
+            ax.tick_params(axis="x", labelsize=9)
         else:
             say_not_run(ax)
     return figure

@@ -153,7 +153,7 @@ def curves(shelves: Mapping[str, tuple[str, str]]) -> Figure:
         if rows.empty:
             say_not_run(ax)
         ax.set_xscale("log")
-        ax.set_xticks(SIGMAS, [f"{sigma:g}" for sigma in SIGMAS], fontsize=8)
+        ax.set_xticks(SIGMAS, [f"{sigma:g}" for sigma in SIGMAS], fontsize=9)
         ax.minorticks_off()
         ax.set_xlabel("noise σ", fontsize=9)
     np.atleast_1d(axes)[0].set_ylabel("noise that is left, %")
@@ -186,7 +186,7 @@ def parts(shelves: Mapping[str, tuple[str, str]], sigma: float) -> Figure:
                     markersize=4.5, linestyle="none", label=look["label"] if place == 0 else None,
                 )  # fmt: skip
         ax.set_xticks(
-            range(len(PARTS)), [PART_TITLES[part] for part in PARTS], rotation=50, ha="right", fontsize=8
+            range(len(PARTS)), [PART_TITLES[part] for part in PARTS], rotation=50, ha="right", fontsize=9
         )
         ax.axhline(0, color="#777777", linewidth=1, zorder=1)
     np.atleast_1d(axes)[0].set_ylabel(f"noise taken away, %, σ = {sigma:g}")

@@ -16,7 +16,7 @@ from companion.book.strongest import Evidence
 from companion.book.tables import run_table
 from companion.book.words import interval_text, listed
 from companion.claims import NotYetRun
-from companion.claims.evidence.records import IN_SAMPLES, Shelf, compare
+from companion.claims.evidence.records import Shelf, compare
 from companion.claims.evidence.records import metric as metric_of
 from companion.experiments.methods import METHODS
 
@@ -57,6 +57,8 @@ def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
 def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 1.0) -> str:
     """Say which methods differ from the baseline: over seeds if there are several, else by network.
 
+    One network's interval is over images, or over samples, pair by pair. `Evidence.described` says so.
+
     Args:
         evidence: whose records.
         metric: a metric of the records.
@@ -74,12 +76,6 @@ def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 
     said: dict[int, list[str]] = {1: [], -1: [], 0: []}  # in the order of the sentences
     for row in compared(*evidence.shelf, metric).to_dict("records"):
         said[row["sign"]].append(f"{METHODS[row['model']].label} {interval_text(row, form, scale)}")
-    over = "samples, pair by pair" if metric in IN_SAMPLES else "images"
-    ways = {1: "above the baseline", -1: "below the baseline", 0: "undecided"}
+    ways = {1: "Above the baseline", -1: "Below the baseline", 0: "Undecided"}
     parts = [f"{ways[sign]}: {listed(names)}." for sign, names in said.items() if names]
-    first, *rest = parts or ["there is no other network to compare."]
-    return " ".join([f"With one network each, by the interval over {over}, {first}", *map(_capital, rest)])
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    return " ".join(parts) or "There is no other network to compare."

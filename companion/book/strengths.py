@@ -149,11 +149,11 @@ def in_words(compared: list[Comparison]) -> str:
         >>> in_words([Comparison(label="GAN-test", interval=clear, scale=100)])
         'GAN-test +11 (+8.52 to +13.5), higher'
         >>> in_words([Comparison(label="GAN-test", interval=open_, scale=100)])
-        'GAN-test +3.33 (-25.4 to +32), undecided, where 35.8 would have shown four times in five'
+        'GAN-test +3.33 (-25.4 to +32), undecided (35.8 would have shown four times in five)'
     """
     said = []
     for one in compared:
-        open_ = f"undecided, where {one.detectable} would have shown four times in five"
+        open_ = f"undecided ({one.detectable} would have shown four times in five)"
         said.append(f"{one}, {direction(one.interval, neither=open_)}")
     return "; ".join(said)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from companion.book.words import counted
+from companion.book.words import counted, listed
 from companion.experiments import shelf
 from companion.experiments.methods import METHODS
 from companion.experiments.records import Run
@@ -101,13 +101,13 @@ class Evidence:
         of: dict[str, list[str]] = {}
         for name, found in self.runs.items():
             for note in dict.fromkeys(note for run in found for note in run.record.notes):
-                of.setdefault(note, []).append(METHODS[name].title)
+                of.setdefault(note, []).append(METHODS[name].label)
         said = [
-            note if len(names) == len(self.runs) else f"{', '.join(names)}: {note}"
+            note if len(names) == len(self.runs) else f"Of {listed(names)}: {note}"
             for note, names in of.items()
         ]
         if said:
-            return f"The records note how they were made. {' '.join(said)}"
+            return " ".join(said)
         return "The records carry no notes of how they were made." if self.seeds else "There are no records."
 
 

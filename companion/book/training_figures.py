@@ -151,7 +151,7 @@ def _candidates(ax: Axes, method: str, rows: pd.DataFrame, values: pd.Series) ->
     ax.plot(values[known & ~admitted], heights[known & ~admitted], markerfacecolor="none", **style)
     chosen = rows["chosen"].to_numpy() & known
     ax.plot(values[chosen], heights[chosen], "o", markersize=13, markerfacecolor="none", color="#222222")
-    ax.set_yticks(heights, [candidate_words(row) for _, row in rows.iterrows()], fontsize=8)
+    ax.set_yticks(heights, [candidate_words(row) for _, row in rows.iterrows()], fontsize=9)
     ax.set_ylim(-0.8, len(rows) - 0.2)
     for height, outcome in zip(heights, rows["outcome"], strict=True):
         if outcome.startswith("diverged"):

@@ -29,7 +29,7 @@ def beyond_the_rule(tier: str, dataset: str) -> str:
     each = [f"{METHODS[row['model']].label} {interval_text(row, '{:+.1f}', 100)}" for row in moved]
     seeds = counted(max(row["n"] for row in moved), "seed")
     said = (
-        f"Trained to the end, the presets move the share of validation pictures that are right by, in "
+        "Trained to the end, each penalty changes the share of validation pictures that are right; in "
         f"percentage points against the baseline ({seeds}): {listed(each)}. "
     )
     return f"{said}{over} {_objective(tier, dataset)}".strip()
@@ -56,7 +56,7 @@ def _over(moved: Sequence[Mapping[str, Any]]) -> str:
     over = [METHODS[row["model"]].label for row in moved if row["value"] < -SLACK]
     allowed = counted(round(100 * SLACK), "percentage point")
     if not over:
-        return f"In whole runs none loses more on average than the {allowed} that the rule allows."
+        return f"No penalty loses more in whole runs, on average, than the {allowed} that the rule allows."
     return (
         f"{listed(over).capitalize()} {'loses' if len(over) == 1 else 'lose'} more in whole runs than the "
         f"{allowed} that the rule allowed in brief ones."

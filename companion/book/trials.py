@@ -17,7 +17,7 @@ from companion.experiments.provenance import PROJECT
 
 TABLES = ("faults", "mutants", "survivors", "peers", "scaling")
 PARTS = {
-    "kills": "processes killed",
+    "kills": "processes killed, and what they left",
     "files": "files damaged or misplaced",
     "calls": "library calls made up",
     "command lines": "command lines made up",
@@ -47,7 +47,7 @@ def by_part(faults: pd.DataFrame) -> pd.DataFrame:
     grouped = faults.groupby("part", sort=False)
     found = pd.DataFrame(grouped[["tried", "survived", "lost"]].sum())
     found.insert(0, "kinds", grouped.size())
-    return found.rename(index=PARTS).rename_axis("")
+    return found.rename(index=PARTS).rename_axis(None)
 
 
 def by_room(mutants: pd.DataFrame) -> pd.DataFrame:

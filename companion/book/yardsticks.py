@@ -41,8 +41,8 @@ SHELVES: Mapping[str, tuple[str, str]] = {
 YARDSTICKS: Mapping[str, str] = {
     "denoising": "noise left by denoising",
     "objective": "objective of eq. 2",
-    "best": "the same at its best scale",
-    "off": "distance from E tr = −E|∇f|²",
+    "best": "objective at its best scale",
+    "off": "distance of −t/n from 1",
     "norm": "squared gradient norm",
 }
 """What is asked to predict: the smaller, the nearer to the data, or in the last case the smaller alone."""

@@ -28,6 +28,8 @@ LEGEND = (
     ("other", "≠", "other data or network"),
     ("for one", "✓", "one network each"),
     ("empty", "…", "not yet run"),
+    ("empty", "–", "not at this tier"),
+    ("shown", "•", "shown, not judged"),
 )
 """The chips that are explained: class, sign, words."""
 
@@ -48,10 +50,11 @@ def html_overview(frame: pd.DataFrame) -> str:
     legend = "".join(
         f'<li><span class="claims-chip {kind}">{symbol}</span> {words}</li>' for kind, symbol, words in LEGEND
     )
+    legend += f"<li>two signs: the number, then the order</li><li>{_columns(tiers)}</li>"
     return (
         f'<div class="claims claims-overview"><style>{sheet()}</style><div class="claims-answer">{said}</div>'
         f'<div class="claims-groups" style="--tiers: {len(tiers)}">{shown}</div>'
-        f'<ul class="claims-legend">{legend}<li>{_columns(tiers)}</li></ul></div>'
+        f'<ul class="claims-legend">{legend}</ul></div>'
     )
 
 
@@ -165,8 +168,8 @@ def _against(best: pd.DataFrame) -> str:
     said = []
     for tier, topics in tiers.items():
         links = [_topic(topic, members) for topic, members in topics.items()]
-        said.append(f"{f'at tier {escape(tier)} ' if tier else ''}{listed(links)}")
-    return f"Against the paper: {'; '.join(said)}."
+        said.append(f"{f'at tier {escape(tier)}: ' if tier else ''}{listed(links)}")
+    return f"Against the paper, {'; '.join(said)}."
 
 
 def _topic(topic: str, links: Sequence[str]) -> str:

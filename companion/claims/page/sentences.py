@@ -56,7 +56,7 @@ def changes(committed: pd.DataFrame, own: pd.DataFrame) -> str:
     if not here:
         return "No run of this tier was made on this machine; all records are committed ones."
     changed = [r for r in committed.to_dict("records") if r["id"] in mine and r["verdict"] != mine[r["id"]]]
-    made = f"{len(here)} of the runs were made on this machine. Taken before the committed ones, they change"
+    made = f"Runs made on this machine: {len(here)}. Taken before the committed ones, they change"
     if not changed:
         return f"{made} none of the {len(own)} verdicts."
     lines = [f"{made} {len(changed)} of the {len(own)} verdicts:", ""]
