@@ -444,7 +444,7 @@ edge = listed(
 tell(
     strength_edge=edge,
     strength_equal=equal,
-    strength_seeds=len(series.STRENGTH_SEEDS["quick"]),
+    strength_seeds=len(series.STRENGTH_SEEDS),
     strength_weights=len(series.STRENGTH_WEIGHTS["quick"]["gradient_norm"]),
 )
 
@@ -497,7 +497,7 @@ told = strengths.told("At that price", compared)
 there = f"On CIFAR-100, at the {100 * paid['price']:.1f} points that "
 there += "score-matching costs there"
 tell(photo_told_here=strengths.told(there, compared))
-tell(photo_told=told, photo_seeds=len(series.STRENGTH_SEEDS["small"]))
+tell(photo_told=told, photo_seeds=len(series.STRENGTH_SEEDS))
 
 # %% [markdown]
 # {glue:text}`photo_told` (The table has means over seeds. Intervals are Student's over seeds, on test images; with {glue:text}`photo_seeds` seeds only what is far larger than the scatter can show.)

@@ -41,7 +41,7 @@ def measured(tier: str = PLACE[0]) -> pd.DataFrame:
     kinds = {run.name: (run.method, run.penalty["weight"]) for run in series.strengths(tier)}
     columns = ["validation_accuracy", "test_accuracy", *QUALITIES]
     found = tables.run_metrics(tier, presets.DATASETS[tier][0], columns, ["baseline", *kinds])
-    found = found.loc[found["seed"].isin(list(series.STRENGTH_SEEDS[tier]))].reset_index(drop=True)
+    found = found.loc[found["seed"].isin(list(series.STRENGTH_SEEDS))].reset_index(drop=True)
     named = [kinds.get(name, ("baseline", math.nan)) for name in found["model"]]
     found[["method", "λ"]] = pd.DataFrame(named, columns=["method", "λ"])
     return found.loc[:, ["method", "λ", "seed", *columns]]

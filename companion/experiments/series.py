@@ -59,8 +59,8 @@ STRENGTHS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     for method, weights in STRENGTH_WEIGHTS["quick"].items()
 }
 """What chapter 14's comparison at the same accuracy changes in each method's preset."""
-STRENGTH_SEEDS: Mapping[str, Sequence[int]] = {"quick": (0, 1, 2), "small": (0, 1)}
-"""How often a network is trained with each of them, by tier."""
+STRENGTH_SEEDS = (0, 1, 2)
+"""How often a network is trained with each of them."""
 COLLAPSE: Mapping[str, Mapping[str, Any]] = {
     "collapse-naive": {"penalty": {"weight": 1e-2, "mu": math.inf}},
     "collapse-noise": {"penalty": {"weight": 1e-2, "mu": math.inf}, "input_noise": 0.1},
@@ -208,7 +208,7 @@ def strengths(tier: str = "quick") -> list[Settings]:
     place = tier, DATASETS[choose("tier", tier, STRENGTH_WEIGHTS)][0]
     found = []
     for method, weights in STRENGTH_WEIGHTS[tier].items():
-        for weight, seed in product(weights, STRENGTH_SEEDS[tier]):
+        for weight, seed in product(weights, STRENGTH_SEEDS):
             model = preset(*place, method, seed)
             run = varied(_strength_name(method, weight), *place, seed)
             found.append(model if run.penalty == model.penalty else run)
