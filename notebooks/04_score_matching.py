@@ -214,7 +214,7 @@ tell(
 # %% [markdown]
 # The two forms differ by a constant: on the grid it is {glue:text}`constant:.4f`, which is $\frac12 \mathbb{E} \|s\|^2$ computed on its own, and none of the four models departs from it by more than {glue:text}`largest_mismatch:.0e`, which is the coarseness of the grid.
 #
-# With {glue:text}`num_points` random points the difference scatters. For the doubled variances it is {glue:text}`wide_gap:.2f` (95 % interval {glue:text}`wide_gap_low:.2f` to {glue:text}`wide_gap_high:.2f`); for the random network {glue:text}`network_gap:.2f` ({glue:text}`network_gap_low:.2f` to {glue:text}`network_gap_high:.2f`). Equal in expectation is not equal on a sample. With a finite sample, eq. 2 can be driven down in ways that eq. 1 would never reward; [](06_collapse.ipynb) is about that.
+# With {glue:text}`num_points` random points the difference scatters. For the doubled variances it is {glue:text}`wide_gap:.2f` (95 % interval {glue:text}`wide_gap_low:.2f` to {glue:text}`wide_gap_high:.2f`); for the random network {glue:text}`network_gap:.2f` ({glue:text}`network_gap_low:.2f` to {glue:text}`network_gap_high:.2f`). Equal in expectation is not equal on a sample. With a finite sample, eq. 2 can be driven down in ways that eq. 1 would never reward; [chapter 6](06_collapse.ipynb) is about that.
 #
 # ## The minimum is in the right place
 #

@@ -86,9 +86,11 @@ live.traces(model, x_live, y_live, images.class_names, exact=known)
 # The paper gets rid of them with Taylor's formula. Take a small step $\mathbf{v} = \sigma \mathbf{u}$ with Gaussian $\mathbf{u}$, and solve the expansion $f(\mathbf{x}+\mathbf{v}) = f(\mathbf{x}) + \nabla f^\top \mathbf{v} + \frac12 \mathbf{v}^\top H \mathbf{v} + \dots$ for the curvature:
 #
 # $$
+# \begin{aligned}
 # \operatorname{trace} H
-# \approx \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) - \nabla f(\mathbf{x})^\top \mathbf{v} \big)
-# = \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) \big) .
+# &\approx \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) - \nabla f(\mathbf{x})^\top \mathbf{v} \big) \\
+# &= \frac{2}{\sigma^2}\, \mathbb{E} \big( f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}) \big) .
+# \end{aligned}
 # $$ (eq-trace-taylor)
 #
 # This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the {term}`Taylor trace estimator <Taylor estimate>`: one more forward pass a sample.
@@ -459,7 +461,7 @@ for name, mine in formats.items():
 #
 # ## The same on a graphics processor
 #
-# Those factors were rounded by hand. What the hardware itself does we measured once, where the paper works: a ResNet-18 of width 64 on CIFAR-100, trained without a penalty and with score-matching, one network each ([](07_training.ipynb) shows their training). {glue:text}`gpu_setting` In each format the noise is the same.
+# Those factors were rounded by hand. What the hardware itself does we measured once, where the paper works: a ResNet-18 of width 64 on CIFAR-100, trained without a penalty and with score-matching, one network each ([chapter 7](07_training.ipynb) shows their training). {glue:text}`gpu_setting` In each format the noise is the same.
 
 # %% tags=["hide-input"]
 measured_gpu = precision_figures.measured()
@@ -647,7 +649,7 @@ tell(
 # %% [markdown]
 # With the exact norm, the forward estimate's bracket takes {glue:text}`bill_forward:.1f` ms, {glue:text}`bill_against_hutchinson` Hutchinson's ({glue:text}`bill_hutchinson:.1f` ms), whose estimate and norm share one gradient. Where only the estimate is trained on, a forward sample takes {glue:text}`saved_alone` than Hutchinson's, and with the norm in the sum {glue:text}`saved_whole`. The double backward is not needed, though: the pair $f(\mathbf{x}\pm\mathbf{v})$ holds the norm too, since $\big(f(\mathbf{x}+\mathbf{v}) - f(\mathbf{x}-\mathbf{v})\big)^2 / 4\sigma^2$ has the mean $\lVert\nabla f\rVert^2$, up to a bias of order $\sigma^2$. Then no derivative with respect to the picture is left, and the bracket takes {glue:text}`bill_pair:.1f` ms, {glue:text}`bill_pair_against` the first.
 #
-# The first table's last column asks for something else: how long until the *mean* of many samples has an error of 1, if bias is left aside? The forward variant needs {glue:text}`precise_forward:,.0f` seconds a picture, the central one {glue:text}`precise_central:,.1f`, Hutchinson's {glue:text}`precise_hutchinson:,.1f`. A cheap sample is one thing, a cheap estimate another. In training nobody averages so long over one picture. There the noise goes into the gradient of each step, and averages out over many; but there the estimate is also squared, and the square of a noisy number is too large on average. [](06_collapse.ipynb) shows what comes of that.
+# The first table's last column asks for something else: how long until the *mean* of many samples has an error of 1, if bias is left aside? The forward variant needs {glue:text}`precise_forward:,.0f` seconds a picture, the central one {glue:text}`precise_central:,.1f`, Hutchinson's {glue:text}`precise_hutchinson:,.1f`. A cheap sample is one thing, a cheap estimate another. In training nobody averages so long over one picture. There the noise goes into the gradient of each step, and averages out over many; but there the estimate is also squared, and the square of a noisy number is too large on average. [Chapter 6](06_collapse.ipynb) shows what comes of that.
 #
 # ## What the paper reports, what you just saw
 #

@@ -15,7 +15,7 @@
 #
 # Everything that follows in this book compares four networks. They have the same layers, see the same pictures, and with the same seed they begin with the same weights and take the batches in the same order. One term of the loss differs. **What does that term do to a network while it learns, and what does it cost?**
 #
-# First on the paper's own network and pictures, one network of each kind; then on digits, where several seeds can be had and the reader can train along. The term's constants were chosen by a rule, written down beforehand and applied by code to validation pictures: [](17_search.ipynb) is about that choice.
+# First on the paper's own network and pictures, one network of each kind; then on digits, where several seeds can be had and the reader can train along. The term's constants were chosen by a rule, written down beforehand and applied by code to validation pictures: [chapter 17](17_search.ipynb) is about that choice.
 
 # %% tags=["parameters"]
 tier = "quick"
@@ -80,7 +80,7 @@ dataset = presets.DATASETS[tier][0]
 # | anti-score-matching | $-\lambda \min(h, \tau)$ | to push it away |
 # | gradient norm | $\frac{\lambda}{2} \lVert\nabla f_i\rVert^2$ | one term of score-matching alone |
 #
-# The paper prints no formula for the last row; we read it as the middle term of eq. 4. And this is a whole step of training, as the package runs it. `loss.terms` computes the penalty, with $h$ estimated as in [](05_trace_estimators.ipynb).
+# The paper prints no formula for the last row; we read it as the middle term of eq. 4. And this is a whole step of training, as the package runs it. `loss.terms` computes the penalty, with $h$ estimated as in [chapter 5](05_trace_estimators.ipynb).
 
 # %% tags=["hide-input"]
 parts = (step.training_step, step.batch_gradients)
@@ -316,7 +316,7 @@ tell(
 # %% [markdown]
 # {glue:text}`large_objective` The test pictures behind a trace are far fewer than those behind an accuracy, since a trace costs so much more.
 #
-# With the constants that the paper prints for score-matching, this network does not train: [](17_search.ipynb) shows where it stopped.
+# With the constants that the paper prints for score-matching, this network does not train: [chapter 17](17_search.ipynb) shows where it stopped.
 
 # %% [markdown]
 # ## On digits, seed by seed
@@ -412,9 +412,9 @@ tell(training_runs=words, training_earlier=aged)
 # %% [markdown]
 # Score-matching's objective {glue:text}`moves_score`. Anti-score-matching's {glue:text}`moves_anti`. Gradient norm's, which it was never asked to lower, {glue:text}`moves_norm`.
 #
-# Where the penalty puts score-matching's trace in training is no accident, and it is not the digits' doing. The penalty contains $h + c\,h^2$ with $c = 10^{-4}/\mu$, which is lowest at $h = -1/(2c)$ ([](06_collapse.ipynb)): {glue:text}`prescribed`
+# Where the penalty puts score-matching's trace in training is no accident, and it is not the digits' doing. The penalty contains $h + c\,h^2$ with $c = 10^{-4}/\mu$, which is lowest at $h = -1/(2c)$ ([chapter 6](06_collapse.ipynb)): {glue:text}`prescribed`
 #
-# A lower objective is what eq. 2 asks for, and for a smooth density on the whole of space it means a better fit. For a network on digits it may also mean a density with a spike at every picture. [](06_collapse.ipynb) follows that thought; [](10_density_ratios.ipynb) looks at the density itself.
+# A lower objective is what eq. 2 asks for, and for a smooth density on the whole of space it means a better fit. For a network on digits it may also mean a density with a spike at every picture. [Chapter 6](06_collapse.ipynb) follows that thought; [chapter 10](10_density_ratios.ipynb) looks at the density itself.
 #
 # ## What it costs
 #

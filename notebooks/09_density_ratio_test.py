@@ -517,7 +517,7 @@ tell_what_moved(cifar_curves, "cifar_")
 # ## On CIFAR-100
 #
 # Nothing in {eq}`eq-ratio-identity` asks how large a picture is or how many classes there are. So we repeat the
-# test with the small CIFAR-100 baseline of [](07_training.ipynb); the corner is that of a colour picture now. The
+# test with the small CIFAR-100 baseline of [chapter 7](07_training.ipynb); the corner is that of a colour picture now. The
 # pictures are {glue:text}`cifar_drawn` that other networks [drew from noise](11_samples.ipynb)
 # ({glue:text}`cifar_drawers`): they come with the book, and the photographs do not. With
 # `tier=small` the whole chapter runs on the photographs.

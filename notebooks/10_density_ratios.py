@@ -60,7 +60,7 @@ generator = torch.Generator().manual_seed(seed)
 # %% [markdown]
 # ## The measure
 #
-# Read a logit as a log-density, as in [](03_logits_as_log_densities.ipynb), and let $\boldsymbol\eta$ be a random
+# Read a logit as a log-density, as in [chapter 3](03_logits_as_log_densities.ipynb), and let $\boldsymbol\eta$ be a random
 # disturbance. The constant $Z_i$ that nobody can compute stands above and below the line, and cancels:
 #
 # $$
@@ -268,7 +268,7 @@ tell(
 # tell from a sample.
 #
 # For small noise the log-ratio has a known slope. Expand $\log p$ to second order, average over the noise, and
-# integrate by parts, as [](04_score_matching.ipynb) does:
+# integrate by parts, as [chapter 4](04_score_matching.ipynb) does:
 #
 # $$
 # \mathbb{E}\left[ \log \frac{p(\mathbf{x} + \boldsymbol\eta)}{p(\mathbf{x})} \right]
@@ -399,7 +399,7 @@ tell(
 #
 # ## On CIFAR-100, with several trainings
 #
-# One network each is one draw of the weights. Smaller networks, those of [](07_training.ipynb), were trained more
+# One network each is one draw of the weights. Smaller networks, those of [chapter 7](07_training.ipynb), were trained more
 # than once: {glue:text}`cifar_runs`.
 
 # %% tags=["remove-cell"]
@@ -803,7 +803,7 @@ tell(
 #   {glue:text}`norm_says` the baseline's ({glue:text}`norm_text`). Beside a baseline whose logits are scaled to gradients of
 #   the same length, less steady: {glue:text}`scaled_wins`; steadier: {glue:text}`own_wins`. Constant logits
 #   would not move at all.
-# - The digits are judged over {glue:text}`seeds` of each. The comparison with the paper, claim by claim, is in [](15_claims.ipynb).
+# - The digits are judged over {glue:text}`seeds` of each. The comparison with the paper, claim by claim, is in [chapter 15](15_claims.ipynb).
 # :::
 #
 # ## Exercises

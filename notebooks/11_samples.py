@@ -146,7 +146,7 @@ def differences(metric, form, scale=1):
     """Return the differences from the baseline in words, by their verdict."""
     told = {"higher": [], "lower": [], "not clearly different": []}
     for row in paired_differences(tier, dataset, metric).to_dict("records"):
-        label = MODEL_LABELS[row["model"]]
+        label = MODEL_LABELS[row["model"]].lower()
         text = interval_text(row, form, scale)
         told[direction(row)].append(f"{label} {text}")
     return [listed(words) for words in told.values()]
@@ -159,8 +159,8 @@ tell(paper_order=order(theirs))
 tell({f"paper_{name}": value for name, value in printed.items()})
 
 # %% [markdown]
-# From high to low: {glue:text}`lead_order`. In the paper: {glue:text}`paper_order`. In percentage points:
-# {glue:text}`lead_told`
+# From high to low: {glue:text}`lead_order`. In the paper: {glue:text}`paper_order`. In percentage points,
+# by the interval over samples, pair by pair. {glue:text}`lead_told`
 #
 # ## Recognised is not realistic
 #
@@ -239,7 +239,7 @@ tell(
 # %% [markdown]
 # ## Several trainings, smaller networks
 #
-# One network each is an anecdote with an interval. The small networks of [](07_training.ipynb) were trained more
+# One network each is an anecdote with an interval. The small networks of [chapter 7](07_training.ipynb) were trained more
 # than once on CIFAR-100. Again {glue:text}`cifar_samples` samples of {glue:text}`cifar_steps` steps from each, ten of every class. Their judge gets {glue:text}`cifar_judge` % of the real test images right, so what it
 # fails to recognise is not always the sample's fault. Evaluated: {glue:text}`cifar_runs`.
 
@@ -444,7 +444,7 @@ for ax, name in zip(axes, MEASURES, strict=True):
         ax.axhline(value, color="#555555", linestyle="--", linewidth=1)
         small = {"va": "center", "fontsize": 9, "color": "#444444"}
         ax.text(3.55, value, f" {label}", backgroundcolor="white", **small)
-    ax.set(title=MEASURES[name], ylim=(0, 1.12 * top), xlim=(-0.6, 5.6))
+    ax.set(title=MEASURES[name], ylim=(0, 1.12 * top), xlim=(-0.6, 6.2))
     ax.tick_params(axis="x", labelsize=8)
 axes[0].set_ylabel("mean over samples")
 plt.show()
@@ -640,19 +640,19 @@ tell(
 # {glue:text}`paper_anti_score_matching:.2f` %, gradient norm {glue:text}`paper_gradient_norm:.2f` %,
 # score-matching {glue:text}`paper_score_matching:.2f` %; the number of runs is not given. Fig. 2: samples of the score-matched and gradient-norm models "are
 # significantly less noisy". That gradient-norm regularisation does better than score-matching is called
-# surprising, and left open; [](14_sweep.ipynb) has a reason why the two are alike.
+# surprising, and left open; [chapter 14](14_sweep.ipynb) has a reason why the two are alike.
 # :::
 #
 # :::{admonition} What you just saw
 # - **On CIFAR-100** ({glue:text}`lead_short`), from high to low: {glue:text}`lead_order`.
-#   {glue:text}`lead_told` In total variation: {glue:text}`lead_rough`
+#   {glue:text}`lead_told` **Total variation.** {glue:text}`lead_rough`
 # - The judge recognises {glue:text}`lead_judge` % of the real images. A score above that is not realism.
 # - **Small networks there**: {glue:text}`cifar_order`. By a wider judge of the same samples:
 #   {glue:text}`cifar100_second_order`; its scores differ by {glue:text}`cifar100_change` points.
 # - **On digits**, over {glue:text}`seeds`, beside the baseline: {glue:text}`gan_sides` As for the paper's directions: {glue:text}`against_paper` In total variation, clearly smoother than the baseline:
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.
-# - Networks that differ in accuracy are compared here. [](14_sweep.ipynb) compares two of the penalties at the same
+# - Networks that differ in accuracy are compared here. [Chapter 14](14_sweep.ipynb) compares two of the penalties at the same
 #   accuracy.
 # :::
 #

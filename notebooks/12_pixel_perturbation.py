@@ -182,7 +182,7 @@ for title, key in titles.items():
 # %% [markdown]
 # ## Several trainings, smaller networks
 #
-# One network each is one draw of the weights. The small networks of [](07_training.ipynb), on the same test set:
+# One network each is one draw of the weights. The small networks of [chapter 7](07_training.ipynb), on the same test set:
 # {glue:text}`cifar_runs`.
 
 # %% mystnb={"figure": {"name": "fig-perturbation-cifar", "caption": "The same for the small networks. Above: thin lines are single trainings, thick ones their means. Below, less the baseline of the same seed: small marks are single pairs, large ones the mean with its 95 % t-interval."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
@@ -701,7 +701,7 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 #   {glue:text}`common_sides`
 # - **A map that asks no network**, the distance of a pixel from its picture's mean, is better than a network's own
 #   gradient for {glue:text}`control_wins` of {glue:text}`control_networks` of digits.
-# - Score-matching and gradient norm *at the same accuracy* are compared in [](14_sweep.ipynb).
+# - Score-matching and gradient norm *at the same accuracy* are compared in [chapter 14](14_sweep.ipynb).
 # - {glue:text}`seeds_tell` from chance, and "undecided" is not "equal". And
 #   the test has a limit that no number of seeds removes. It rewards a map for naming pixels that *nobody* needs,
 #   and on digits the background is an easy answer.

@@ -64,7 +64,7 @@ tell(lead_networks=lead.described(), lead_notes=lead.notes())
 # (your-own-picture)=
 # ## Your own picture
 #
-# Begin with a picture of your own. Four small networks, trained on CIFAR-100 in four ways ([](07_training.ipynb)), run in your browser:
+# Begin with a picture of your own. Four small networks, trained on CIFAR-100 in four ways ([chapter 7](07_training.ipynb)), run in your browser:
 # what you choose stays on this page, and nothing is uploaded. They know a hundred classes, and a picture of anything else is taken
 # for one of these. Ask for the map of the first class and of an unlikely one. Then raise the strength $s$: it adds $g(\mathbf{x}) = s \langle \mathbf{x}, T \rangle$ to every logit, as in
 # [chapter 1](01_softmax_shift.ipynb). The upper maps become the picture $T$, the probabilities and the lower maps stay. These are maps of
@@ -294,7 +294,7 @@ for title, key in zip(measures, ("smooth", "edges"), strict=True):
 #
 # ## The most beautiful map
 #
-# Before we admire a number, let us see what it costs to move it. In [](01_softmax_shift.ipynb) we added a function
+# Before we admire a number, let us see what it costs to move it. In [chapter 1](01_softmax_shift.ipynb) we added a function
 # $g(\mathbf{x})$ to all logits, and no prediction changed. There $\nabla g$ was a fixed picture. Now take
 #
 # $$

@@ -84,7 +84,7 @@ frame = pd.DataFrame({
 frame.fillna("").astype(str)
 
 # %% [markdown]
-# The GAN-test is that of [](11_samples.ipynb): pictures are made by climbing a logit, and another network, the judge, says whether it sees the class that was asked for. Guessing scores 10 % on digits and 1 % on the paper's hundred classes, so levels cannot be compared between the two tables. Patterns can.
+# The GAN-test is that of [chapter 11](11_samples.ipynb): pictures are made by climbing a logit, and another network, the judge, says whether it sees the class that was asked for. Guessing scores 10 % on digits and 1 % on the paper's hundred classes, so levels cannot be compared between the two tables. Patterns can.
 
 # %%
 METRICS = {
@@ -242,11 +242,11 @@ tell(sweep_trouble=trouble, sweep_corner=corner, sweep_failures=count)
 # %% [markdown]
 # The corner with the largest $\lambda$ and the smallest $\mu$ {glue:text}`sweep_corner`. {glue:text}`sweep_failures` Where the coefficient sorts them "but for a tie", every cell above that value fails and none below it; of the cells that share the value itself, some fail and some do not.
 #
-# There is a reason to expect less trouble here. The paper's $h$ is one forward sample, and the mean of its square contains $4\lVert\nabla f_i\rVert^2/\sigma^2$ beside the squared trace ([](05_trace_estimators.ipynb)): a stability term that is mostly a gradient penalty, and a fierce one. Our $h$ is the central estimate, which lacks that noise. So the same $\mu$ asks for less. {glue:text}`sweep_trouble`
+# There is a reason to expect less trouble here. The paper's $h$ is one forward sample, and the mean of its square contains $4\lVert\nabla f_i\rVert^2/\sigma^2$ beside the squared trace ([chapter 5](05_trace_estimators.ipynb)): a stability term that is mostly a gradient penalty, and a fierce one. Our $h$ is the central estimate, which lacks that noise. So the same $\mu$ asks for less. {glue:text}`sweep_trouble`
 #
 # ## What $\mu$ decides
 #
-# There is a number in every cell that neither table prints: the trace with which the network ends. [](06_collapse.ipynb) has a prediction for it. Write $c = 10^{-4}/\mu$ and complete the square in the bracket of eq. 4:
+# There is a number in every cell that neither table prints: the trace with which the network ends. [Chapter 6](06_collapse.ipynb) has a prediction for it. Write $c = 10^{-4}/\mu$ and complete the square in the bracket of eq. 4:
 #
 # $$
 # h + \tfrac12 \lVert\nabla f_i\rVert^2 + c\,h^2
@@ -305,7 +305,7 @@ tell(sweep_target=at_the_target(), sweep_price=price)
 # %% [markdown]
 # {glue:text}`sweep_target` So what is called a stability term sets a target. To come near it has its price: accuracies at the largest $\lambda$ are {glue:text}`sweep_price`. The paper's own $\mu = 10^{-4}$ has its target at $-1/2$, the authors' code at $-500$.
 #
-# The paper is surprised that the gradient-norm penalty, which models no density, has the better GAN-test. If the $\mu$ that is printed is the one that was used, {eq}`eq-sweep-square` says at least why the two should be alike. A trace of $-1/2$ is next to none: ordinary networks have tens on digits and thousands on photographs ([](07_training.ipynb)). Score-matching is then the gradient-norm penalty with a second one on curvature. One noisy sample in the place of $h$ makes it more so, since its square adds $4c\lVert\nabla f_i\rVert^2/\sigma^2$ to the first term ([](05_trace_estimators.ipynb)). With the code's coefficient only this last part remains. Why one of the two should be *better*, none of this says.
+# The paper is surprised that the gradient-norm penalty, which models no density, has the better GAN-test. If the $\mu$ that is printed is the one that was used, {eq}`eq-sweep-square` says at least why the two should be alike. A trace of $-1/2$ is next to none: ordinary networks have tens on digits and thousands on photographs ([chapter 7](07_training.ipynb)). Score-matching is then the gradient-norm penalty with a second one on curvature. One noisy sample in the place of $h$ makes it more so, since its square adds $4c\lVert\nabla f_i\rVert^2/\sigma^2$ to the first term ([chapter 5](05_trace_estimators.ipynb)). With the code's coefficient only this last part remains. Why one of the two should be *better*, none of this says.
 #
 # ## Do the two tables agree?
 #
@@ -354,7 +354,7 @@ tell(sweep_rank_accuracy=agrees("accuracy"), sweep_rank_gan=agrees("GAN-test"))
 #
 # ## Which cell is best?
 #
-# The paper finds that $\lambda = 10^{-5}$ and $\mu = 10^{-3}$ "seems to perform the best". In its table that cell has the highest GAN-test. Both numbers in the table are test numbers, and the highest of twenty is partly luck. So we choose as [](17_search.ipynb) does, on validation digits: among the cells within one percentage point of the best validation accuracy, the lowest objective of eq. 2. Only then do we look at the test digits.
+# The paper finds that $\lambda = 10^{-5}$ and $\mu = 10^{-3}$ "seems to perform the best". In its table that cell has the highest GAN-test. Both numbers in the table are test numbers, and the highest of twenty is partly luck. So we choose as [chapter 17](17_search.ipynb) does, on validation digits: among the cells within one percentage point of the best validation accuracy, the lowest objective of eq. 2. Only then do we look at the test digits.
 
 # %%
 def best_cells() -> dict[str, pd.Series]:
@@ -408,7 +408,7 @@ tell(sweep_rivals=rivals, sweep_choice=choice, sweep_same=same)
 #
 # Every penalty pulls a network away from what cross-entropy alone would make of it, and so may cost accuracy. Of two networks that differ in accuracy, one cannot say that the penalty alone makes the difference between their samples or maps. The paper's own pair is one: 72.20 % for score-matching, 76.60 % for the gradient norm. So we compare along $\lambda$. For each of the two penalties there are {glue:text}`strength_weights` weights, from weak to strong, each with {glue:text}`strength_seeds` seeds, on digits, at the size of the book's networks. Everything else is as there.
 #
-# What does a penalty buy for its price? Three qualities are looked at: the GAN-test of [](11_samples.ipynb), and the two areas of [](12_pixel_perturbation.ipynb), with the network's own reading and with the baseline's.
+# What does a penalty buy for its price? Three qualities are looked at: the GAN-test of [chapter 11](11_samples.ipynb), and the two areas of [chapter 12](12_pixel_perturbation.ipynb), with the network's own reading and with the baseline's.
 
 # %% mystnb={"figure": {"name": "fig-sweep-strengths", "caption": "Accuracy on validation digits, and three qualities, over the weight of each penalty, minus those of the baseline of the same seed. Thick lines are means over seeds, thin ones the seeds; a ring marks the book's own weight. Shaded: the penalty costs at most one point."}, "image": {"alt": "Four panels, each with a line for score-matching from small weights and a line for gradient norm from larger ones, around a horizontal line for the baseline."}} tags=["hide-input"]
 networks = strengths.measured()

@@ -125,12 +125,12 @@ for place, found in zip(("digits", "cifar"), counted.values(), strict=True):
 #
 # - *noise left*: on digits, {glue:text}`why_digits_denoising`; on CIFAR-100, {glue:text}`why_cifar_denoising`;
 # - *objective of eq. 2*: on digits, {glue:text}`why_digits_objective`; on CIFAR-100, {glue:text}`why_cifar_objective`;
-# - *the same at its best scale*: on digits, {glue:text}`why_digits_best`; on CIFAR-100, {glue:text}`why_cifar_best`;
+# - *objective at its best scale*: on digits, {glue:text}`why_digits_best`; on CIFAR-100, {glue:text}`why_cifar_best`;
 # - *distance of $-t/n$ from 1*: on digits, {glue:text}`why_digits_off`; on CIFAR-100, {glue:text}`why_cifar_off`;
 # - *squared gradient norm*: on digits, {glue:text}`why_digits_norm`; on CIFAR-100, {glue:text}`why_cifar_norm`.
 #
 # The last row of the figure is a control. How long a network reads on when pixels are removed *at random* is no merit of
-# its maps ([](12_pixel_perturbation.ipynb)). Its correlation with the norm is {glue:text}`why_digits_control` on digits and
+# its maps ([chapter 12](12_pixel_perturbation.ipynb)). Its correlation with the norm is {glue:text}`why_digits_control` on digits and
 # {glue:text}`why_cifar_control` on CIFAR-100. Where that is clearly below 0, a small gradient makes a network that stands damage, and
 # not yet a map that points to what matters; the gain over random takes the one from the other.
 #

@@ -188,7 +188,7 @@ plt.show()
 # - **Smoothness of the maps**: {glue:text}`smooth_here`. On CIFAR-100: {glue:text}`smooth_there`.
 # - **Edge correlation**: {glue:text}`edges_here`. On CIFAR-100: {glue:text}`edges_there`.
 # - **GAN-test**: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`.
-# - With one seed these are orders of single networks. [](15_claims.ipynb) judges the paper's claim.
+# - With one seed these are orders of single networks. [Chapter 15](15_claims.ipynb) judges the paper's claim.
 # :::
 #
 # ## Exercises

@@ -15,7 +15,7 @@
 #
 # A penalty has constants, and somebody has to choose them. A choice can be made to look like a result: try until the picture is right, and show the picture. **Which constants do the book's networks have, and who says so?**
 #
-# We choose by a rule, written down before the choice and applied by code, on validation pictures that no training step sees. Test pictures do not come into it. {glue:text}`rule_kept` The networks themselves are in [](07_training.ipynb).
+# We choose by a rule, written down before the choice and applied by code, on validation pictures that no training step sees. Test pictures do not come into it. {glue:text}`rule_kept` The networks themselves are in [chapter 7](07_training.ipynb).
 
 # %% tags=["parameters"]
 tier = "quick"

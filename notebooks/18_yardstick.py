@@ -429,7 +429,7 @@ tell(again=f"{apart:.0e}" if apart else "nothing", again_few=few)
 # :::{admonition} Solution
 # :class: dropdown
 #
-# In the middle. On the two hundred digits we found about 94, 90, 92, 99 and 99 % left. With little noise the way back is hard to see, since the picture itself says where it should be only roughly; with much of it there is hardly a digit left to go back to. The networks'
+# In the middle. On the two hundred digits we found about 94, 90, 92, 98 and 100 % left. With little noise the way back is hard to see, since the picture itself says where it should be only roughly; with much of it there is hardly a digit left to go back to. The networks'
 # density has a grain, and the noise has to fit it.
 # :::
 #

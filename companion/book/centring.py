@@ -197,7 +197,9 @@ def answer(found: Compared) -> dict[str, str]:
         if any(one["centred"].sign() for one in found.values()):
             said = f"of the {len(found)} effects none is clear as trained"
     else:
-        kept = f"{len(stay) or 'none'} of these {len(clear)}"
+        kept = "none of them"
+        if stay:
+            kept = "the same" if len(stay) == len(clear) else f"{len(stay)} of these"
         said = (
             f"of the {len(found)} effects, clear as trained: {named(clear)}; clear without the mean logit, "
         )

@@ -61,7 +61,7 @@ def test_the_answer_says_which_effects_stay_under_both_signs(sign: int) -> None:
     name = "gradient norm (samples, by the judge)"
     stays = centring.answer(centring.compared(frame(trained, [sign * value for value in (0.9, 1.02, 0.79)])))
     assert stays["clear"].endswith(
-        f"clear as trained: {name}; clear without the mean logit, on the same side: all"
+        f"clear as trained: {name}; clear without the mean logit, on the same side: the same"
     )
     assert stays["through"] == name
     assert stays["smaller"] == "1 of 1"
