@@ -88,7 +88,11 @@ VARIANTS: dict[str, tuple[Step, torch.memory_format, bool]] = {
         torch.channels_last,
         False,
     ),
-    "the same in standard layout": (penalised(losses.ScoreMatching(**SAME)), torch.contiguous_format, False),
+    "the same objective in standard layout": (
+        penalised(losses.ScoreMatching(**SAME)),
+        torch.contiguous_format,
+        False,
+    ),
     "one pair for both terms": (penalised(losses.ScoreMatching(**PAIR)), torch.channels_last, False),
     "one pair in standard layout": (penalised(losses.ScoreMatching(**PAIR)), torch.contiguous_format, False),
     "gradient norm": (penalised(losses.GradientNorm()), torch.channels_last, False),

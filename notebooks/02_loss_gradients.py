@@ -79,7 +79,7 @@ live.ripple(model, x[offered], y[offered], images.class_names)
 #
 # The appendix adds a wave of small height $\epsilon$ and high frequency $m$ to the loss of every class.
 #
-# ````{prf:proposition} A ripple on the loss (appendix A.1)
+# ````{prf:proposition} A ripple on the loss, appendix A.1
 # :label: prf-ripple
 #
 # Let $g(\mathbf{x}) = \epsilon \sin\big(m \sum_{d=1}^D x_d\big)$ with $\epsilon, m > 0$, and let
@@ -193,11 +193,11 @@ with torch.no_grad():
     losses = torch.stack([printed(x[few], i) for i in classes])
     total = (-losses).exp().sum(dim=0)
     below_zero = int((printed(x, y) < 0).sum())
-pd.Series({
-    "smallest sum": float(total.min()),
-    "largest sum": float(total.max()),
-    "losses < 0": below_zero,
-})
+pd.DataFrame({
+    "smallest sum": [f"{float(total.min()):.6f}"],
+    "largest sum": [f"{float(total.max()):.6f}"],
+    "losses < 0": [below_zero],
+}, index=["the printed loss"])
 
 # %% tags=["remove-cell"]
 tell(
@@ -658,8 +658,8 @@ tell(told, noise_kind=kind)
 # :::
 #
 # :::{admonition} What you just saw
-# - Both bounds hold and are attained: {glue:text}`bound_loss_attained:.4g` and
-#   {glue:text}`bound_gradient_attained:.4g` times their values were reached.
+# - Both bounds hold, and both are reached: to {glue:text}`bound_loss_attained:.4g` and
+#   {glue:text}`bound_gradient_attained:.4g` of their values.
 # - The ripple as printed belongs to no classifier. Moved to one logit, it does: losses within
 #   {glue:text}`mended_loss:.5f`, gradients up to {glue:text}`mended_gradient:.0f` apart, and a face if you
 #   like.

@@ -209,7 +209,13 @@ print(
 #
 # ## And a sum of three
 #
-# It is tempting to say that the second term is what classification leaves open. That goes too far. Take the mean of $f_j = \log p_\theta(j \mid \mathbf{x}) + \log \sum_k \exp f_k$ over the classes, and write $p_j$ for $p_\theta(j \mid \mathbf{x})$. Then $\log \sum_k \exp f_k = -\frac1C \sum_j \log p_j + \frac1C \sum_j f_j$, and the second term falls apart:
+# It is tempting to say that the second term is what classification leaves open. That goes too far. Take the mean of $f_j = \log p_\theta(j \mid \mathbf{x}) + \log \sum_k \exp f_k$ over the classes, and write $p_j$ for $p_\theta(j \mid \mathbf{x})$. Then
+#
+# $$
+# \log \sum_k \exp f_k = -\frac1C \sum_j \log p_j + \frac1C \sum_j f_j ,
+# $$
+#
+# and the second term falls apart:
 #
 # $$
 # \nabla_{\mathbf{x}} f_i
@@ -391,7 +397,7 @@ two_parts = ("what decides", "common to all classes")
 # %% [markdown]
 # The figure shows, from left to right, the truth, the plain classifier, and the score-matched one. Above, the density of class 0, $\exp f_0 / Z_0$, where the integral has to stop at the edge of the picture. The arrows are the scores, all on one scale. Below, the probability of class 0.
 
-# %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, with the line where it is one half, and some of the points. Left the truth, in the middle a network trained to classify, right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in the upper left corner, and its arrows, short and of nearly one length, all point upwards, away from class 1. The score-matched one shows the two blobs again."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-logits-mixture", "caption": "Above: density of class 0 and its score (arrows). Below: probability of class 0, orange where it is near 1 and blue where it is near 0, with the line where it is one half, and some of the points, of both classes. Each density has its own scale. Left the truth, in the middle a network trained to classify (its density is piled up in the upper left corner), right the same network trained with score-matching as well."}, "image": {"alt": "Six panels. The lower three, the posteriors, look alike. Above, the true density has two tilted blobs, the plain classifier's density is piled up in the upper left corner, and its arrows, short and of nearly one length, all point upwards, away from class 1. The score-matched one shows the two blobs again."}} tags=["hide-input"]
 axis = torch.linspace(-4, 4, 161, dtype=torch.float64)
 grid = torch.cartesian_prod(axis, axis)
 ticks = torch.linspace(-3.5, 3.5, 11, dtype=torch.float64)
@@ -604,7 +610,7 @@ tell(
 # say 1. The last column said so before.
 # :::
 #
-# **3.** *What would happen if* only the shares of the classes were changed, as above, but each Gaussian of class 0 kept its part of its class? Which of these
+# **3.** *What would happen if* only the shares of the classes were changed, as above, and each Gaussian of class 0 kept its part of its class? Which of these
 # would notice: the score, the log-odds, the place where the two classes are equally likely?
 #
 # :::{admonition} Solution

@@ -269,7 +269,7 @@ tell(found=float(found), found_low=float(low), found_high=float(high))
 #
 # ## Two conditions, and what happens without them
 #
-# The paper states eq. 2 and consistency without conditions. Neither is idle.
+# The paper states eq. 2 and consistency without conditions. There are two, and neither is idle.
 #
 # **The boundary.** Pixels lie in $[0, 1]$, and many lie *at* 0 or 1. There the density does not fade out; it stops. The surface term of {eq}`eq-matching-parts` is then not 0. Take the simplest case: one pixel, uniform on $[0, 1]$, and the model $\log p_\theta = -\frac{k}{2}(x - \frac12)^2$ up to its constant. The true score is 0, so eq. 1 is $\frac12 \mathbb{E}\, k^2 (x - \frac12)^2$, and without the constant, which is 0 too, eq. 2 is
 #
@@ -319,7 +319,7 @@ for distance in (1.0, 2.0, 4.0, 8.0, 12.0):
     error = (even.score(line) - uneven.score(line)).square().sum(dim=1) / 2
     integral = (even.log_density(line).exp() * error).sum() * 0.01
     forgetting.append({"distance": distance, "eq. 1": float(integral)})
-pd.DataFrame(forgetting).set_index("distance").map("{:.1e}".format)
+pd.DataFrame(forgetting).set_index("distance").map("{:.2g}".format)
 
 # %% tags=["remove-cell"]
 errors = [row["eq. 1"] for row in forgetting]

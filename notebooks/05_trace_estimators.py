@@ -83,7 +83,13 @@ live.traces(model, x_live, y_live, images.class_names, exact=known)
 #
 # The product $H\mathbf{u}$ does not need $H$. It is the gradient of $\mathbf{u}^\top \nabla f$, so a backward pass through the backward pass gives it {cite:p}`pearlmutter1994fast`. That is the catch: each sample costs two backward passes, and training differentiates the result a third time.
 #
-# The paper gets rid of them with Taylor's formula. Take a small step $\mathbf{v} = \sigma \mathbf{u}$ with Gaussian $\mathbf{u}$, and solve the expansion $f(\mathbf{x}+\mathbf{v}) = f(\mathbf{x}) + \nabla f^\top \mathbf{v} + \frac12 \mathbf{v}^\top H \mathbf{v} + \dots$ for the curvature:
+# The paper gets rid of them with Taylor's formula. Take a small step $\mathbf{v} = \sigma \mathbf{u}$ with Gaussian $\mathbf{u}$, and solve the expansion
+#
+# $$
+# f(\mathbf{x}+\mathbf{v}) = f(\mathbf{x}) + \nabla f^\top \mathbf{v} + \tfrac12 \mathbf{v}^\top H \mathbf{v} + \dots
+# $$
+#
+# for the curvature:
 #
 # $$
 # \begin{aligned}
@@ -95,7 +101,7 @@ live.traces(model, x_live, y_live, images.class_names, exact=known)
 #
 # This is the paper's eq. 3, and its eq. 7. The gradient's term is nought on average, so the second form leaves it out, and with it the last derivative. The mean over $N$ samples of that form is eq. 8, the {term}`Taylor trace estimator <Taylor estimate>`: one more forward pass a sample.
 #
-# Nought on average is not nought. So we carry two relatives along, which the paper does not have:
+# Nought on average is not nought. So we carry two relatives along, which the paper does not use as estimates:
 #
 # | variant | one sample | costs |
 # |---|---|---|
@@ -280,7 +286,7 @@ for name, values in samples.items():
         apart: float((values - samples["gaussian"]).abs().max()),
     }
 table = pd.DataFrame(found).T
-table.style.format("{:.2f}").format("{:.1e}", subset=[apart])
+table.style.format("{:.2f}").format("{:.2g}", subset=[apart])
 
 # %% tags=["remove-cell"]
 tell(
@@ -320,7 +326,7 @@ pd.DataFrame(
 ).round(2)
 
 # %% [markdown]
-# Now {glue:text}`probes` samples of every estimator on each picture, over four decades of $\sigma$, and their distance from the exact trace. Alongside we ask for narrower numbers. TF32, which recent GPUs use for convolutions unless told otherwise, keeps 10 bits of each factor's mantissa where float32 has 23; bfloat16 keeps 7. To see what that does on any machine, we round the inputs and weights of each layer and leave the sums in float32. The real bfloat16 also rounds the results, so it can only be worse.
+# Now {glue:text}`probes` samples of every estimator on each picture, over three and a half decades of $\sigma$, and their distance from the exact trace. Alongside we ask for narrower numbers. TF32, which recent GPUs use for convolutions unless told otherwise, keeps 10 bits of each factor's mantissa where float32 has 23; bfloat16 keeps 7. To see what that does on any machine, we round the inputs and weights of each layer and leave the sums in float32. The real bfloat16 also rounds the results, so it can only be worse.
 
 # %%
 probes = {"tiny": 4, "quick": 32}.get(tier, 32)
@@ -400,7 +406,7 @@ for ax in (left, right):
     )
     ax.axhline(size, color="#8C8C8C", linewidth=1, label="size of the trace")
     ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$")
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=9)
 left.set_ylabel("error of one sample")
 right.set_title("What rounding adds to the central one")
 left.set_title("The gradient's noise, and how to be rid of it")
@@ -453,7 +459,7 @@ for name, mine in formats.items():
     })
 
 # %% [markdown]
-# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these pictures, {glue:text}`count` in number, have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses the trace by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. How much better is central than forward, for one more forward pass? So few pictures cannot say. But a comparison of scatter needs no exact trace, so it can be made on many: over {glue:text}`scatter_pictures` test digits the standard deviation of a forward sample is {glue:text}`scatter_median:.1f` times that of a central one in the median, and between {glue:text}`scatter_low:.1f` and {glue:text}`scatter_high:.1f` times for the middle half of them.
+# Read the left panel from its middle, at the $\sigma = 0.01$ that the authors' code uses. The traces of these {glue:text}`count` pictures have a root mean square of {glue:text}`trace_size:.1f`. One forward sample misses the trace by {glue:text}`forward_error:.0f`; {prf:ref}`prf-trace-variance` expects {glue:text}`forward_derived:.0f`. One central sample misses it by {glue:text}`central_error:.1f`, and one of Hutchinson's with signs by {glue:text}`hutchinson_error:.1f`. How much better is central than forward, for one more forward pass? So few pictures cannot say. But a comparison of scatter needs no exact trace, so it can be made on many: over {glue:text}`scatter_pictures` test digits the standard deviation of a forward sample is {glue:text}`scatter_median:.1f` times that of a central one in the median, and between {glue:text}`scatter_low:.1f` and {glue:text}`scatter_high:.1f` times for the middle half of them.
 #
 # Going right, bias takes over: at $\sigma = 0.1$ the central error is {glue:text}`central_large:.1f`. Going left, digits run out. $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x})$ agree in all but their last places, the subtraction leaves rounding error, and $2/\sigma^2$ multiplies it. At $\sigma = 10^{-4}$ the central error is {glue:text}`float32_small:.1f` in float32 and {glue:text}`float64_small:.1f` in float64. So there is a valley with two walls, and the forward variant never sees its floor: its own noise is lowest where bias is already high. Of the $\sigma$ tried, the smallest error of the forward variant is {glue:text}`forward_best:.0f`, at $\sigma$ = {glue:text}`forward_best_sigma`; that of the central one is {glue:text}`central_best:.1f`, at {glue:text}`central_best_sigma`.
 #

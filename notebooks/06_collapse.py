@@ -113,11 +113,14 @@ plt.show()
 
 # %% tags=["remove-cell"]
 lowest = min(range(len(widths)), key=lambda k: on_fresh[k].value)
+narrow = on_fresh[-1].value
 tell(
     num_points=len(points),
     narrow=widths[-1],
     narrow_points=on_points[-1].value,
-    narrow_fresh=on_fresh[-1].value,
+    narrow_fresh=f"{narrow / 1e6:.1f} million"
+    if narrow > 1e6
+    else f"{narrow:,.0f}",
     truth_value=of_truth.value,
     truth_error=of_truth.standard_error,
     best_width=widths[lowest],
@@ -125,7 +128,7 @@ tell(
 )
 
 # %% [markdown]
-# At $s$ = {glue:text}`narrow:.2f` the ten points give {glue:text}`narrow_points:,.0f`; fresh points give {glue:text}`narrow_fresh:,.0f`. The truth's own value is {glue:text}`truth_value:.1f` ± {glue:text}`truth_error:.1f`. Fresh points prefer a width of about {glue:text}`best_width:.2f`. This is overfitting, but of a kind with no bottom.
+# At $s$ = {glue:text}`narrow:.2f` the ten points give {glue:text}`narrow_points:,.0f`; fresh points give {glue:text}`narrow_fresh`. The truth's own value is {glue:text}`truth_value:.1f` ± {glue:text}`truth_error:.1f`. Fresh points prefer a width of about {glue:text}`best_width:.2f`. This is overfitting, but of a kind with no bottom.
 #
 # ## A network finds the peaks too
 #
@@ -164,7 +167,9 @@ def mean_trace(network: nn.Module, x: Tensor) -> float:
 
 
 # %%
-def train_on_line(noise: float = 0.0, c: float = 0.0) -> tuple[nn.Module, pd.DataFrame]:
+def train_on_line(
+    noise: float = 0.0, c: float = 0.0
+) -> tuple[nn.Module, pd.DataFrame]:
     """Train on the ten points; return the network and its traces on the way."""
     network, rows = line_network(), []
     source = torch.Generator().manual_seed(seed)
@@ -221,13 +226,11 @@ plt.show()
 
 # %% tags=["remove-cell"]
 for kind, (network, history) in line.items():
-    tell(
-        {
-            f"line_{kind}_points": float(history["points"].iloc[-1]),
-            f"line_{kind}_fresh": float(history["fresh"].iloc[-1]),
-            f"line_{kind}_objective": hyvarinen_objective(network, fresh, 0).value,
-        }
-    )
+    tell({
+        f"line_{kind}_points": float(history["points"].iloc[-1]),
+        f"line_{kind}_fresh": float(history["fresh"].iloc[-1]),
+        f"line_{kind}_objective": hyvarinen_objective(network, fresh, 0).value,
+    })
 tell(
     line_noise_optimum=optima["noise"],
     line_stable_optimum=optima["stable"],
@@ -252,7 +255,8 @@ count = {"tiny": 8, "quick": 48}.get(tier, 32)
 x = data.to_float(images.x_test[:count]).to(device)
 y = images.y_test[:count].to(device)
 print(
-    f"{int(blank.sum())} of {blank.numel()} pixels are black in all {len(images.x_train)} training pictures"
+    f"{int(blank.sum())} of {blank.numel()} pixels are black "
+    f"in all {len(images.x_train)} training pictures"
 )
 
 # %% [markdown]
@@ -262,13 +266,15 @@ print(
 # g(\mathbf{x}) = -\frac{k}{2} \sum_{d \in B} x_d^2 .
 # $$ (eq-collapse-bowl)
 #
-# It is a shift, as in [chapter 1](01_softmax_shift.ipynb): no probability changes anywhere. On pictures with those pixels black its gradient is nought. Its trace is $-k\,|B|$. So the objective {eq}`eq-collapse-objective` of *any* classifier can be lowered by as much as we like, without touching what it says, on training and test pictures alike. The integration by parts behind eq. 2 had assumed a density, and here there is none.
+# It is a shift, as in [](01_softmax_shift.ipynb): no probability changes anywhere. On pictures with those pixels black its gradient is nought. Its trace is $-k\,|B|$. So the objective {eq}`eq-collapse-objective` of *any* classifier can be lowered by as much as we like, without touching what it says, on training and test pictures alike. The integration by parts behind eq. 2 had assumed a density, and here there is none.
 
 
 # %%
 def bowl(k: float) -> nn.Module:
     """Return the baseline with the shift of strength k."""
-    return shift_logits(model, lambda z: -k / 2 * flat_sum((z * blank).square()))
+    return shift_logits(
+        model, lambda z: -k / 2 * flat_sum((z * blank).square())
+    )
 
 
 noise = 0.1 * torch.randn(x.shape, generator=generator).to(device)
@@ -281,10 +287,7 @@ with torch.no_grad(), trace.full_precision():
         right = shifted(x).argmax(dim=1) == y
         clean, noisy = (
             hyvarinen_objective(
-                shifted,
-                z,
-                y,
-                estimator="hutchinson",
+                shifted, z, y, estimator="hutchinson",
                 generator=torch.Generator().manual_seed(seed),
             )
             for z in (x, x + noise)
@@ -322,7 +325,6 @@ tell(
 #
 # In the table, "trace", "|∇f|²" and the objective {eq}`eq-collapse-objective` made of both are means over the batches of the last epoch, as training saw them: with the noise, where there is noise. The two columns after them are measured when the epoch is over, on clean digits.
 
-
 # %%
 def collapse_runs(tier: str, dataset: str) -> dict[str, list[Run]]:
     """Return the runs of each kind."""
@@ -332,7 +334,10 @@ def collapse_runs(tier: str, dataset: str) -> dict[str, list[Run]]:
 
 kinds, where = collapse_runs(tier, dataset), tier
 if not any(kinds.values()):
-    print(f"There are no such runs at tier {tier}. Shown instead, where they exist: those of tier quick.")
+    print(
+        f"There are no such runs at tier {tier}. "
+        "Shown instead, where they exist: those of tier quick."
+    )
     kinds, where = collapse_runs("quick", "mnist5k"), "quick"
 
 
@@ -346,7 +351,10 @@ def history_of(one: Run) -> pd.DataFrame:
 
 
 # %%
-histories = {kind: {one.record.seed: history_of(one) for one in found} for kind, found in kinds.items()}
+histories = {
+    kind: {one.record.seed: history_of(one) for one in found}
+    for kind, found in kinds.items()
+}
 settings = {kind: found[0].settings for kind, found in kinds.items() if found}
 penalty = {"weight": 1e-2, "mu": 0.1}
 if "stable" in settings:
@@ -406,7 +414,6 @@ entries = right.get_legend_handles_labels()
 figure.legend(*entries, loc="outside lower center", ncols=3)
 plt.show()
 
-
 # %% tags=["remove-cell"]
 def at_the_end(column: str) -> dict[str, dict[int, float]]:
     """Return a quantity after the last whole epoch, by kind and seed."""
@@ -420,10 +427,12 @@ in_batches = at_the_end("trace")
 on_training = at_the_end("trace_train")
 on_validation = at_the_end("trace_validation")
 accuracy = {
-    kind: {one.record.seed: one.metric("validation_accuracy")["value"] for one in found}
+    kind: {
+        one.record.seed: one.metric("validation_accuracy")["value"]
+        for one in found
+    }
     for kind, found in kinds.items()
 }
-
 
 # %% tags=["remove-cell"]
 def difference(first: dict[int, float], second: dict[int, float]) -> Interval:
@@ -476,10 +485,15 @@ for name, found in (differences | ratios).items():
         "seeds": found.n,
         "so": words[sign],
     }
-pd.DataFrame(rows).T.style.format("{:,.2f}", subset=["value", "95 % low", "95 % high"], na_rep="–")
+pd.DataFrame(rows).T.style.format(
+    "{:,.2f}", subset=["value", "95 % low", "95 % high"], na_rep="–"
+)
 
 # %% tags=["remove-cell"]
-stopped = {kind: sum(one.record.status != "finished" for one in found) for kind, found in kinds.items()}
+stopped = {
+    kind: sum(one.record.status != "finished" for one in found)
+    for kind, found in kinds.items()
+}
 total = {kind: len(found) for kind, found in kinds.items()}
 if not total["naive"]:
     ran_away = "There is no naive run here to judge by."
@@ -503,7 +517,9 @@ RESTLESS = 0.1
 def last_changes(kind: str) -> list[float]:
     """Return by what share each run's trace changed in the last epoch."""
     return [
-        abs(h["trace"].iloc[-1] / h["trace"].iloc[-2] - 1) for h in histories[kind].values() if len(h) > 1
+        abs(h["trace"].iloc[-1] / h["trace"].iloc[-2] - 1)
+        for h in histories[kind].values()
+        if len(h) > 1
     ]
 
 
@@ -514,7 +530,8 @@ def rest(kind: str) -> str:
         return "there is none to ask"
     still = sum(change <= RESTLESS for change in changes)
     return (
-        f"{still} of {len(changes)} (the change was {100 * min(changes):.1f} to {100 * max(changes):.1f} %)"
+        f"{still} of {len(changes)} (the change was "
+        f"{100 * min(changes):.1f} to {100 * max(changes):.1f} %)"
     )
 
 
@@ -523,8 +540,10 @@ tell({f"rest_{kind}": rest(kind) for kind in COLOURS}, ran_away=ran_away)
 # %% tags=["remove-cell"]
 others = "those with the stability term"
 price = {
-    -1: f"The naive networks do classify worse than {others}, beyond what the seeds scatter.",
-    0: f"Whether the naive networks classify worse than {others}, these seeds do not decide.",
+    -1: f"The naive networks do classify worse than {others}, beyond what the "
+    "seeds scatter.",
+    0: f"Whether the naive networks classify worse than {others}, these seeds "
+    "do not decide.",
     1: f"The naive networks even classify better than {others}.",
 }[differences["validation accuracy, naive minus stable"].sign()]
 tell(price=price)
@@ -532,7 +551,8 @@ tell(price=price)
 # %% tags=["remove-cell"]
 against_naive = {
     1: "Input noise raised the accuracy above that of the naive networks",
-    0: "Input noise made no difference to the accuracy that these seeds could show",
+    0: "Input noise made no difference to the accuracy that these seeds could "
+    "show",
     -1: "Input noise lowered the accuracy further",
 }[differences["validation accuracy, noise minus naive"].sign()]
 others = "that of the networks with the stability term"
@@ -543,19 +563,23 @@ against_stable = {
 }[differences["validation accuracy, noise minus stable"].sign()]
 
 # %% tags=["remove-cell"]
-training_over = ratios["size of the trace, naive, training over validation digits"]
+training_over = ratios[
+    "size of the trace, naive, training over validation digits"
+]
 by_points = int(training_over.high < 1) - int(training_over.low > 1)
 overfit = {
-    -1: "lower on training digits than on others: peaks on the points, as the paper says.",
-    0: "not told apart on the two, so these runs show no peaks on the training points in particular.",
-    1: "higher on training digits than on others, the opposite of peaks on the points.",
+    -1: "lower on training digits than on others: peaks on the points, as the "
+    "paper says.",
+    0: "not told apart on the two, so these runs show no peaks on the training "
+    "points in particular.",
+    1: "higher on training digits than on others, the opposite of peaks on the "
+    "points.",
 }[by_points]
 tell(
     noise_verdict=f"{against_naive}, {against_stable}",
     overfit=f"In the naive networks it is {overfit} (Compared where it is "
     f"negative on both: {training_over.n} seeds.)",
 )
-
 
 # %% tags=["remove-cell"]
 def ends_of(by_seed: dict[int, float]) -> str:
@@ -570,15 +594,12 @@ norms = at_the_end("squared_norm")
 for kind in COLOURS:
     values = accuracy[kind].values()
     mean = f"{sum(values) / len(values):.3f}" if values else "no run"
-    tell(
-        {
-            f"{kind}_norms": ends_of(norms[kind]),
-            f"{kind}_stopped": f"{stopped[kind]} of {total[kind]}",
-            f"{kind}_accuracy": mean,
-            f"{kind}_traces": ends_of(in_batches[kind]),
-        }
-    )
-
+    tell({
+        f"{kind}_norms": ends_of(norms[kind]),
+        f"{kind}_stopped": f"{stopped[kind]} of {total[kind]}",
+        f"{kind}_accuracy": mean,
+        f"{kind}_traces": ends_of(in_batches[kind]),
+    })
 
 # %% tags=["remove-cell"]
 def balance() -> str:
@@ -600,12 +621,16 @@ def balance() -> str:
 
 
 # %% tags=["remove-cell"]
-reached = [value + norms["noise"][s] / 2 for s, value in in_batches["noise"].items()]
+reached = [
+    value + norms["noise"][s] / 2 for s, value in in_batches["noise"].items()
+]
 clean = [h["trace_train"].min() for h in histories["noise"].values() if len(h)]
 tell(
     noise_balance=balance(),
     runs_objective_floor=-size / (2 * noise_runs**2),
-    noise_objectives=f"{min(reached):,.0f} to {max(reached):,.0f}" if reached else "not known",
+    noise_objectives=f"{min(reached):,.0f} to {max(reached):,.0f}"
+    if reached
+    else "not known",
     runs_lowest=f"{min(clean):,.0f}" if clean else "not known",
 )
 
@@ -656,7 +681,8 @@ tell(
 changes = series.COLLAPSE | series.NOISES
 widths = {c["input_noise"]: n for n, c in changes.items() if "input_noise" in c}
 asked: dict[str, list[Run]] = {
-    f"s = {width:g}": runs.find_all("quick", "mnist5k", widths[width]) for width in sorted(widths)
+    f"s = {width:g}": runs.find_all("quick", "mnist5k", widths[width])
+    for width in sorted(widths)
 } | {"stability term": kinds["stable"]}
 aims = {f"s = {width:g}": -size / width**2 for width in widths}
 aims["stability term"] = -1 / (2 * c_runs)
@@ -669,25 +695,24 @@ def last(key: str, column: str) -> dict[int, float]:
 
 
 # %% tags=["hide-input"]
-def percents(by_seed: dict[int, float]) -> str:
+def in_percent(by_seed: dict[int, float]) -> str:
     """Return the lowest and the highest share, in percent."""
     values = by_seed.values()
     return f"{100 * min(values):.0f} to {100 * max(values):.0f}"
 
 
-pd.DataFrame(
-    {
-        key: {
-            "runs": len(last(key, "trace")),
-            "accuracy on the batches, %": percents(last(key, "accuracy")),
-            "validation accuracy, %": percents(last(key, "validation_accuracy")),
-            "trace, last epoch": ends_of(last(key, "trace")),
-            "where the objective is lowest": f"{aims[key]:,.0f}",
-        }
-        for key in asked
+pd.DataFrame({
+    key: {
+        "runs": len(last(key, "trace")),
+        "accuracy on the batches, %": in_percent(last(key, "accuracy")),
+        "validation accuracy, %": in_percent(
+            last(key, "validation_accuracy")
+        ),
+        "trace, last epoch": ends_of(last(key, "trace")),
+        "where the objective is lowest": f"{aims[key]:,.0f}",
     }
-).T
-
+    for key in asked
+}).T
 
 # %% tags=["remove-cell"]
 def apart(key: str) -> Interval:
@@ -696,33 +721,51 @@ def apart(key: str) -> Interval:
     return difference(last(key, "accuracy"), best)
 
 
+# %% tags=["remove-cell"]
 with_noise = [key for key in asked if key != "stability term"]
 below = [key for key in with_noise if apart(key).high < 0]
-listed_gaps = listed([f"{interval_text(apart(key), '{:.0f}', 100)} at {key}" for key in with_noise])
-noise_widths = {
-    True: "So the width is not to blame: at none of the three does noise do what the stability term does.",
-    False: f"So the width matters: lower at {listed(below)}, and elsewhere these "
-    "seeds do not tell them apart, or noise is ahead.",
-}[len(below) == len(with_noise)]
-fewer = [
-    key for key in with_noise if difference(last(key, "validation_accuracy"), last(key, "accuracy")).high < 0
-]
+listed_gaps = listed([
+    f"{interval_text(apart(key), '{:.0f}', 100)} at {key}" for key in with_noise
+])
+noise_widths = (
+    f"So the width matters: lower at {listed(below)}; elsewhere these seeds do "
+    "not tell them apart, or noise is ahead."
+)
+if len(below) == len(with_noise):
+    noise_widths = (
+        "So the width is not to blame: at none of the three does noise do what "
+        "the stability term does."
+    )
 tell(
     noise_gaps=listed_gaps,
     noise_widths=noise_widths,
-    noise_clean=f"At {listed(fewer)} the networks get clearly fewer of the clean "
-    "digits right than of the noisy ones that they were shown: that part of the "
-    "loss is not the trace's doing."
-    if fewer
-    else "",
+    noise_tried=f"Of {len(with_noise)} widths of noise, {len(below)} leave the "
+    "accuracy on the batches clearly below that of the stability term.",
 )
+
+# %% tags=["remove-cell"]
+fewer = [
+    key
+    for key in with_noise
+    if difference(
+        last(key, "validation_accuracy"), last(key, "accuracy")
+    ).high < 0
+]
+noise_clean = ""
+if fewer:
+    noise_clean = (
+        f"At {listed(fewer)} the networks get clearly fewer of the clean "
+        "digits right than of the noisy ones that they were shown: that part "
+        "of the loss is not the trace's doing."
+    )
+tell(noise_clean=noise_clean)
 
 # %% [markdown]
 # On the batches, the accuracy with noise minus that with the stability term is, in points, {glue:text}`noise_gaps`. {glue:text}`noise_widths` {glue:text}`noise_clean`
 #
 # If the trace falls by overfitting, it has to fall on training digits and not on others. {glue:text}`overfit`
 #
-# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`. In the first table and the figure the noise has $s$ = {glue:text}`runs_noise:g`. So few seeds show what is large and settle nothing that is small; and a wider network, another $\lambda$ or a longer schedule may do something else.
+# The runs have $\lambda$ = {glue:text}`runs_weight:g` and, where there is a stability term, $c$ = {glue:text}`runs_c:g`. In the first table of runs and in {numref}`fig-collapse-runs` the noise has $s$ = {glue:text}`runs_noise:g`. So few seeds show what is large and settle nothing that is small; and a wider network, another $\lambda$ or a longer schedule may do something else.
 #
 # What a network does is not decided by the objective alone. Its trace can only fall as fast as its weights grow, weight decay pulls them back, and batch normalisation divides by the spread that they make. A large step may also throw the network out of a sharp summit before it has become very sharp: the penalty's gradient is largest there. An objective without a floor promises that nothing in *it* will stop the fall. It does not say when the fall begins, or that something else will not stop it first.
 #
@@ -745,18 +788,15 @@ rows = {}
 for variant in ("forward", "central"):
     with torch.no_grad(), trace.full_precision():
         drawn = trace.taylor(
-            f,
-            x,
-            sigma=sigma,
-            num_probes=probes,
-            variant=variant,
+            f, x, sigma=sigma, num_probes=probes, variant=variant,
             generator=generator,
         )
     unbiased = mean_interval(trace.unbiased_square(drawn).cpu())
     squared = mean_interval(drawn.square().mean(dim=0).cpu())
     added = squared.value - unbiased.value
     of_h, of_samples = (
-        f"{end.value:,.0f} ({end.low:,.0f} to {end.high:,.0f})" for end in (unbiased, squared)
+        f"{end.value:,.0f} ({end.low:,.0f} to {end.high:,.0f})"
+        for end in (unbiased, squared)
     )
     rows[variant] = {
         "h², unbiased": of_h,
@@ -789,7 +829,7 @@ tell(
 # - **On digits the cause is simpler than overfitting.** {glue:text}`blank` of {glue:text}`pixels` pixels never vary, and a bowl over them lowers the objective on every picture, seen or not, with no change to any answer.
 # - **Noise gives the objective a floor, and it is far down**: $-D/(2s^2)$, a number that grows with the size of the picture. On a line that is a cure. For {glue:text}`pixels` pixels it is {glue:text}`noise_floor:,.0f` at $s = 0.1$.
 # - **The stability term asks for a trace of $-1/(2c)$**, whatever the data. It holds the trace by prescribing it. What is then matched is not the score of the data, or not it alone. [Chapter 14](14_sweep.ipynb) tries twenty pairs of constants, and [chapter 7](07_training.ipynb) the paper's own data.
-# - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict` {glue:text}`noise_widths`
+# - **In training:** {glue:text}`ran_away` {glue:text}`price` {glue:text}`noise_verdict` {glue:text}`noise_tried`
 # :::
 #
 # ## Exercises

@@ -52,9 +52,7 @@ from companion.book.style import MODEL_LABELS
 from companion.book.training_figures import (
     density_in_training, histories, learning,
 )
-from companion.book.training_words import (
-    beyond_the_rule, over_the_rule, single_networks,
-)
+from companion.book.training_words import over_the_rule, single_networks
 from companion.book.words import counted, direction, interval_text, led, listed
 from companion.claims.paper import reported
 from companion.experiments import presets, step
@@ -178,7 +176,7 @@ anti = presets.preset(tier, dataset, "anti_score_matching", seed).loss()
 #
 # A search has its own limits. Its runs are brief, and it lets a penalty lose one percentage point of the validation pictures. {glue:text}`beyond_digits` {glue:text}`beyond_cifar`
 #
-# Four of our settings are not in the paper. `central` and `pair` are ways of using the noise: from $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x}-\mathbf{v})$ one gets $h$ by their sum, without the gradient's noise, and $\lVert\nabla f_i\rVert^2$ by the square of their difference, without a second backward pass. The batch norm's treatment is a question that the paper does not raise. In training, a batch norm subtracts the batch's mean and divides by its standard deviation. Whose, when $\mathbf{x}+\mathbf{v}$ is passed through?
+# Some of our settings are not in the paper. `central` and `pair` are ways of using the noise: from $f(\mathbf{x}+\mathbf{v})$ and $f(\mathbf{x}-\mathbf{v})$ one gets $h$ by their sum, without the gradient's noise, and $\lVert\nabla f_i\rVert^2$ by the square of their difference, without a second backward pass. The batch norm's treatment is a question that the paper does not raise. In training, a batch norm subtracts the batch's mean and divides by its standard deviation. Whose, when $\mathbf{x}+\mathbf{v}$ is passed through?
 #
 # - `separate`: its own, as the released code does by leaving the matter to PyTorch.
 # - `joint`: $\mathbf{x}$ and $\mathbf{x}+\mathbf{v}$ are one batch with common statistics.
@@ -406,7 +404,7 @@ if diverged:
     words += f", of which diverged: {listed(diverged)}"
 aged = ""
 if earlier:
-    aged = f"The records of {earlier} of them are by earlier code."
+    aged = f"Records by earlier code: {earlier}."
 tell(training_runs=words, training_earlier=aged)
 
 # %% [markdown]
@@ -614,7 +612,6 @@ tell(
     cifar_trained=runs_in_words(*CIFAR, "history"),
     cifar_prescribed=cifar_prescribed,
     cifar_objective=objectives(*CIFAR),
-    cifar_beyond=beyond_the_rule(*CIFAR),
 )
 tell({f"cifar_costs_{name}": words for name, words in costs(*CIFAR).items()})
 
@@ -636,7 +633,7 @@ density_at_the_end(*CIFAR)
 # %% [markdown]
 # Score-matching {glue:text}`cifar_costs_score_matching`. Anti-score-matching {glue:text}`cifar_costs_anti_score_matching`. Gradient norm {glue:text}`cifar_costs_gradient_norm`. Intervals are over seeds.
 #
-# So a comparison of these networks is never between equals: where one gives the better samples or the better maps, it does so at another accuracy. {glue:text}`cifar_beyond`
+# So a comparison of these networks is never between equals: where one gives the better samples or the better maps, it does so at another accuracy.
 #
 # Did the penalty do what it is for? The objective of eq. 2, on test pictures, is {glue:text}`cifar_objective` Most of an objective is its trace, and for that {glue:text}`cifar_prescribed` Which way score-matching pulls is settled by $\mu$ and by where an ordinary network stands, before any density is matched.
 

@@ -405,9 +405,10 @@ stops = sorted({stop for stop in offered if stop <= steps})
 
 def pictures_after(step):
     """Return the pictures after some steps, as a widget."""
-    figure, axes = plt.subplots(2, 10, figsize=(7.6, 1.75))
+    figure, axes = plt.subplots(2, 10, figsize=(7.6, 1.95))
     for row, name in zip(axes, names, strict=True):
-        plots.show_images(row, climbs[name][step])
+        titles = [*"0123456789"] if name == names[0] else None
+        plots.show_images(row, climbs[name][step], titles=titles)
         label = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 8}
         row[0].set_ylabel(MODEL_LABELS[name], **label)
     alt = f"Ten pictures by each of the two networks, after {step} steps."
@@ -600,6 +601,7 @@ def both(said: dict[str, str]) -> str:
     )
 
 
+# %% tags=["remove-cell"]
 words = ("rougher", "smoother", "neither clearly rougher nor smoother")
 helped, hot = {}, {}
 for name in names:
@@ -607,7 +609,7 @@ for name in names:
         direction(changes[name, f"climb, {kind}"], *words)
         for kind in ("smoothness", "jitter")
     )
-    helped[name] = f"{smooth} with the smoothness prior and {jitter} with jitter"
+    helped[name] = f"{smooth} with the smoothness prior, {jitter} with jitter"
     if smooth == jitter:
         helped[name] = f"{smooth} with either help"
     hot[name] = direction(changes[name, "Langevin, T = 1"], *words)

@@ -118,8 +118,8 @@ tell(
 # ## A corner that nobody looks at
 #
 # If the logit test asks the density, then it must listen to what changes the density and leaves the classifier
-# alone: a function $g$ added to all logits ([chapter 1](01_softmax_shift.ipynb)). Ours looks at one corner of the
-# picture, below on the left, where digits are seldom. It adds up the pixels there:
+# alone: a function $g$ added to all logits ([chapter 1](01_softmax_shift.ipynb)). Ours looks at the lower left corner of
+# the picture, where digits are seldom. It adds up the pixels there:
 #
 # $$
 # g(\mathbf{x}) = s \sum_{d \,\in\, \mathrm{corner}} x_d .
@@ -204,7 +204,9 @@ def draw_three_scores(curves):
     looks = (
         ("#000000", "o", "-"), ("#E69F00", "^", "--"), ("#CC79A7", "v", ":"),
     )
-    titles = ("Logit: three curves", "Probability: one curve", "Accuracy: one curve")
+    titles = (
+        "Logit: three curves", "Probability: one curve", "Accuracy: one curve",
+    )
     for ax, score, title in zip(axes, SCORES, titles, strict=True):
         for name, (colour, marker, dashes) in zip(networks, looks, strict=True):
             frame = curves[name, score].to_frame()
@@ -280,9 +282,9 @@ tell_what_moved(curves)
 # Even the verdict on the map depends on $g$. Scored by the logit, and with the mean height of the curve for a
 # mark, the gradient map is
 #
-# - {glue:text}`map_plain` a random order on the network as trained (difference {glue:text}`map_plain_gap`),
-# - {glue:text}`map_likes` it where the corner is liked ({glue:text}`map_likes_gap`),
-# - {glue:text}`map_dislikes` it where the corner is disliked ({glue:text}`map_dislikes_gap`).
+# - {glue:text}`map_plain` a random order on the network as trained, by {glue:text}`map_plain_gap`;
+# - {glue:text}`map_likes` a random order where the corner is liked, by {glue:text}`map_likes_gap`;
+# - {glue:text}`map_dislikes` a random order where the corner is disliked, by {glue:text}`map_dislikes_gap`.
 #
 # Same map, same damaged pictures, same answers. Scored by the probability the three networks
 # {glue:text}`sure_agree`: against a random order, the map is {glue:text}`sure_plain` on the network as trained
@@ -356,7 +358,10 @@ for score in ("logit", "probability"):
             at_quarter[name, score], at_quarter["mean", score]
         )
         against[name].append(direction(gap, *words))
-said = {name: f"{a} density ratio and {b} probability" for name, (a, b) in against.items()}
+said = {
+    name: f"{a} density ratio and {b} probability"
+    for name, (a, b) in against.items()
+}
 tell(
     against_mean=f"grey and random values both give {said['grey']}"
     if said["grey"] == said["random"]

@@ -210,7 +210,7 @@ reliable = math.sqrt(float(mixture.covariances[2].diagonal().min()) / 2)
 # %% mystnb={"figure": {"name": "fig-ratios-mixture", "caption": "Density ratios of a known density under noise. Left: mean with its 95 % interval, and median; the proposition says 1 for the mean, and right of the dashed line its variance is infinite. Middle: mean log-ratio, and its slope for small noise, minus half of sigma squared times the mean squared score. Right: effective share of the points."}, "image": {"alt": "Three panels over the noise level. The mean ratio stays near the line at 1 while its interval widens; the median falls. The mean log-ratio falls below 0. The effective share of the points falls."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.0))
-heading = "The truth: the mean stays at 1 while most points fall"
+heading = "Of the truth, the mean ratio is 1, and most points fall"
 figure.suptitle(heading, x=0.02, ha="left")
 sigma, margin = exact["sigma"], 1.96 * exact["ratio_standard_error"]
 axes[0].axhline(1.0, color="#8C8C8C", linestyle=":")
@@ -234,12 +234,12 @@ plt.show()
 
 # %% tags=["remove-cell"]
 middle, last = exact.iloc[5], exact.iloc[-1]  # sigma 0.3 and 1
-tell(points=len(points), reliable=reliable)
+tell(points=f"{len(points):,}", reliable=reliable)
 for name, row in (("middle", middle), ("last", last)):
     tell({
         f"{name}_sigma": f"{row['sigma']:g}",
-        f"{name}_ratio": float(row["ratio"]),
-        f"{name}_error": float(1.96 * row["ratio_standard_error"]),
+        f"{name}_around": f"{row['ratio']:.2f} ± "
+        f"{1.96 * row['ratio_standard_error']:.2f}",
     })
 tell(
     middle_median=float(middle["median_ratio"]),
@@ -248,13 +248,13 @@ tell(
 )
 
 # %% [markdown]
-# At $\sigma$ = {glue:text}`middle_sigma` the mean over {glue:text}`points` points is {glue:text}`middle_ratio:.2f`
-# ± {glue:text}`middle_error:.2f`. The median is {glue:text}`middle_median:.2f`: half of all points end at or
+# At $\sigma$ = {glue:text}`middle_sigma` the mean over {glue:text}`points` points is {glue:text}`middle_around`.
+# The median is {glue:text}`middle_median:.2f`: half of all points end at or
 # below that. The mean log-ratio is {glue:text}`middle_log:.2f`. All three are right, and they describe one perfect
 # model.
 #
-# Further right the mean is harder to come by. At $\sigma$ = {glue:text}`last_sigma` it is {glue:text}`last_ratio:.2f` ±
-# {glue:text}`last_error:.2f`, on an effective {glue:text}`last_share:.1%` of the points, and that interval is not to be trusted. For
+# Further right the mean is harder to come by. At $\sigma$ = {glue:text}`last_sigma` it is {glue:text}`last_around`,
+# on an effective {glue:text}`last_share:.1%` of the points, and that interval is not to be trusted. For
 # a Gaussian of variance $s^2$, and noise in that direction,
 #
 # $$
@@ -585,7 +585,7 @@ tell(
 )
 
 # %% [markdown]
-# Above 0, clearly: {glue:text}`balance_above`. Below 0: {glue:text}`balance_below`. Not clearly off it:
+# Above 0, clearly: {glue:text}`balance_above`. Below 0: {glue:text}`balance_below`. Not clearly different from 0:
 # {glue:text}`balance_open`. Above 0 the images lie where the log-density is hollow, more than its slope allows;
 # below 0 they lie on peaks that are too sharp for images that are spread as ours are. An interval that holds 0 may
 # also be a wide one: a trace is measured with noise. (With one network, intervals are over images.)
@@ -771,8 +771,8 @@ tell(
 # {glue:text}`fresh_difference:.4f`, where the interval over images has a half-width of
 # {glue:text}`record_width:.4f`.
 #
-# Clipped, the same pictures have a log-ratio that differs by {glue:text}`box_difference`, image by image, at
-# $\sigma$ = {glue:text}`box_level`; it is {glue:text}`box_says`. So much of the measurement is about what the logit does
+# Clipping changes the log-ratio of the same pictures by {glue:text}`box_difference`, image by image, at
+# $\sigma$ = {glue:text}`box_level`; clipped, it is {glue:text}`box_says`. So much of the measurement is about what the logit does
 # outside the box, where no image is.
 #
 # ## What the paper reports, what you just saw

@@ -101,7 +101,7 @@ tell(
 # Every model starts from the same noise, $\mathcal{N}(0.5, 0.2^2)$, and climbs the logit of the class asked for:
 # {glue:text}`lead_steps` steps of 0.1 along
 # $\nabla_{\mathbf{x}} f_i - 0.01\,(\mathbf{x} - \frac12)$, with the pixels clamped to $[0, 1]$ after each. These are
-# the authors' settings. Below are samples of CIFAR-100's classes by the paper's network ({glue:text}`lead_networks`). Eight
+# the authors' settings. Below are samples of CIFAR-100's classes by {glue:text}`lead_networks`. Eight
 # classes in a row, the first sample of each: nothing was picked.
 
 # %% mystnb={"figure": {"name": "fig-samples-lead", "caption": "Samples of the four models for eight consecutive classes of CIFAR-100, one column a class, one network each. Every column starts from the same noise."}, "image": {"alt": "Four rows of eight generated pictures. Bicycles with wheels, bottles, camels with legs and humps can be made out in the colourful noise, more clearly in some rows than in others."}} tags=["hide-input"]
@@ -371,7 +371,7 @@ tell(
 # model's mean over {glue:text}`seeds`. To the eye most of them resemble no digit. That is the other half of the
 # lesson: pictures that two networks agree on need not look like anything.
 
-# %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models of digits. Left: small marks are one trained model each, with its Wilson interval over samples; large marks the mean over seeds with its 95 % t-interval, which exceeds 100 % where it runs off the top. Right: less the baseline of the same seed, in points."}, "image": {"alt": "Two panels: marks with intervals for each of four models, and differences from the baseline around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-samples-gan-test", "caption": "GAN-test of the four models of digits. Left: small marks are one trained model each, with its Wilson interval over samples; large marks the mean over seeds with its 95 % t-interval. Right: less the baseline of the same seed, in points."}, "image": {"alt": "Two panels: marks with intervals for each of four models, and differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 figures.gan_test(tier, dataset, 1 / images.num_classes)
 plt.show()
@@ -396,10 +396,10 @@ for row in paired_differences(tier, dataset, "gan_test").to_dict("records"):
     theirs = 1 if printed[name] > printed["baseline"] else -1
     side = "same" if sign == theirs else "opposite" if sign else "open"
     against[side].append(MODEL_LABELS[name].lower())
-against_paper = "All three are undecided here."
+against_paper = "The paper's directions are all undecided here."
 if against["same"] or against["opposite"]:
     against_paper = (
-        f"The same way here: {listed(against['same'])}; the opposite way: "
+        f"The paper's way here: {listed(against['same'])}; the opposite way: "
         f"{listed(against['opposite'])}; undecided: {listed(against['open'])}."
     )
 tell(
@@ -569,7 +569,9 @@ rows = {
         "fixed step, %": score_text(judged[name, "fixed"][-1]),
         "one length, %": score_text(judged[name, "one length"][-1]),
         "change, points": in_points(changed[name][0]),
-        "total variation": interval_text(changed[name][1], "{:+.3f}"),
+        "change of total variation": interval_text(
+            changed[name][1], "{:+.3f}"
+        ),
     }
     for name in models
 }
@@ -622,7 +624,7 @@ tell(
 #
 # Clearly smoother than the baseline's samples, in total variation: with the fixed step
 # {glue:text}`smoother_fixed`, with one length {glue:text}`smoother_even`. What is in the first list and not in the second
-# owes its smoothness to the lengths of its steps, of which the table has the first alone; what is in both does not, or not
+# owes its smoothness to the lengths of its steps (the table has only the first one's); what is in both does not, or not
 # to them alone.
 #
 # A step of one length has a flaw of its own: it never comes to rest, since at the summit it still takes the whole
@@ -649,7 +651,7 @@ tell(
 # - The judge recognises {glue:text}`lead_judge` % of the real images. A score above that is not realism.
 # - **Small networks there**: {glue:text}`cifar_order`. By a wider judge of the same samples:
 #   {glue:text}`cifar100_second_order`; its scores differ by {glue:text}`cifar100_change` points.
-# - **On digits**, over {glue:text}`seeds`, beside the baseline: {glue:text}`gan_sides` As for the paper's directions: {glue:text}`against_paper` In total variation, clearly smoother than the baseline:
+# - **On digits**, over {glue:text}`seeds`, beside the baseline. {glue:text}`gan_sides` {glue:text}`against_paper` In total variation, clearly smoother than the baseline:
 #   {glue:text}`total_variation_smoother`. In the high-frequency share: {glue:text}`high_frequency_share_smoother`.
 # - With steps of one length for all, the judge's score of these digits is {glue:text}`even_score`.
 # - Networks that differ in accuracy are compared here. [Chapter 14](14_sweep.ipynb) compares two of the penalties at the same

@@ -149,7 +149,7 @@ area_table(*lead.shelf, lead_areas["gain over random"])
 #
 # - **Own gradients**, from the largest area to the smallest: {glue:text}`lead_own`. {glue:text}`lead_own_told`
 # - **Common reader**: {glue:text}`lead_common`. {glue:text}`lead_common_told`
-# - **A random order**, each network reading its own: {glue:text}`lead_random_told` What a network gains here is
+# - **A random order**, each network reading its own. {glue:text}`lead_random_told` What a network gains here is
 #   the reader's merit; no map was asked.
 #
 # The paper has score-matching and gradient norm first, then the baseline, then anti-score-matching, in both.
@@ -282,7 +282,7 @@ tell(ink_share=float(ink.float().mean()), few=few)
 # %%
 curves = tables.run_rows(tier, dataset, "pixel_perturbation")
 
-# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Figures 3a and 3b on digits, drawn as in {numref}`fig-perturbation-cifar`: thin lines are single trainings, and below are differences from the baseline of the same seed, with 95 % t-intervals that run off the panel where they are wide."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-curves", "caption": "Figures 3a and 3b on digits, drawn as in {numref}`fig-perturbation-cifar`: thin lines are single trainings, and below are differences from the baseline of the same seed, with 95 % t-intervals."}, "image": {"alt": "Four panels. Above, falling curves, one for each model, and a grey dotted curve for the random order; below, differences from the baseline around a line at zero."}} tags=["hide-input"]
 set_matplotlib_formats("svg")
 paired.pixel_perturbation(tier, dataset)
 plt.show()
@@ -299,7 +299,7 @@ seeds_tell = "With one seed nothing can be told"
 if seeds > 1:
     unit = (
         "The unit here is a training, not an image: the interval is Student's "
-        f"over {seeds} seeds, and with so few it can well run past 100 %."
+        f"over {seeds} seeds."
     )
     seeds_tell = f"With {seeds} seeds only large differences can be told"
 tell(
@@ -327,7 +327,7 @@ tell(end_low=float(ends.min()), end_high=float(ends.max()))
 # $\mathbf{x} \odot \nabla f_y$. This one gives every black pixel a relevance of exactly zero, and so removes the
 # background first, in order of its rows.
 
-# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Above: each network reads pictures from which pixels were removed in three orders, by its gradient, by input times gradient, and at random; thin lines are single trainings. Below: the first two less the random order of the same seed, with 95 % t-intervals over seeds; circles are the gradient, squares input times gradient. What is not grey has the model's colour."}, "image": {"alt": "Eight panels, a column for each model: above three falling curves, for gradient, input times gradient and a random order; below the differences of the first two from the third."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-perturbation-orders", "caption": "Above: each network reads pictures from which pixels were removed in three orders, by its gradient, by input times gradient, and at random; thin lines are single trainings. Below: the first two less the random order of the same seed, with 95 % t-intervals over seeds; circles are the gradient, squares input times gradient. The gradient has the model's colour; input times gradient is pink, the random order grey."}, "image": {"alt": "Eight panels, a column for each model: above three falling curves, for gradient, input times gradient and a random order; below the differences of the first two from the third."}} tags=["hide-input"]
 paired.orders(tier, dataset)
 plt.show()
 
@@ -335,8 +335,8 @@ plt.show()
 # The area between a network's gradient curve and its random curve is what its map knows, over and above what the
 # network can take. We call it the *gain over random*. It answers the doubt that the paper raises about its
 # Figure 3a without changing the reader. A last reading discounts what the networks can do on clean images: each own
-# curve divided by its first point. Four areas, then, for each network: own, own relative to clean, gain over
-# random, and common.
+# curve divided by its first point. Four readings, then, for each network: own, own relative to clean, gain over
+# random, and common. (The table also has the random order, and input times gradient.)
 
 # %%
 areas = areas_of(tier, dataset)
@@ -390,6 +390,8 @@ for title, key in zip(judged, keys, strict=True):
         if names and side != "undecided":
             better = "better" if side == "above" else "worse"
             decided.append(f"by “{title}” {better}: {listed(names)}")
+    if len(found["undecided"]) == len(others):
+        decided.append(f"by “{title}” nothing is decided")
 tell(decided="; ".join(decided) or "no model, by none of the four readings")
 
 # %% [markdown]
@@ -687,8 +689,8 @@ for key, change in zip(("grey", "fewer", "spread"), changed, strict=True):
 # :::
 #
 # :::{admonition} What you just saw
-# - **On CIFAR-100** ({glue:text}`lead_short`), areas in points. Own gradients: {glue:text}`lead_own_told` Common
-#   reader: {glue:text}`lead_common_told`
+# - **On CIFAR-100** ({glue:text}`lead_short`), areas in points. *Own gradients.* {glue:text}`lead_own_told` *Common
+#   reader.* {glue:text}`lead_common_told`
 # - **Small networks there**, from the largest area to the smallest. Own gradients: {glue:text}`cifar_own`. Common
 #   reader: {glue:text}`cifar_common`.
 # - **Digits, own gradients (Figure 3a).** Difference in area from the baseline, in percentage points: score-matching

@@ -381,7 +381,7 @@ true_and_other = {
     for name, model in models.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-maps-classes", "caption": "One image, four networks. From left to right: the gradient of the true class's logit, that of another class, and their difference, which is the gradient of the log-odds between the two. Each row has one scale of colour."}, "image": {"alt": "Four rows of a digit and three gradient maps: true class, other class, and their difference."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-maps-classes", "caption": "One image, four networks. From left to right: the image, the gradient of the true class's logit, that of another class, and their difference, which is the gradient of the log-odds between the two. Each row has one scale of colour."}, "image": {"alt": "Four rows of a digit and three gradient maps: true class, other class, and their difference."}} tags=["hide-input"]
 figure, axes = plt.subplots(4, 4, figsize=(6.0, 6.2))
 label, rival = (images.class_names[int(c[hardest])] for c in (y, other))
 for row, (name, pair) in zip(axes, true_and_other.items(), strict=True):

@@ -258,11 +258,10 @@ pd.Series(moved, name="largest change of a pixel").to_frame()
 # %% tags=["remove-cell"]
 tell(cure_logit=f"{moved['logit']:.1f}")
 cured = max(moved["centred logit"], moved["difference"])
-tell(
-    cure_left=f"those of the other two by at most {cured:.0e}, which is rounding"
-    if cured
-    else "no pixel of the other two maps at all"
-)
+cure_left = "no pixel of the other two maps at all"
+if cured:
+    cure_left = f"those of the other two by {cured:.0e} at most, by rounding"
+tell(cure_left=cure_left)
 
 # %% [markdown]
 # The face moves a pixel of the logit's map by up to {glue:text}`cure_logit`, and {glue:text}`cure_left`.

@@ -135,7 +135,7 @@ figures.gan_test(*HERE, 1 / 10)
 plt.show()
 
 # %% [markdown]
-# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. In points, on CIFAR-10:
+# From high to low: {glue:text}`gan_here`. On CIFAR-100: {glue:text}`gan_there`. In points, on CIFAR-10.
 # {glue:text}`gan_told` A judge of ten classes is easily
 # satisfied: where the scores crowd below 100 %, they hardly tell the networks apart.
 # [Chapter 11](11_samples.ipynb) shows the same samples to another judge.

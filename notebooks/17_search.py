@@ -46,7 +46,7 @@ begin(globals(), figures="svg")
 # %% [markdown]
 # ## The rule
 #
-# The loss has a penalty with the constants of {eq}`eq-training-loss`'s table: $\lambda$, and for score-matching $\mu$, for anti-score-matching $\tau$. There is also the estimate of $h$, and the batch norm's treatment. A short list of candidates is trained, each with one seed and for a part of the time. Then the validation pictures decide.
+# The loss of [chapter 7](07_training.ipynb) has a penalty with constants: $\lambda$, and for score-matching $\mu$, for anti-score-matching $\tau$. There is also the estimate of $h$, and the batch norm's treatment. A short list of candidates is trained, each with one seed and for a part of the time. Then the validation pictures decide.
 #
 # :::{admonition} The rule
 # A candidate is *admitted* if it gets at most one percentage point fewer of the validation pictures right than the search's own baseline, counted in pictures. Among the admitted, we take
@@ -286,7 +286,7 @@ tell(paper_constants=paper_constants(candidates))
 #
 # ## Whose statistics
 #
-# The next table holds everything fixed but the batch norm.
+# Within each group of the next table only the batch norm differs.
 
 # %% tags=["hide-input"]
 FIXED = ["method", "λ", "μ", "σ", "h", "norm", "batch norm"]
@@ -413,11 +413,12 @@ def losses_of_the_paper_tier() -> str:
             from_paper.append(label)
         elif loss == small[method]:
             from_small.append(label)
-    said = f"The constants that the paper prints: {listed(from_paper)}."
+    said = "The constants that the paper prints are those of "
+    said += listed(from_paper)
     if from_small:
-        said += " Those chosen above on the same pictures, with the small "
-        said += f"network: {listed(from_small)}."
-    return said
+        said += "; those chosen above on the same pictures, with the small "
+        said += f"network, those of {listed(from_small)}"
+    return f"{said}."
 
 
 # %% tags=["remove-cell"]

@@ -164,8 +164,8 @@ tell(
 # for all the rest {cite:p}`tipping1999probabilistic`, and draw as many images as the digits have. They look like digits seen through a
 # bad camera, and their density and its score are known exactly. On them we train the four kinds of network as
 # [chapter 7](07_training.ipynb) trains them on digits, at half the width, each penalty at a tenth of its
-# strength, at its own and at ten times it, with three seeds: {glue:text}`yard_networks` networks. (A training that diverges has no mark
-# below; there were {glue:text}`yard_diverged`.)
+# strength, at its own and at ten times it, with three seeds: {glue:text}`yard_networks` networks. (Trainings that diverged, which have no mark
+# below: {glue:text}`yard_diverged`.)
 
 # %%
 mixture = known_density.density()
@@ -195,7 +195,7 @@ at = right.set_index("column")
 first = max(NAMES, key=lambda name: abs(at["value"][name]))
 tell(
     yard_networks=len(networks),
-    yard_diverged=int(diverged),
+    yard_diverged=int(diverged) or "none",
     yard_least=f"{100 * networks['true_loss'].min():.0f} %",
     yard_most=f"{100 * networks['true_loss'].max():.1f} %",
     yard_middle=interval_text(at.loc["loss_0.1"]),
@@ -334,7 +334,7 @@ plt.show()
 # %% [markdown]
 # {numref}`fig-yardstick-differences` takes away what the seeds and the data sets have in common. If the paper is right, the marks in
 # the first two rows fall from left to right: the nearer the density, the larger the gain. If the size of the gradient is what counts,
-# those in the last row do. The rank correlations above, and [chapter 15](15_claims.ipynb)'s, say which of it is to be seen.
+# those in the last row do. The rank correlations above, and [chapter 15](15_claims.ipynb)'s, say which of the two is seen.
 
 # %% [markdown]
 # ## Which part of the logit is it?
@@ -407,7 +407,7 @@ tell(again=f"{apart:.0e}" if apart else "nothing", again_few=few)
 # - The rank correlation of the true error with the gain over random is {glue:text}`why_gain`.
 # - The exact density itself wins {glue:text}`truth_gain` points over a random order with the gradient of its logit, and
 #   {glue:text}`truth_centred` with that of its centred logit.
-# - On images: over those on CIFAR-100 (ResNet-9), what goes steadily with less noise left: {glue:text}`net_cifar`.
+# - On images: over the networks on CIFAR-100 (ResNet-9), what goes steadily with less noise left: {glue:text}`net_cifar`.
 #   Over those on digits: {glue:text}`net_digits`.
 # - On CIFAR-100 with the paper's network, score-matching takes away {glue:text}`part_paper_score_matching`.
 # :::

@@ -50,18 +50,19 @@ trials.by_part(faults)
 lost = faults[faults["lost"] > 0]
 tell(
     fault_tried=f"{faults['tried'].sum():,}",
-    fault_lost=f"{faults['lost'].sum():,}",
+    fault_lost=f"{faults['lost'].sum():,} lost: {', '.join(lost['kind'])}"
+    if len(lost)
+    else "none lost",
     fault_kills=str(
         faults.loc[faults["kind"].str.contains("SIG"), "tried"].sum()
     ),
-    fault_which=", ".join(lost["kind"]) or "none",
     fault_where=trials.where(faults),
 )
 
 # %% [markdown]
-# {glue:text}`fault_tried` trials, {glue:text}`fault_lost` lost (kinds with a loss: {glue:text}`fault_which`). {glue:text}`fault_kills` of them are kills, by
+# {glue:text}`fault_tried` trials, {glue:text}`fault_lost`. {glue:text}`fault_kills` of them are kills, by
 # SIGKILL, SIGTERM and SIGINT at moments drawn at random; after each series the run or the book was finished and compared with one that had not been touched,
-# and half-written files and orphaned processes were looked for. ({glue:text}`fault_where`.) Every kind:
+# and half-written files and orphaned processes were looked for. ({glue:text}`fault_where`.) Every kind, in a box that scrolls:
 
 # %% tags=["hide-input", "output_scroll"]
 faults.drop(columns=["commit", "machine"]).style.hide()
@@ -199,7 +200,7 @@ tell(
 # :::
 #
 # :::{admonition} What you just saw
-# - **Faults.** {glue:text}`fault_lost` of {glue:text}`fault_tried` trials were lost.
+# - **Faults.** Of {glue:text}`fault_tried` trials, {glue:text}`fault_lost`.
 # - **Mutants.** The tests notice {glue:text}`mutant_share` of {glue:text}`mutant_tried` small changes ({glue:text}`mutant_interval`).
 # - **Speed.** A perturbation curve differs from its forward passes by {glue:text}`bare`; traces for each image are {glue:text}`curvlinops` times as fast as a loop over another library's operators.
 # :::

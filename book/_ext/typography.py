@@ -16,7 +16,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_POWER = re.compile(r"(?<![\w.\-])([-−]?)(\d+(?:\.\d+)?)e([+-]?)0*(\d+)(?!\w)")
+_POWER = re.compile(r"(?<![\w.\-])([-−]?)(\d+(?:\.\d+)?)e([+-])0*(\d+)(?!\w)")
 _MINUS = re.compile(r"(?<![\w\-.,/)])-(?=\d)")
 _TIGHT = ((re.compile(r"(?:(?<=\d)|^) ?(?=%)"), NO_BREAK), (re.compile(r" ?± ?"), f"{NO_BREAK}±{NO_BREAK}"))
 _EQUALS = re.compile(r"(?:(?<=[\w)|²])|^) = (?=[-−]?\d|$)")

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 
 from companion.book import seeds, style, tables
 from companion.book.axes import legend_below, logarithmic, say_not_run
-from companion.book.words import listed
+from companion.book.words import interval_text, listed
 from companion.claims.rule import Comparison
 from companion.experiments import attacked, studies
 from companion.experiments.methods import KIN, METHODS, known
+from companion.metrics import Interval
 
 NAMES = (*METHODS, *KIN)
 """The networks of this comparison, in the order in which they are drawn."""
@@ -239,6 +240,12 @@ def under_attack(found: pd.DataFrame) -> Figure:
     return figure
 
 
+def _share(taken: Interval) -> str:
+    if max(abs(taken.low), abs(taken.high)) < 0.05:
+        return "less than 0.05"
+    return interval_text(taken, "{:.1f}")
+
+
 def parts(found: pd.DataFrame) -> pd.DataFrame:
     """Return the share of the noise that parts of the logit take away, a row a method and a column a part.
 
@@ -253,9 +260,7 @@ def parts(found: pd.DataFrame) -> pd.DataFrame:
     for model in NAMES:
         mine = found.loc[found["model"] == model]
         rows[known()[model].title] = {
-            title: tables.interval_text(
-                seeds.mean_over_seeds(100 - 100 * mine[f"left_{part}"].dropna()), "{:.1f}"
-            )
+            title: _share(seeds.mean_over_seeds(100 - 100 * mine[f"left_{part}"].dropna()))
             for part, title in titles.items()
         }
     return pd.DataFrame(rows).T

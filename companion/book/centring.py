@@ -146,7 +146,7 @@ def compared(found: pd.DataFrame) -> Compared:
     }
 
 
-def in_words(found: Compared, measure: str, form: str = "{:+.3f}") -> str:
+def in_words(found: Compared, measure: str, form: str = "{:+.4f}") -> str:
     """Say how much of each method's difference from the baseline goes through the mean logit.
 
     Args:
@@ -196,14 +196,13 @@ def answer(found: Compared) -> dict[str, str]:
         said = f"of the {len(found)} effects none is clear over so few seeds, with the mean logit or without"
         if any(one["centred"].sign() for one in found.values()):
             said = f"of the {len(found)} effects none is clear as trained"
+    elif len(clear) == 1:
+        said = f"of the {len(found)} effects one is clear as trained, {named(clear)}; without the mean logit "
+        said += "it stays clear, on the same side" if stay else "it is not, or not on the same side"
     else:
-        kept = "none of them"
-        if stay:
-            kept = "the same" if len(stay) == len(clear) else f"{len(stay)} of these"
-        said = (
-            f"of the {len(found)} effects, clear as trained: {named(clear)}; clear without the mean logit, "
-        )
-        said += f"on the same side: {kept}"
+        kept = "all of these" if len(stay) == len(clear) else f"{len(stay) or 'none'} of these"
+        said = f"of the {len(found)} effects, clear as trained: {named(clear)}; without the mean logit "
+        said += f"{kept} {'stays' if len(stay) == 1 else 'stay'} clear, on the same side"
     return {"clear": said, "through": named(through), "smaller": f"{len(smaller)} of {len(found)}"}
 
 

@@ -132,6 +132,7 @@ def _mark_threshold(ax: Axes, tau: float, *, upright: bool = False) -> None:
     """Draw tau as a dashed line, with its name at the upper end or above the left one."""
     (ax.axvline if upright else ax.axhline)(tau, color="#222222", linestyle="--", linewidth=1)
     text = {"text": f"τ = {tau:,g}", "fontsize": 9, "textcoords": "offset points"}
+    text |= {"zorder": 9, "backgroundcolor": "#ffffffd0"}
     if upright:
         ax.annotate(xy=(tau, 0.97), xycoords=ax.get_xaxis_transform(), xytext=(4, 0), va="top", **text)
     else:

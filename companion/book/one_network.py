@@ -57,7 +57,7 @@ def compared(tier: str, dataset: str, metric: str) -> pd.DataFrame:
 def told(evidence: Evidence, metric: str, form: str = "{:+.2f}", scale: float = 1.0) -> str:
     """Say which methods differ from the baseline: over seeds if there are several, else by network.
 
-    One network's interval is over images, or over samples, pair by pair. `Evidence.described` says so.
+    One network's interval is over images, or over samples, pair by pair.
 
     Args:
         evidence: whose records.

@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter
 
+from companion.book.words import listed
 from companion.experiments.methods import METHODS
 from companion.experiments.provenance import PROJECT
 from companion.trace.precision import TF32_SIGMA
 
 FORMATS = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
 """The formats' names in the file, and as they are written."""
-_COLOURS = {"float32": "#0072B2", "tf32": "#D55E00", "bfloat16": "#CC79A7"}
+_COLOURS = {"float32": "#0072B2", "tf32": "#CC79A7", "bfloat16": "#000000"}
 _MARKS = {"float32": "^", "tf32": "D", "bfloat16": "v"}
 _DASHES: dict[str, Literal["--", "-"]] = {"baseline": "--", "score_matching": "-"}
 
@@ -116,8 +117,8 @@ def in_words(found: pd.DataFrame) -> dict[str, str]:
     widest = {name: 100 * float(np.abs(np.asarray(at_large[name]) - 1).max()) for name in worst}
     ends = {name: f"{worst[name].min():.2f} and {worst[name].max():.2f}" for name in worst}
     growth = [
-        f"{FORMATS[str(name)]} {more.loc[(model, small[0]), name] / more.loc[(model, TF32_SIGMA), name]:.0f} "
-        f"times ({METHODS[str(model)].label})"
+        f"{more.loc[(model, small[0]), name] / more.loc[(model, TF32_SIGMA), name]:.0f}-fold for "
+        f"{FORMATS[str(name)]} ({METHODS[str(model)].label})"
         for name in more
         for model in more.index.unique("model")
         if more.loc[(model, TF32_SIGMA), name] > 0
@@ -129,12 +130,12 @@ def in_words(found: pd.DataFrame) -> dict[str, str]:
         "gpu_short": f"TF32 changes the scatter of a sample by at most {widest['tf32']:.2f} % where σ is "
         f"{TF32_SIGMA:g} or more, and at {small[0]:g} multiplies it by up to {largest:.1f}.",
         "gpu_setting": f"There are {images} test images with {probes} samples each, on one NVIDIA H200.",
-        "gpu_growth": f"From σ = {TF32_SIGMA:g} to {small[0]:g} it grows, where it can be told at both, by: "
-        f"{', '.join(growth)}.",
+        "gpu_growth": f"Where a format adds anything at σ = {TF32_SIGMA:g}, it grows from there to "
+        f"{small[0]:g} {listed(growth)}.",
         "gpu_rule": f"At σ of {written}, TF32 changes the scatter of a sample by at most "
         f"{widest['tf32']:.2f} % and bfloat16 by at most {widest['bfloat16']:.0f} %, in either network and "
-        f"with either estimate. At {small[0]:g} the central estimate's scatter in TF32 is {ends['tf32']} "
-        f"times float32's in the two networks, in bfloat16 {ends['bfloat16']} times.",
+        f"with the forward or the central estimate. At {small[0]:g} the central estimate's scatter in TF32 "
+        f"is {ends['tf32']} times float32's in the two networks, in bfloat16 {ends['bfloat16']} times.",
         "gpu_bias": _bias(found),
     }
 
@@ -154,9 +155,9 @@ def _bias(found: pd.DataFrame) -> str:
     return (
         f"On the baseline the mean of the central estimate at σ = {TF32_SIGMA:g} is {at['mean']:,.0f} "
         f"(standard error over images {at['standard_error']:,.0f}), and Hutchinson's on the same images "
-        f"{at['hutchinson_mean']:,.0f}; from one σ to another it lies between {means['float32'].min():,.0f} "
-        f"and {means['float32'].max():,.0f}. TF32 moves it by at most {moved:,.1f} where σ is "
-        f"{TF32_SIGMA:g} or more."
+        f"{at['hutchinson_mean']:,.0f}; from one σ to another the central one lies between "
+        f"{means['float32'].min():,.0f} and {means['float32'].max():,.0f}. TF32 moves it by "
+        f"at most {moved:,.1f} where σ is {TF32_SIGMA:g} or more."
     )
 
 

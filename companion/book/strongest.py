@@ -86,7 +86,7 @@ class Evidence:
         """
         if self.seeds == 1:
             seed = next(iter(self.runs.values()))[0].record.seed
-            return f"one network each, seed {seed}, with intervals over images or samples"
+            return f"one network each, seed {seed}"
         return (
             f"{counted(self.seeds, 'seed')} each, with intervals over seeds" if self.seeds else "no network"
         )

@@ -29,8 +29,8 @@ def beyond_the_rule(tier: str, dataset: str) -> str:
     each = [f"{METHODS[row['model']].label} {interval_text(row, '{:+.1f}', 100)}" for row in moved]
     seeds = counted(max(row["n"] for row in moved), "seed")
     said = (
-        "Trained to the end, each penalty changes the share of validation pictures that are right; in "
-        f"percentage points against the baseline ({seeds}): {listed(each)}. "
+        "Trained to the end, the share of validation pictures that are right differs from the baseline's, in "
+        f"percentage points ({seeds}), by: {listed(each)}. "
     )
     return f"{said}{over} {_objective(tier, dataset)}".strip()
 

@@ -39,7 +39,7 @@ def table(name: str) -> pd.DataFrame:
 
 def where(found: pd.DataFrame) -> str:
     """Say at which commit and on what machine a table was measured."""
-    return f"commit {found['commit'].iloc[0]}, {found['machine'].iloc[0]}"
+    return f"Commit {found['commit'].iloc[0]}, {found['machine'].iloc[0]}"
 
 
 def by_part(faults: pd.DataFrame) -> pd.DataFrame:

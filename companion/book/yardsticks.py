@@ -202,8 +202,6 @@ def against_baseline(frames: Mapping[str, pd.DataFrame], quality: str, label: st
 def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
     if x == "objective":
         ax.set_xscale("symlog", linthresh=100)
-        ax.set_xticks([-1e3, 0, 1e3], ["−1000", "0", "1000"])
-        ax.minorticks_off()
     elif x == "norm":
         ax.set_xscale("log")
     if differences.empty:
@@ -214,6 +212,13 @@ def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
     for model, mine in differences.groupby("model"):
         looks: dict[str, Any] = style.model_style(str(model)) | {"linestyle": "none", "label": None}
         ax.plot(mine[x], 100 * mine[quality], markersize=6, alpha=0.85, **looks)
+    if x == "objective":
+        low, high = ax.get_xlim()
+        named = {-1e4: "−10⁴", -100: "−100", 0: "0", 100: "100", 1e4: "10⁴"}
+        ax.set_xticks([tick for tick in named if low <= tick <= high])
+        ax.set_xticklabels([word for tick, word in named.items() if low <= tick <= high])
+        ax.minorticks_off()
+        ax.set_xlim(low, high)
 
 
 def ranks(found: Mapping[str, pd.DataFrame], qualities: Mapping[str, str]) -> Figure:

@@ -47,8 +47,8 @@ def fewest_right(table: pd.DataFrame) -> float:
     are tried with its schedule; nan where it was not run.
 
     Example:
-        >>> table = pd.DataFrame({"method": ["baseline"], "right": [480.0], "of": [500.0]})
-        >>> fewest_right(table)
+        >>> baseline = {"method": ["baseline"], "right": [480.0], "of": [500.0]}
+        >>> fewest_right(pd.DataFrame(baseline))
         475.0
     """
     reference = table.loc[table["method"] == "baseline"].iloc[0]
@@ -59,12 +59,14 @@ def by_rule(table: pd.DataFrame) -> pd.DataFrame:
     """Add the rule's two answers to a table: who is admitted, and chosen.
 
     Example:
-        The last candidate has the lowest objective, and loses too many pictures:
+        The last candidate has the lowest objective, but loses too much:
 
         >>> columns = ["method", "right", "of", "objective", "squared norm"]
-        >>> rows = [["baseline", 480, 500, 9.0, 9.0], *(["score_matching", right, 500, objective, 9.0]
-        ...         for right, objective in ((479, -1.0), (478, -2.0), (470, -3.0)))]
-        >>> by_rule(pd.DataFrame(rows, columns=columns))[["right", "admitted", "chosen"]]
+        >>> rows = [["baseline", 480, 500, 9.0, 9.0]]
+        >>> for right, objective in ((479, -1.0), (478, -2.0), (470, -3.0)):
+        ...     rows.append(["score_matching", right, 500, objective, 9.0])
+        >>> judged = by_rule(pd.DataFrame(rows, columns=columns))
+        >>> judged[["right", "admitted", "chosen"]]
            right  admitted  chosen
         0    480      True    True
         1    479      True   False
@@ -78,7 +80,8 @@ def by_rule(table: pd.DataFrame) -> pd.DataFrame:
         quantity, end = method.sought
         rivals = table.loc[admitted & (table["method"] == name), quantity]
         if len(rivals):
-            chosen.append(rivals.idxmin() if end == "lowest" else rivals.idxmax())
+            best = rivals.idxmin() if end == "lowest" else rivals.idxmax()
+            chosen.append(best)
     return table.assign(admitted=admitted, chosen=table.index.isin(chosen))
 
 

@@ -46,8 +46,11 @@ export function number(value, digits = 2) {
     magnitude >= 1e-2 && magnitude < 1e4
       ? value.toPrecision(Math.max(digits, Math.ceil(Math.log10(magnitude) + 1e-9)))
       : value.toExponential(digits - 1);
-  return text.replaceAll("-", "−");
+  return text.replace(/e([+-])(\d+)$/, power).replaceAll("-", "−");
 }
+
+const power = (_, sign, digits) =>
+  `\u00a0×\u00a010${sign === "-" ? "⁻" : ""}${[...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`;
 
 // The two ends of an axis, with as many digits as tell them apart.
 export function axisEnds(low, high) {

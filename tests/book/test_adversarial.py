@@ -96,7 +96,8 @@ def test_the_words_say_which_way_each_property_moves() -> None:
 def test_figures_have_a_panel_a_property_and_a_line_a_kind() -> None:
     found = networks()
     figure = adversarial.properties(found)
-    titles = [ax.get_title(loc="left").replace("\n", " ").removesuffix(", %") for ax in figure.axes]
+    titles = [ax.get_title(loc="left").replace("\n", " ").replace("\xa0", " ") for ax in figure.axes]
+    titles = [title.removesuffix(", %") for title in titles]
     assert titles == [one.label for one in adversarial.PROPERTIES.values()]
     (ax,) = adversarial.under_attack(found).axes
     labels = [line.get_label() for line in ax.lines if not str(line.get_label()).startswith("_")]

@@ -61,19 +61,19 @@ def test_the_answer_says_which_effects_stay_under_both_signs(sign: int) -> None:
     name = "gradient norm (samples, by the judge)"
     stays = centring.answer(centring.compared(frame(trained, [sign * value for value in (0.9, 1.02, 0.79)])))
     assert stays["clear"].endswith(
-        f"clear as trained: {name}; clear without the mean logit, on the same side: the same"
+        f"one is clear as trained, {name}; without the mean logit it stays clear, on the same side"
     )
     assert stays["through"] == name
     assert stays["smaller"] == "1 of 1"
     goes = centring.answer(centring.compared(frame(trained, [0.01, -0.01, 0.0])))
-    assert goes["clear"].endswith("on the same side: none of them")
+    assert goes["clear"].endswith("without the mean logit it is not, or not on the same side")
     assert goes["smaller"] == "0 of 1"
 
 
 def test_an_undecided_effect_is_called_undecided() -> None:
     found = centring.compared(frame([1.0, -1.1, 0.2], [0.9, -1.0, 0.2]))
     assert "none is clear" in centring.answer(found)["clear"]
-    assert centring.in_words(found, "samples").startswith("gradient norm +0.033 (")
+    assert centring.in_words(found, "samples").startswith("gradient norm +0.0333 (")
 
 
 def test_one_seed_has_no_interval_and_decides_nothing() -> None:

@@ -46,7 +46,7 @@ def test_the_rule_says_how_much_tf32_changes_where_sigma_is_large_whichever_way(
 
 def test_growth_is_told_only_where_a_format_adds_something_at_both_sigmas() -> None:
     growth = precision_figures.in_words(table())["gpu_growth"]
-    assert "bfloat16 100 times (baseline)" in growth
+    assert "100-fold for bfloat16 (baseline)" in growth
     assert "TF32" not in growth
 
 

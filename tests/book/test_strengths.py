@@ -66,7 +66,7 @@ def test_what_is_undecided_says_which_difference_would_have_shown() -> None:
     mine = (found["method"] == "score_matching") & (found["seed"] == 0)
     found.loc[mine, "gan_test"] += 0.3
     said = strengths.in_words(strengths.at_equal_cost(found, 0.02)[:1])
-    assert "undecided, where" in said
+    assert "undecided (" in said
     assert "higher" not in said
 
 

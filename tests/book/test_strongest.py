@@ -58,7 +58,7 @@ def test_a_note_stands_once_behind_the_methods_whose_records_have_it(project: Pa
         path = project / "results" / "small" / "cifar100" / name / "record.json"
         replace(Record.read(path), notes=notes).write(path)
     said = strongest.strongest().notes()
-    assert said == "The records note how they were made. All. Gradient norm: Mine."
+    assert said == "All. Of gradient norm: Mine."
 
 
 def test_samples_are_paired_and_a_metric_without_its_images_is_not(project: Path) -> None:

@@ -32,6 +32,7 @@ SOURCE.loader.exec_module(typography)
         ("CIFAR-100, ResNet-18, 2019-2021, pp. 3-4", "CIFAR-100, ResNet-18, 2019-2021, pp. 3-4"),
         ("strength-gradient_norm-1e-02-seed2", "strength-gradient_norm-1e-02-seed2"),
         ("0x1e-5 and v1.2e3", "0x1e-5 and v1.2e3"),
+        ("commit 9e96902, 4e12", "commit 9e96902, 4e12"),
         ("a = b", "a = b"),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_extra_runs_have_the_constants_that_their_names_say(make_run: Maker)
     assert (cell.penalty["weight"], cell.penalty["mu"], cell.width, cell.epochs) == (1e-5, 1e-3, 64, 10)
     assert list(SWEEP) == [settings.name for settings in series.sweep()]
     ours = {name: shelf.settings(name) for name in COLLAPSE}
-    for settings in series.collapse():
+    for settings in (run for run in series.collapse() if run.name in COLLAPSE):
         name = settings.name
         assert ours[name].penalty["mu"] == settings.penalty["mu"]
         assert ours[name].penalty["weight"] == settings.penalty["weight"]

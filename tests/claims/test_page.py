@@ -162,7 +162,7 @@ def test_the_answer_counts_orders_facts_and_numbers_whichever_way_they_go() -> N
         "Of 4 claims about an order, our strongest evidence decides 3: 2 as the paper says, 1 against it "
         "(1 on one network of each kind); 1 undecided."
     )
-    assert third.strip() == f"Against the paper: at tier quick {names.short(IDS[1])} ."
+    assert third.strip() == f"Against the paper, at tier quick: {names.short(IDS[1])} ."
     first, _, third = answers("undecided", "not yet run")
     assert "our records decide none; 1 undecided and 1 without a record." in first
     assert third == "Nothing that was measured speaks against the paper."
@@ -176,7 +176,7 @@ def test_the_answer_counts_orders_facts_and_numbers_whichever_way_they_go() -> N
 def test_claims_on_one_topic_are_named_together() -> None:
     rows = frame("differs", "differs").assign(id=["accuracy-baseline", "accuracy-anti"])
     assert text(claims.answer(pd.concat([rows, frame("opposite")]))[2]) == (
-        f"Against the paper: at tier quick accuracy ( baseline , anti ) and {names.short(IDS[0])} ."
+        f"Against the paper, at tier quick: accuracy ( baseline , anti ) and {names.short(IDS[0])} ."
     )
 
 
