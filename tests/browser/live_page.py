@@ -24,6 +24,16 @@ from companion.live import bundle, hosts
 R = TypeVar("R", bound="Reader")
 
 
+WRITTEN = r"−?[\d.]+(?:\xa0×\xa010[⁻⁰¹²³⁴-⁹]+)?"
+"""How a figure writes a number."""
+
+
+def as_number(written: str) -> float:
+    """Return a number that a figure has written: `−2.5 × 10⁻¹⁶`."""
+    factor, _, power = written.replace("−", "-").partition("\xa0×\xa010")
+    return float(factor) * 10.0 ** int((power or "0").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
 def networks() -> dict[str, nn.Module]:
     """Return copies of two untrained networks of the book's size, in evaluation mode, in half precision.
 

@@ -153,9 +153,9 @@ def test_pointing_at_a_map_reads_the_same_pixel_in_all(reader: Reader) -> None:
     reader.page.mouse.move(box["x"] + box["width"] * 10.5 / 28, box["y"] + box["height"] * 20.5 / 28)
     text = place.locator(".live-probe").first.inner_text()
     assert text.startswith("Row 21, column 11:")
-    shown = re.search(r"logit-gradient (\S+) →", text)
+    shown = re.search(rf"logit-gradient ({live_page.WRITTEN}) →", text)
     assert shown is not None
-    value = float(shown[1].replace("−", "-"))
+    value = live_page.as_number(shown[1])
     assert math.isclose(value, found["before"]["logitGradient"][20 * 28 + 10], rel_tol=0.06, abs_tol=1e-9)
     assert place.locator(".live-marker:not([hidden])").count() == maps.count()
 

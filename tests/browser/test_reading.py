@@ -29,10 +29,9 @@ def phone(browser: Browser, page_file: Path) -> Iterator[Reader]:
 
 def number_in(text: str, pattern: str) -> float:
     """Return a number that a figure has written."""
-    found = re.search(pattern.replace("#", r"(−?[\d.]+)(?:\xa0×\xa010([⁻⁰¹²³⁴-⁹]+))?"), text)
+    found = re.search(pattern.replace("#", f"({live_page.WRITTEN})"), text)
     assert found is not None, text
-    power = (found[2] or "0").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
-    return float(found[1].replace("−", "-")) * 10.0 ** int(power)
+    return live_page.as_number(found[1])
 
 
 def test_the_glimpse_says_by_how_much_the_probabilities_changed(reader: Reader) -> None:
