@@ -458,7 +458,7 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 # :class: dropdown
 #
 # The model's score is $-ax$ and its derivative $-a$. With $\mathbb{E}\,x^2 = 1$, eq. 2 without its constant is $-a + \frac12 a^2$. Eq. 1 is
-# $\frac12 \mathbb{E}\,(x - ax)^2 = \frac12 (1 - a)^2 = \frac12 - a + \frac12 a^2$. They differ by $\frac12$, which is $\frac12 \mathbb{E}\,\|s\|^2$, as
+# $\frac12 \mathbb{E}\,(x - ax)^2 = \frac12 (1 - a)^2$, that is, $\frac12 - a + \frac12 a^2$. They differ by $\frac12$, which is $\frac12 \mathbb{E}\,\|s\|^2$, as
 # {eq}`eq-matching-implicit` says. Both are least at $a = 1$.
 # :::
 #
@@ -483,7 +483,13 @@ for key, name in zip(("start", "matched", "plain"), final, strict=True):
 # :::{admonition} Solution
 # :class: dropdown
 #
-# The proof's steps 2 to 4 say $\mathbb{E} \operatorname{trace} = -\,\mathbb{E}\,(s_\theta \cdot s)$. So the objective is $\mathbb{E}\,\big(\|s_\theta\|^2 - s_\theta \cdot s\big)
-# = \mathbb{E}\,\|s_\theta - \frac12 s\|^2 - \frac14 \mathbb{E}\,\|s\|^2$. It is least at half the score, which belongs to the square root of
+# The proof's steps 2 to 4 say $\mathbb{E} \operatorname{trace} = -\,\mathbb{E}\,(s_\theta \cdot s)$. So the objective is
+#
+# $$
+# \mathbb{E}\,\big(\|s_\theta\|^2 - s_\theta \cdot s\big)
+# = \mathbb{E}\,\|s_\theta - \tfrac12 s\|^2 - \tfrac14 \mathbb{E}\,\|s\|^2 .
+# $$
+#
+# It is least at half the score, which belongs to the square root of
 # the density: the same hills, only flatter. For the normal of the first exercise it gives $a = \frac12$, twice the variance.
 # :::

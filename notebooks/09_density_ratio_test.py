@@ -569,7 +569,7 @@ draw_three_scores(cifar_curves)
 # :::{admonition} Solution
 # :class: dropdown
 #
-# By $g(\mathbf{x}') - g(\mathbf{x}) = s \cdot 81\,\bar x = 2 \cdot 81 \cdot 0.13 \approx 21$, by {eq}`eq-ratio-corner`. In units of the density ratio that is a factor of $e^{21}$, about a
+# By $g(\mathbf{x}') - g(\mathbf{x}) = s \cdot 81\,\bar x$, which is $2 \cdot 81 \cdot 0.13 \approx 21$, by {eq}`eq-ratio-corner`. In units of the density ratio that is a factor of $e^{21}$, about a
 # thousand million. No probability has moved.
 # :::
 #

@@ -813,7 +813,8 @@ tell(
 # :::{admonition} Solution
 # :class: dropdown
 #
-# The log-ratio is $-\frac12 \|\mathbf{x} + \boldsymbol\eta\|^2 + \frac12 \|\mathbf{x}\|^2 = -\langle \mathbf{x}, \boldsymbol\eta \rangle - \frac12 \|\boldsymbol\eta\|^2$. The first term has the mean 0 and the
+# The log-ratio is $-\frac12 \|\mathbf{x} + \boldsymbol\eta\|^2 + \frac12 \|\mathbf{x}\|^2$, that is,
+# $-\langle \mathbf{x}, \boldsymbol\eta \rangle - \frac12 \|\boldsymbol\eta\|^2$. The first term has the mean 0 and the
 # second $-\frac12 \sigma^2 D$. For the ratio hold $\boldsymbol\eta$ fixed: $\langle \mathbf{x}, \boldsymbol\eta \rangle$ is normal with variance $\|\boldsymbol\eta\|^2$, so the mean of its exponential is
 # $\exp(\frac12 \|\boldsymbol\eta\|^2)$, which cancels the other factor. What is left is 1, for each $\boldsymbol\eta$ by itself.
 # :::

@@ -4,14 +4,13 @@ if (location.protocol === "file:") {
 }
 
 // What scrolls in its own box, such as a long equation, can be reached by keyboard, and shows that it goes on.
-const BOXES =
-  'mjx-container[display="true"], .bd-article :is(pre, span.math, .text_html, .pst-scrollable-table-container)';
+const BOXES = 'mjx-container[display="true"], .bd-article :is(pre, .text_html, .pst-scrollable-table-container)';
 const goesOn = (box) => {
   box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
 };
 const reachable = () => {
   for (const box of document.querySelectorAll(BOXES)) {
-    if (box.querySelector(".live-figure") || getComputedStyle(box).overflowX !== "auto") continue;
+    if (box.querySelector(".live-figure")) continue;
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     goesOn(box);
     box.onscroll = () => goesOn(box);
