@@ -25,13 +25,13 @@ from torch import Tensor
 
 from benchmarks import tables
 from benchmarks.bench_training import authors_loop
+from benchmarks.turns import in_turns
 from companion._support import to_device
 from companion.experiments import presets
 from companion.experiments.augmentation import crop_and_flip
 from companion.experiments.checkpoint import State
-from companion.experiments.cuda_graph import Captured
 from companion.experiments.settings import Settings, build_network
-from companion.experiments.step import batch_gradients, training_step
+from companion.experiments.step import captured, training_step
 from companion.trace.precision import tensor_float32
 
 LOOP = "the authors' loop"
@@ -41,17 +41,16 @@ METHODS = ("score_matching", "anti_score_matching", "gradient_norm", "baseline")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large and how often: turns of a number of steps each, after those in which kernels are chosen."""
+    """How large, and how often: turns of a number of steps each."""
 
     device: torch.device
     turns: int = 7
     steps: int = 20
-    first: int = 8
     batch: int = 128
     width: int = 64
 
 
-REHEARSAL = Sizes(torch.device("cpu"), turns=1, steps=1, first=1, batch=4, width=8)
+REHEARSAL = Sizes(torch.device("cpu"), turns=1, steps=1, batch=4, width=8)
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ def rows(sizes: Sizes) -> list[Row]:
     return [Row(LOOP, tf32=False), Row(LOOP, tf32=True), *ours]
 
 
-def prepared(row: Row, sizes: Sizes) -> Callable[[int], float]:
-    """Return a function that takes some steps and returns the seconds of one."""
+def prepared(row: Row, sizes: Sizes) -> Callable[[], float]:
+    """Return a function that takes a turn's steps and returns the seconds of one."""
     device = sizes.device
     settings = presets.preset("paper", "cifar100", row.method, width=sizes.width, batch_size=sizes.batch)
     model = build_network(settings)
@@ -89,22 +88,20 @@ def prepared(row: Row, sizes: Sizes) -> Callable[[int], float]:
     y = torch.randint(0, 100, (sizes.batch,), device=device)
     step = _loop(settings, state) if row.step == LOOP else _ours(settings, state, row, device)
 
-    def timed(count: int) -> float:
+    def timed() -> float:
         with tensor_float32(row.tf32):
             _wait(device)
             started = time.perf_counter()
-            for _ in range(count):
+            for _ in range(sizes.steps):
                 step(x, y)
             _wait(device)
-        return (time.perf_counter() - started) / count
+        return (time.perf_counter() - started) / sizes.steps
 
     return timed
 
 
 def _ours(settings: Settings, state: State, row: Row, device: torch.device) -> Step:
-    gradients = None
-    if row.graph:
-        gradients = Captured(partial(batch_gradients, settings, state), state.generator, device)
+    gradients = captured(settings, state, device) if row.graph else None
     return partial(training_step, settings, state, gradients=gradients)
 
 
@@ -125,13 +122,7 @@ def _wait(device: torch.device) -> None:
 
 def measure(sizes: Sizes) -> pd.DataFrame:
     """Return a row a way, with the median milliseconds of a step and its ratio to the loop in float32."""
-    seconds: dict[Row, list[float]] = {row: [] for row in rows(sizes)}
-    timers = {row: prepared(row, sizes) for row in seconds}
-    for timed in timers.values():
-        timed(sizes.first)
-    for _ in range(sizes.turns):
-        for row, timed in timers.items():
-            seconds[row].append(timed(sizes.steps))
+    seconds = in_turns({row: prepared(row, sizes) for row in rows(sizes)}, sizes.turns)
     medians = {row: statistics.median(values) for row, values in seconds.items()}
     slowest = medians[Row(LOOP, tf32=False)]
     return pd.DataFrame(

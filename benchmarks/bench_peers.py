@@ -15,6 +15,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 
@@ -24,6 +25,7 @@ from captum.attr import Saliency
 from torch import Tensor, nn
 
 from benchmarks import tables
+from benchmarks.turns import in_turns
 from companion import data, gradients, losses, metrics, models, trace
 from companion.experiments import presets, shelf
 
@@ -40,16 +42,8 @@ def seconds(work: Work) -> float:
 
 
 def turns(alternatives: dict[str, Work], count: int = TURNS) -> dict[str, list[float]]:
-    """Let the alternatives take turns, after one unmeasured turn each."""
-    for work in alternatives.values():
-        work()
-    times: dict[str, list[float]] = {name: [] for name in alternatives}
-    for turn in range(count):
-        # Each goes first as often as the others: what comes first finds the caches as the last one left them.
-        names = list(alternatives)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            times[name].append(seconds(alternatives[name]))
-    return times
+    """Return the processor's time of each alternative, turn by turn."""
+    return in_turns({name: partial(seconds, work) for name, work in alternatives.items()}, count)
 
 
 def row(

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from benchmarks import tables
+from benchmarks.turns import in_turns
 from companion import losses, models
 
 BATCH, TURNS = 128, 7
@@ -122,7 +123,6 @@ def prepared(name: str) -> Callable[[], float]:
         optimizer.step()
         return time.perf_counter() - started
 
-    timed()  # once unmeasured: kernels are chosen, and code is compiled, on the way
     return timed
 
 
@@ -132,11 +132,7 @@ def main() -> None:
     table = pd.DataFrame(index=pd.Index(VARIANTS, name="step"))
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
         torch.set_num_threads(threads)
-        steps = {name: prepared(name) for name in VARIANTS}
-        seconds: dict[str, list[float]] = {name: [] for name in steps}
-        for _ in range(TURNS):
-            for name, timed in steps.items():
-                seconds[name].append(timed())
+        seconds = in_turns({name: prepared(name) for name in VARIANTS}, TURNS)
         medians = pd.Series({name: statistics.median(values) for name, values in seconds.items()})
         label = f"{threads} thread{'s' * (threads > 1)}"
         table[f"ms, {label}"] = (1000 * medians).round().astype(int)

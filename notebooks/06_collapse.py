@@ -415,11 +415,13 @@ figure.legend(*entries, loc="outside lower center", ncols=3)
 plt.show()
 
 # %% tags=["remove-cell"]
-def at_the_end(column: str) -> dict[str, dict[int, float]]:
+def at_the_end(
+    column: str, of: dict[str, dict[int, pd.DataFrame]] = histories
+) -> dict[str, dict[int, float]]:
     """Return a quantity after the last whole epoch, by kind and seed."""
     return {
         kind: {s: float(h[column].iloc[-1]) for s, h in found.items() if len(h)}
-        for kind, found in histories.items()
+        for kind, found in of.items()
     }
 
 
@@ -680,58 +682,46 @@ tell(
 # %% tags=["remove-cell"]
 changes = series.COLLAPSE | series.NOISES
 widths = {c["input_noise"]: n for n, c in changes.items() if "input_noise" in c}
-asked: dict[str, list[Run]] = {
-    f"s = {width:g}": runs.find_all("quick", "mnist5k", widths[width])
+asked = {
+    f"s = {width:g}": {
+        one.record.seed: history_of(one)
+        for one in runs.find_all("quick", "mnist5k", widths[width])
+    }
     for width in sorted(widths)
-} | {"stability term": kinds["stable"]}
+} | {"stability term": histories["stable"]}
 aims = {f"s = {width:g}": -size / width**2 for width in widths}
 aims["stability term"] = -1 / (2 * c_runs)
-
-
-def last(key: str, column: str) -> dict[int, float]:
-    """Return a quantity of the last epoch, by seed."""
-    tables = {one.record.seed: history_of(one) for one in asked[key]}
-    return {s: float(h[column].iloc[-1]) for s, h in tables.items() if len(h)}
-
+shown = {
+    "accuracy on the batches, %": ("accuracy", 100),
+    "validation accuracy, %": ("validation_accuracy", 100),
+    "trace, last epoch": ("trace", 1),
+}
+last = {column: at_the_end(column, asked) for column, _ in shown.values()}
 
 # %% tags=["hide-input"]
-def in_percent(by_seed: dict[int, float]) -> str:
-    """Return the lowest and the highest share, in percent."""
-    values = by_seed.values()
-    return f"{100 * min(values):.0f} to {100 * max(values):.0f}"
-
-
-pd.DataFrame({
-    key: {
-        "runs": len(last(key, "trace")),
-        "accuracy on the batches, %": in_percent(last(key, "accuracy")),
-        "validation accuracy, %": in_percent(
-            last(key, "validation_accuracy")
-        ),
-        "trace, last epoch": ends_of(last(key, "trace")),
-        "where the objective is lowest": f"{aims[key]:,.0f}",
-    }
-    for key in asked
-}).T
+rows = {}
+for key, by_seed in asked.items():
+    rows[key] = {"runs": len(by_seed)}
+    for title, (column, scale) in shown.items():
+        rows[key][title] = ends_of(
+            {s: scale * value for s, value in last[column][key].items()}
+        )
+    rows[key]["where the objective is lowest"] = f"{aims[key]:,.0f}"
+pd.DataFrame(rows).T
 
 # %% tags=["remove-cell"]
-def apart(key: str) -> Interval:
-    """Return the accuracy on the batches minus the stability term's."""
-    best = last("stability term", "accuracy")
-    return difference(last(key, "accuracy"), best)
-
-
-# %% tags=["remove-cell"]
-with_noise = [key for key in asked if key != "stability term"]
-below = [key for key in with_noise if apart(key).high < 0]
+right_of = dict(last["accuracy"])
+best = right_of.pop("stability term")
+gaps = {key: difference(right, best) for key, right in right_of.items()}
+below = [key for key, gap in gaps.items() if gap.high < 0]
 listed_gaps = listed([
-    f"{interval_text(apart(key), '{:.0f}', 100)} at {key}" for key in with_noise
+    f"{interval_text(gap, '{:.0f}', 100)} at {key}" for key, gap in gaps.items()
 ])
 noise_widths = (
     f"So the width matters: lower at {listed(below)}; elsewhere these seeds do "
     "not tell them apart, or noise is ahead."
 )
-if len(below) == len(with_noise):
+if len(below) == len(gaps):
     noise_widths = (
         "So the width is not to blame: at none of the three does noise do what "
         "the stability term does."
@@ -739,17 +729,16 @@ if len(below) == len(with_noise):
 tell(
     noise_gaps=listed_gaps,
     noise_widths=noise_widths,
-    noise_tried=f"Of {len(with_noise)} widths of noise, {len(below)} leave the "
+    noise_tried=f"Of {len(gaps)} widths of noise, {len(below)} leave the "
     "accuracy on the batches clearly below that of the stability term.",
 )
 
 # %% tags=["remove-cell"]
+clean = last["validation_accuracy"]
 fewer = [
     key
-    for key in with_noise
-    if difference(
-        last(key, "validation_accuracy"), last(key, "accuracy")
-    ).high < 0
+    for key, right in right_of.items()
+    if difference(clean[key], right).high < 0
 ]
 noise_clean = ""
 if fewer:

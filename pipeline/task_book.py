@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +25,10 @@ def hand_written() -> list[Path]:
 def evidence() -> str:
     """Say which networks this build trains, and by which code the committed ones are."""
     made = ", ".join(f"`{settings.run_id}`" for settings in project.plan())
-    count, _, standing = registry.read().in_words(project.standings()).partition(" records: ")
-    standing = re.sub(rf"^{count} ", "all ", standing)
+    committed = registry.read().in_words(project.standings())
     return (
-        f"Trained and measured on this machine: {made or 'no network'}. All others are the "
-        f"{count} committed ones, {standing}; {{ref}}`what that means <reproduce-code>`."
+        f"Trained and measured on this machine: {made or 'no network'}. All others are committed ones, "
+        f"{committed}; {{ref}}`what that means <reproduce-code>`."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from docutils import nodes
@@ -27,19 +28,16 @@ class MeasuredTable(SphinxDirective):
         self.env.note_dependency(str(path))
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        shown = [name for name in rows[0] if name not in SAME_FOR_ALL]
         first = rows[0]
         caption = f"{self.arguments[0]} n = {first['n']}; commit {first['commit']}, {first['machine']}."
-        lines = [f"```{{csv-table}} {caption}", ":header-rows: 1", ""]
-        quoted = [[value.replace('"', '""') for value in row] for row in self._rows(shown, rows)]
-        lines += [",".join(f'"{value}"' for value in row) for row in quoted]
+        shown = io.StringIO()
+        writer = csv.DictWriter(shown, [n for n in first if n not in SAME_FOR_ALL], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        lines = [f"```{{csv-table}} {caption}", ":header-rows: 1", "", *shown.getvalue().splitlines(), "```"]
         place = nodes.Element()
-        self.state.nested_parse(StringList([*lines, "```"], source=str(path)), self.content_offset, place)
+        self.state.nested_parse(StringList(lines, source=str(path)), self.content_offset, place)
         return list(place.children)
-
-    @staticmethod
-    def _rows(shown: list[str], rows: list[dict[str, str]]) -> list[list[str]]:
-        return [shown, *([row[name] for name in shown] for row in rows)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 NOT_RUN = "not run at this tier"
 
@@ -15,6 +18,23 @@ def logarithmic(ax: Axes) -> None:
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def symmetric(axis: XAxis | YAxis, linthresh: float, ticks: Mapping[float, str] | Iterable[float]) -> None:
+    """Make an axis linear around 0 and logarithmic beyond, with those of the ticks that are in view.
+
+    Args:
+        axis: `ax.xaxis` or `ax.yaxis`, when all is drawn.
+        linthresh: where it becomes logarithmic.
+        ticks: their places; or what is written there, by place.
+    """
+    ax, is_x = axis.axes, isinstance(axis, XAxis)
+    (ax.set_xscale if is_x else ax.set_yscale)("symlog", linthresh=linthresh)
+    low, high = axis.get_view_interval()
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axis.set_ticks(shown, [ticks[tick] for tick in shown] if isinstance(ticks, Mapping) else None)
+    axis.set_minor_locator(NullLocator())
+    (ax.set_xlim if is_x else ax.set_ylim)(low, high)
 
 
 def legend_below(figure: Figure, ax: Axes, *, columns: int = 4) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from companion.book.axes import NOT_RUN
+from companion.book.axes import NOT_RUN, symmetric
 from companion.experiments.methods import METHODS
 
 Histories = Mapping[str, Sequence[pd.DataFrame]]
@@ -42,7 +42,7 @@ def through_training(histories: Histories, *, tau: float, sigma: float) -> Figur
             left.plot(done, history["trace_validation"], **style)
             right.plot(done, (history["trace_validation"] - tau) / spread, **style)
     _mark_threshold(left, tau)
-    _powers(left, tau)
+    symmetric(left.yaxis, tau, (0, tau, 10 * tau, 100 * tau, 1000 * tau))
     left.set(ylabel="mean trace", title="The trace passes the threshold")
     right.axhline(0, color="#555555", linewidth=0.8, zorder=0)
     right.set(ylabel="(trace - τ) / spread of h", title="... by several spreads of the noise")
@@ -111,21 +111,13 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
             left.plot(history["epoch"], history["trace_validation"], **style)
             right.plot(history["epoch"], history["squared_norm_validation"], **style)
     _mark_threshold(left, tau)
-    _powers(left, tau)
+    symmetric(left.yaxis, tau, (0, tau, 10 * tau, 100 * tau, 1000 * tau))
     left.set(ylabel="mean trace", title="What holds the trace at τ")
     right.set(yscale="log", ylabel="squared gradient norm", title="What it does to the gradient")
     for ax in (left, right):
         ax.set_xlabel("epoch")
     _finish(figure, left, histories)
     return figure
-
-
-def _powers(ax: Axes, tau: float) -> None:
-    """Make the axis of the trace linear up to tau, with ticks at 0, there, and at ten times that, ..."""
-    ax.set_yscale("symlog", linthresh=tau)
-    low, high = ax.get_ylim()
-    ax.set_yticks([tick for tick in (0, *(tau * 10**power for power in range(4))) if low <= tick <= high])
-    ax.set_ylim(low, high)
 
 
 def _mark_threshold(ax: Axes, tau: float, *, upright: bool = False) -> None:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.book import known, style, tables
-from companion.book.axes import legend_below, say_not_run
+from companion.book.axes import legend_below, say_not_run, symmetric
 from companion.book.seeds import steady_correlation
 from companion.book.words import listed
 from companion.experiments.methods import METHODS
@@ -200,9 +200,7 @@ def against_baseline(frames: Mapping[str, pd.DataFrame], quality: str, label: st
 
 
 def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
-    if x == "objective":
-        ax.set_xscale("symlog", linthresh=100)
-    elif x == "norm":
+    if x == "norm":
         ax.set_xscale("log")
     if differences.empty:
         say_not_run(ax)
@@ -213,12 +211,7 @@ def _points(ax: Axes, differences: pd.DataFrame, x: str, quality: str) -> None:
         looks: dict[str, Any] = style.model_style(str(model)) | {"linestyle": "none", "label": None}
         ax.plot(mine[x], 100 * mine[quality], markersize=6, alpha=0.85, **looks)
     if x == "objective":
-        low, high = ax.get_xlim()
-        named = {-1e4: "−10⁴", -100: "−100", 0: "0", 100: "100", 1e4: "10⁴"}
-        ax.set_xticks([tick for tick in named if low <= tick <= high])
-        ax.set_xticklabels([word for tick, word in named.items() if low <= tick <= high])
-        ax.minorticks_off()
-        ax.set_xlim(low, high)
+        symmetric(ax.xaxis, 100, {-1e4: "−10⁴", -100: "−100", 0: "0", 100: "100", 1e4: "10⁴"})
 
 
 def ranks(found: Mapping[str, pd.DataFrame], qualities: Mapping[str, str]) -> Figure:

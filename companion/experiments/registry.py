@@ -95,8 +95,8 @@ class Registry:
         Args:
             standings: one of `STANDINGS` for each record.
         """
-        counts = [(standings.count(standing), standing) for standing in STANDINGS]
-        parts = [f"{count} by {standing}" for count, standing in counts if count]
+        counts = {standing: standings.count(standing) for standing in STANDINGS if standing in standings}
+        parts = [f"{count if len(counts) > 1 else 'all'} by {standing}" for standing, count in counts.items()]
         text = f"{len(standings)} records: {', '.join(parts) or 'none'}"
         if SAME in standings:
             cases = {(row["kind"], row["case"]) for row in self.codes}

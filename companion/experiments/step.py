@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 from companion._calls import known_values
 from companion.experiments.augmentation import crop_and_flip
 from companion.experiments.checkpoint import State
-from companion.experiments.cuda_graph import Batch
+from companion.experiments.cuda_graph import Batch, Captured
 from companion.experiments.settings import Settings
 from companion.trace.precision import tensor_float32, tf32_suffices
 
@@ -65,6 +66,15 @@ def batch_gradients(settings: Settings, state: State, x: Tensor, y: Tensor) -> d
             means[name] = value.detach().mean()
     means["accuracy"] = (logits.detach().argmax(1) == y).float().mean()
     return means
+
+
+def captured(settings: Settings, state: State, device: torch.device) -> Batch:
+    """Return `batch_gradients` of a run, to be recorded as a CUDA graph at its first calls.
+
+    Raises:
+        ValueError: the device has no such graphs.
+    """
+    return Captured(partial(batch_gradients, settings, state), state.generator, device)
 
 
 @contextmanager

@@ -22,10 +22,11 @@ from tqdm.auto import tqdm
 
 from companion import data, models, trace
 from companion._support import evaluation_mode, flat_sum, to_device
-from companion.experiments import checkpoint, checks, cuda_graph, files, provenance, records, schedule, shelf
+from companion.experiments import checkpoint, checks, files, provenance, records, schedule, shelf
+from companion.experiments.cuda_graph import Batch
 from companion.experiments.records import Record, Run
 from companion.experiments.settings import Settings, build_network
-from companion.experiments.step import batch_gradients, numerics, training_step, uses_tf32
+from companion.experiments.step import captured, numerics, training_step, uses_tf32
 from companion.gradients import logit_gradient
 from companion.metrics.intervals import wilson
 
@@ -108,9 +109,7 @@ def train(
     path = folder / checkpoint.CHECKPOINT
     if path.exists():
         checkpoint.restore(state, path, settings, where)
-    gradients = None
-    if graph:
-        gradients = cuda_graph.Captured(partial(batch_gradients, settings, state), state.generator, where)
+    gradients = captured(settings, state, where) if graph else None
     step = partial(training_step, settings, state, gradients=gradients)
     keeper = _Keeper(settings, state, path, started, time_budget)
     status, diverged = "finished", None
@@ -171,7 +170,7 @@ class _Keeper:
 
 
 def _epoch(
-    settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor, step: cuda_graph.Batch,
+    settings: Settings, state: checkpoint.State, x: Tensor, y: Tensor, step: Batch,
     keeper: _Keeper, *, progress: bool,
 ) -> dict[str, float] | None:  # fmt: skip
     """Take the steps left of an epoch; return the loss's terms at a step that diverged, None if none did."""

@@ -67,6 +67,7 @@ def test_what_is_undecided_says_which_difference_would_have_shown() -> None:
     found.loc[mine, "gan_test"] += 0.3
     said = strengths.in_words(strengths.at_equal_cost(found, 0.02)[:1])
     assert "undecided (" in said
+    assert "would have shown four times in five)" in said
     assert "higher" not in said
 
 

@@ -13,7 +13,7 @@ from companion.claims.evidence.records import Shelf
 from companion.claims.rule import NotYetRun
 from companion.experiments import presets, series
 from companion.experiments.methods import METHODS
-from companion.experiments.series import COLLAPSE, SWEEP
+from companion.experiments.series import COLLAPSE, NOISES, SWEEP
 from tests.claims.conftest import Maker
 
 MODELS = 1 + 3 * 4  # the judge, and four models with three seeds, on CIFAR-100
@@ -47,8 +47,8 @@ def test_the_extra_runs_have_the_constants_that_their_names_say(make_run: Maker)
     cell = shelf.settings("sweep-weight1e-05-mu1e-03")
     assert (cell.penalty["weight"], cell.penalty["mu"], cell.width, cell.epochs) == (1e-5, 1e-3, 64, 10)
     assert list(SWEEP) == [settings.name for settings in series.sweep()]
-    ours = {name: shelf.settings(name) for name in COLLAPSE}
-    for settings in (run for run in series.collapse() if run.name in COLLAPSE):
+    ours = {name: shelf.settings(name) for name in (*COLLAPSE, *NOISES)}
+    for settings in series.collapse():
         name = settings.name
         assert ours[name].penalty["mu"] == settings.penalty["mu"]
         assert ours[name].penalty["weight"] == settings.penalty["weight"]

@@ -44,7 +44,7 @@ class NoWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class Tape(TorchDispatchMode):
+class Tape(NoWaiting):
     """A graph on any device: the operations of one call, and the memory that each reads and writes.
 
     As on a GPU, recording leaves all memory and the generator as they were, and Python runs once.
@@ -70,13 +70,12 @@ class Tape(TorchDispatchMode):
         return result
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        assert func.overloadpacket.__name__ not in READS, f"{func} waits for the device"
         kwargs = kwargs or {}
         for value in written(func, args):
             place = value.untyped_storage().data_ptr()
             if place not in self.made and place not in self.before:
                 self.before[place] = (value, value.clone())
-        out = func(*args, **kwargs)
+        out = super().__torch_dispatch__(func, types, args, kwargs)
         tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         self.made |= {tensor.untyped_storage().data_ptr() for tensor in tensors} - set(self.before)
         self.calls.append((func, args, kwargs, tensors))
@@ -125,13 +124,7 @@ def test_steps_replayed_from_a_recording_are_those_taken_one_by_one(
     results = []
     for with_graph in (False, True):
         wanted, state = prepared(method, **changes)
-        gradients = None
-        if with_graph:
-            gradients = cuda_graph.Captured(
-                lambda x, y, wanted=wanted, state=state: step.batch_gradients(wanted, state, x, y),
-                state.generator,
-                torch.device("cpu"),
-            )
+        gradients = step.captured(wanted, state, torch.device("cpu")) if with_graph else None
         means = [
             {k: v.item() for k, v in step.training_step(wanted, state, x, y, gradients=gradients).items()}
             for x, y in batches(cuda_graph.WARM_UP + 3)
@@ -186,7 +179,7 @@ def test_what_times_a_gpus_steps_can_be_rehearsed(monkeypatch: pytest.MonkeyPatc
     assert not any(row.graph for row in plain)
     recorded = replace(plain[-1], graph=True)
     monkeypatch.setattr(bench_gpu, "rows", lambda sizes: [plain[0], plain[-1], recorded])
-    table = bench_gpu.measure(replace(bench_gpu.REHEARSAL, first=cuda_graph.WARM_UP + 1))
+    table = bench_gpu.measure(replace(bench_gpu.REHEARSAL, steps=cuda_graph.WARM_UP + 1))
     assert list(table["step"]) == [bench_gpu.LOOP, "baseline", "baseline"]
     assert list(table["launched"]) == ["one by one", "one by one", "as one graph"]
     assert table["ms"].astype(float).gt(0).all()
