@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
@@ -20,19 +20,20 @@ def logarithmic(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def symmetric(axis: XAxis | YAxis, linthresh: float, ticks: Mapping[float, str] | Iterable[float]) -> None:
+def symmetric(axis: XAxis | YAxis, linthresh: float, ticks: Mapping[float, str]) -> None:
     """Make an axis linear around 0 and logarithmic beyond, with those of the ticks that are in view.
 
     Args:
         axis: `ax.xaxis` or `ax.yaxis`, when all is drawn.
         linthresh: where it becomes logarithmic.
-        ticks: their places; or what is written there, by place.
+        ticks: what is written, by place.
     """
     ax, is_x = axis.axes, isinstance(axis, XAxis)
     (ax.set_xscale if is_x else ax.set_yscale)("symlog", linthresh=linthresh)
+    ax.autoscale_view(scalex=is_x, scaley=not is_x)  # The margins are of the new scale.
     low, high = axis.get_view_interval()
     shown = [tick for tick in ticks if low <= tick <= high]
-    axis.set_ticks(shown, [ticks[tick] for tick in shown] if isinstance(ticks, Mapping) else None)
+    axis.set_ticks(shown, [ticks[tick] for tick in shown])
     axis.set_minor_locator(NullLocator())
     (ax.set_xlim if is_x else ax.set_ylim)(low, high)
 

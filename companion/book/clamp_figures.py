@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ Histories = Mapping[str, Sequence[pd.DataFrame]]
 """Histories of training, one a seed, by what the legend calls them."""
 MARKS = ("o", "s", "^", "D")
 DASHES = ("-", "--", ":", "-.")
+THRESHOLD: Any = {"color": "#222222", "linestyle": "--", "linewidth": 1}
 CLAMP_COLOURS = (METHODS["anti_score_matching"].colour, "#CC79A7", "#56B4E9", "#0B6E4F")
 """The paper's clamp has the colour of the book's anti-score-matching; the others have no other meaning."""
 
@@ -41,11 +43,10 @@ def through_training(histories: Histories, *, tau: float, sigma: float) -> Figur
             style["label"] = None if number else label
             left.plot(done, history["trace_validation"], **style)
             right.plot(done, (history["trace_validation"] - tau) / spread, **style)
-    _mark_threshold(left, tau)
-    symmetric(left.yaxis, tau, (0, tau, 10 * tau, 100 * tau, 1000 * tau))
+    _trace_axis(left, tau)
     left.set(ylabel="mean trace", title="The trace passes the threshold")
     right.axhline(0, color="#555555", linewidth=0.8, zorder=0)
-    right.set(ylabel="(trace - τ) / spread of h", title="... by several spreads of the noise")
+    right.set(ylabel="(trace − τ) / spread of h", title="... by several spreads of the noise")
     for ax in (left, right):
         ax.set(xlabel="share of the training done", xlim=(0, 1.03))
     _finish(figure, left, histories)
@@ -89,8 +90,9 @@ def draws(
         right.axhline(balance, color="#555555", linestyle=":", label="push = pull")
     right.set(yscale="log", ylim=(0.5 / noisy.size, 1.5), xlabel="threshold", ylabel="share below")
     right.set_title("What still pushes, for any threshold")
-    _mark_threshold(left, tau, upright=True)
-    _mark_threshold(right, tau, upright=True)
+    for ax in (left, right):
+        ax.axvline(tau, **THRESHOLD)
+        ax.text(tau, 0.97, f" τ = {tau:,g}", transform=ax.get_xaxis_transform(), va="top", fontsize=9)
     left.legend(loc="upper right")
     right.legend(loc="center right")
     return figure
@@ -110,8 +112,7 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
             style["label"] = None if number else label
             left.plot(history["epoch"], history["trace_validation"], **style)
             right.plot(history["epoch"], history["squared_norm_validation"], **style)
-    _mark_threshold(left, tau)
-    symmetric(left.yaxis, tau, (0, tau, 10 * tau, 100 * tau, 1000 * tau))
+    _trace_axis(left, tau)
     left.set(ylabel="mean trace", title="What holds the trace at τ")
     right.set(yscale="log", ylabel="squared gradient norm", title="What it does to the gradient")
     for ax in (left, right):
@@ -120,15 +121,11 @@ def other_clamps(histories: Histories, *, tau: float) -> Figure:
     return figure
 
 
-def _mark_threshold(ax: Axes, tau: float, *, upright: bool = False) -> None:
-    """Draw tau as a dashed line, with its name at the upper end or above the left one."""
-    (ax.axvline if upright else ax.axhline)(tau, color="#222222", linestyle="--", linewidth=1)
-    text = {"text": f"τ = {tau:,g}", "fontsize": 9, "textcoords": "offset points"}
-    text |= {"zorder": 9, "backgroundcolor": "#ffffffd0"}
-    if upright:
-        ax.annotate(xy=(tau, 0.97), xycoords=ax.get_xaxis_transform(), xytext=(4, 0), va="top", **text)
-    else:
-        ax.annotate(xy=(0, tau), xycoords=ax.get_yaxis_transform(), xytext=(4, 3), va="bottom", **text)
+def _trace_axis(ax: Axes, tau: float) -> None:
+    """Draw tau as a dashed line, and make the axis linear up to it; its name is a tick's."""
+    ax.axhline(tau, **THRESHOLD)
+    powers = {times * tau: f"{times * tau:,g}" for times in (10, 100)}
+    symmetric(ax.yaxis, tau, {0: "0", tau: f"τ = {tau:,g}", **powers})
 
 
 def _finish(figure: Figure, ax: Axes, histories: Histories) -> None:

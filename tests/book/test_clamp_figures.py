@@ -19,7 +19,7 @@ def test_the_trace_is_drawn_over_training_and_counted_in_spreads_above_tau() -> 
     assert np.allclose(left.lines[0].get_xydata(), [[0.5, -50.0], [1.0, 3000.0]])
     # 2 |grad f| / sigma is 400, then 1,000.
     assert np.allclose(right.lines[0].get_xydata(), [[0.5, -2.625], [1.0, 2.0]])
-    assert "τ = 1,000" in left.texts[0].get_text()
+    assert "τ = 1,000" in [label.get_text() for label in left.get_yticklabels()]
 
 
 def test_shares_below_a_threshold_are_drawn_beside_the_closed_form() -> None:
